@@ -1,0 +1,1 @@
+"""The eight components and four services: placements, variables, defaults, readiness."""

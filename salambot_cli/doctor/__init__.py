@@ -1,0 +1,1 @@
+"""Diagnosis: probes, one file a group, and the ordering of root causes."""

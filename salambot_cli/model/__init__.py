@@ -1,0 +1,1 @@
+"""Pure, frozen values: no input, no output, no clock."""

@@ -1,0 +1,101 @@
+"""The effective environment: pure, frozen, validated once; every value remembers the layer it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, Component, Service, TopologyName
+
+Layer = Literal["flag", "environment", ".env", "salambot.toml", "preset", "default", "secrets manager", "generated"]
+RuntimeName = Literal["auto", "compose", "process"]
+EnvName = Literal["local", "cloud-local"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of the environment: a secret or a plain value, and where it was read."""
+
+    name: str
+    value: Secret | str
+    layer: Layer
+
+    def reveal(self) -> str:
+        """Return the value itself, whether it is secret or not."""
+        return self.value.reveal() if isinstance(self.value, Secret) else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """How to reach AWS. `secret` is one secret id, or a table variable -> `secret-id[#json-key]`."""
+
+    region: str | None = None
+    profile: str | None = None
+    jump: str | None = None
+    secret: str | Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """A finding that the owner chose not to hear of, why, and until when (ISO date)."""
+
+    id: str
+    reason: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything that a plan, a probe or a renderer may ask. Nothing in here reads or writes."""
+
+    root: Path
+    """The project's folder; state lives in `root/.salambot`."""
+    config_file: Path | None
+    tenant: str
+    topology: tuple[TopologyName, ...]
+    runtime: RuntimeName
+    placements: Mapping[Component, str]
+    ports: Mapping[str, int | Literal["auto"]]
+    """gateway, orchestrateur, nlu, rag (defaults 8080 to 8083); postgres, redis (`auto`)."""
+    variables: Mapping[str, Variable]
+    aws: Aws = Aws()
+    channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """`messenger` and `whatsapp`: page or phone-number id -> tenant."""
+    allow_insecure: frozenset[str] = frozenset()
+    """Components whose cloud URL may do without verified TLS."""
+    postgres_ca: Path | None = None
+    redis_ca: Path | None = None
+    timezone: str = "Africa/Casablanca"
+    kb: Path = Path("kb")
+    ignored_findings: tuple[Ignore, ...] = ()
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    """The layer of each effective key, by its dotted path (`placement.vector`, `ports.gateway`)."""
+
+    @property
+    def state(self) -> Path:
+        """`.salambot/`: rendered/, state.json, logs/, data/, keys/."""
+        return self.root / ".salambot"
+
+    @property
+    def env_name(self) -> EnvName:
+        """`local` while everything is local, else `cloud-local`."""
+        return "local" if all(self.placements[c] == LOCAL[c] for c in COMPONENTS if c != "tunnel") else "cloud-local"
+
+    def placement(self, component: Component) -> str:
+        """Return where a component stands, such as `local` or `pinecone`."""
+        return self.placements[component]
+
+    def value(self, name: str) -> str | None:
+        """Return a variable's value, revealed, or None where nothing sets it."""
+        variable = self.variables.get(name)
+        return variable.reveal() if variable is not None else None
+
+    def port(self, service: Service) -> int | Literal["auto"]:
+        """Return the configured port of a service."""
+        return self.ports[service]
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The four services, in the order they are shown."""
+        return SERVICES

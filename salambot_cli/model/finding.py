@@ -1,0 +1,32 @@
+"""What the doctor says: findings with their evidence and the remedy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+FindingStatus = Literal["ok", "warn", "fail", "skipped", "unknown"]
+Severity = Literal["critical", "high", "medium", "low"]
+Evidence = Mapping[str, str | int | float | bool | list[str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """How to mend it: a sentence, and commands with the environment's own names and numbers."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One observation. `id` is of the catalogue; `check` is the probe that made it."""
+
+    id: str
+    check: str
+    status: FindingStatus
+    title: str
+    evidence: Evidence = field(default_factory=dict)
+    remedy: Remedy | None = None
+    caused_by: str | None = None
+    severity: Severity = "high"
+    duration_ms: int = 0

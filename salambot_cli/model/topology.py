@@ -1,0 +1,50 @@
+"""Components, placements and topologies: the table at the heart of the product."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+Component = Literal["postgres", "redis", "vector", "objects", "secrets", "telemetry", "llm", "tunnel"]
+Service = Literal["gateway", "orchestrateur", "nlu", "rag"]
+TopologyName = Literal["local", "t1", "t2", "t3"]
+
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+SERVICES: tuple[Service, ...] = get_args(Service)
+TOPOLOGIES: tuple[TopologyName, ...] = get_args(TopologyName)
+
+PLACEMENTS: Mapping[Component, tuple[str, ...]] = {
+    "postgres": ("local", "cloud"),
+    "redis": ("local", "cloud"),
+    "vector": ("local", "pinecone", "qdrant"),
+    "objects": ("local", "s3"),
+    "secrets": ("env", "aws"),
+    "telemetry": ("off", "otlp"),
+    "llm": ("local", "openai"),
+    "tunnel": ("none", "cloudflared", "ngrok"),
+}
+
+LOCAL: Mapping[Component, str] = {component: placements[0] for component, placements in PLACEMENTS.items()}
+
+PRESETS: Mapping[TopologyName, Mapping[Component, str]] = {
+    "local": LOCAL,
+    "t1": {
+        "postgres": "cloud",
+        "redis": "cloud",
+        "vector": "pinecone",
+        "objects": "s3",
+        "telemetry": "otlp",
+        "llm": "openai",
+        "tunnel": "cloudflared",
+    },
+    "t2": {"objects": "s3", "telemetry": "otlp", "llm": "openai", "tunnel": "cloudflared"},
+    "t3": {"secrets": "aws", "llm": "openai"},
+}
+
+DEFAULT_PORTS: Mapping[Service, int] = {"gateway": 8080, "orchestrateur": 8081, "nlu": 8082, "rag": 8083}
+
+
+def preset(topology: Iterable[TopologyName]) -> dict[Component, str]:
+    """Apply presets in order over `local`: a later one overrides only what it names."""
+    placements = dict(LOCAL)
+    for name in topology:
+        placements.update(PRESETS[name])
+    return placements

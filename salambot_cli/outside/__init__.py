@@ -1,0 +1,1 @@
+"""Every side effect: files, network, clock, processes, Docker, AWS, tunnels."""

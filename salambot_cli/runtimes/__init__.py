@@ -1,0 +1,1 @@
+"""How services and local components are started: Compose, or plain processes."""

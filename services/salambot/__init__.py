@@ -1,0 +1,1 @@
+"""SalamBot's services and jobs: what answers the customers."""

@@ -1,0 +1,1 @@
+"""Webhook channels, one file each."""

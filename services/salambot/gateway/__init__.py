@@ -1,0 +1,1 @@
+"""The public service: authentication, limits, idempotency, webhooks; everything else is behind it."""

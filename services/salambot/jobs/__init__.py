@@ -1,0 +1,1 @@
+"""Batch jobs, each started as `python -m salambot.jobs.NAME`."""

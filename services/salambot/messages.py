@@ -1,0 +1,209 @@
+"""The shapes that cross a wire: API v1 at the public edge, and the internal API between the services."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+SCHEMA_VERSION = "1.0"
+
+Channel = Literal["webchat", "messenger", "whatsapp", "api"]
+Language = Literal["fr", "ar", "ary", "ary-Latn", "en"]
+"""BCP 47: French, Modern Standard Arabic, Darija in Arabic script, Darija in Latin script (Arabizi), English."""
+Provider = Literal["local", "openai"]
+
+
+def utc_text(moment: datetime) -> str:
+    """Format a moment as every timestamp that leaves the system: UTC, milliseconds, `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def _known_version(version: str) -> str:
+    if not version.startswith("1.") or not version[2:].isdigit():
+        raise ValueError("only schema versions 1.x are known")
+    return version
+
+
+UtcTimestamp = Annotated[AwareDatetime, PlainSerializer(utc_text, return_type=str)]
+SchemaVersion = Annotated[str, StringConstraints(max_length=16), AfterValidator(_known_version)]
+TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A DNS label (RFC 1123): it becomes a folder, an object prefix, a namespace and a Compose project."""
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
+"""Printable ASCII without spaces: it travels in headers and logs."""
+Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*$")]
+
+
+class Message(BaseModel):
+    """The base of every shape: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Turn(Message):
+    """One earlier turn of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: Annotated[str, StringConstraints(max_length=32_000)]
+
+
+class Prompt(Message):
+    """What the customer says, with what was said before, oldest first."""
+
+    prompt: Annotated[str, StringConstraints(max_length=32_000)]
+    context: Annotated[list[Turn], Field(max_length=100)] = []
+
+
+class GenerateRequest(Message):
+    """`POST /v1/generate/reply`."""
+
+    schema_version: SchemaVersion
+    tenant: TenantName
+    channel: Channel
+    message_id: Identifier
+    correlation_id: Identifier | None = None
+    timestamp: UtcTimestamp
+    locale: Locale | None = None
+    data: Prompt
+
+
+class Citation(Message):
+    """A passage that the reply rests on; `score` is 0 to 1, higher is better."""
+
+    id: str
+    title: str
+    uri: str
+    score: float
+
+
+class Usage(Message):
+    """Tokens, as the provider counts them (the local provider counts words)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Reply(Message):
+    """An answer in the language of the prompt. Also what nlu and orchestrateur return internally."""
+
+    reply: str
+    language: Language
+    citations: list[Citation] = []
+    model: str
+    provider: Provider
+    finish_reason: Literal["stop", "length", "content_filter"] = "stop"
+    usage: Usage = Usage()
+
+
+class GenerateResponse(Message):
+    """What `POST /v1/generate/reply` answers, and the payload of `reply.completed`."""
+
+    schema_version: str = SCHEMA_VERSION
+    tenant: str
+    channel: Channel
+    message_id: str
+    correlation_id: str
+    timestamp: UtcTimestamp
+    locale: str | None
+    data: Reply
+    trace_id: str
+
+
+class SearchRequest(Message):
+    """`POST /v1/search/query`, and `/internal/search` between services. `filter` matches metadata exactly."""
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
+    tenant: TenantName
+    top_k: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
+    filter: Annotated[dict[str, str], Field(max_length=16)] = {}
+
+
+class Passage(Message):
+    """A retrieved chunk. `score` is 0 to 1, higher is better; `chunk` counts from 0 in its document."""
+
+    id: str
+    score: float
+    title: str
+    text: str
+    uri: str
+    language: str
+    chunk: int
+    metadata: dict[str, str] = {}
+
+
+class SearchResponse(Message):
+    """What `POST /v1/search/query` answers."""
+
+    schema_version: str = SCHEMA_VERSION
+    tenant: str
+    query_id: str
+    timestamp: UtcTimestamp
+    results: list[Passage]
+    took_ms: float
+
+
+class RetrievedPassages(Message):
+    """What rag's `/internal/search` answers."""
+
+    results: list[Passage]
+    took_ms: float
+
+
+class IndexState(Message):
+    """What rag's `GET /internal/index?tenant=` answers."""
+
+    tenant: str
+    vector: str
+    documents: int
+    chunks: int
+
+
+class ReplyRequest(Message):
+    """orchestrateur's `/internal/reply`. `user` is a keyed hash, never an id of a channel."""
+
+    tenant: TenantName
+    channel: Channel
+    message_id: Identifier
+    correlation_id: Identifier
+    locale: str | None = None
+    prompt: str
+    context: list[Turn] = []
+    user: str | None = None
+
+
+class ComposeRequest(Message):
+    """nlu's `/internal/generate`: compose a reply to `prompt` from `passages`, best first."""
+
+    tenant: TenantName
+    prompt: str
+    locale: str | None = None
+    context: list[Turn] = []
+    passages: list[Passage] = []
+
+
+class Delta(Message):
+    """One line of an internal stream (`application/x-ndjson`): a piece of the reply's text."""
+
+    event: Literal["delta"] = "delta"
+    text: str
+
+
+class Completed(Message):
+    """The last line of an internal stream that went well."""
+
+    event: Literal["completed"] = "completed"
+    reply: Reply
+
+
+class Failed(Message):
+    """The last line of an internal stream that broke: an RFC 9457 problem."""
+
+    event: Literal["failed"] = "failed"
+    problem: dict[str, object]
+
+
+StreamEvent = Annotated[Delta | Completed | Failed, Field(discriminator="event")]

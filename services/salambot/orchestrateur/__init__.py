@@ -1,0 +1,1 @@
+"""Coordination: the conversation, retrieval, then generation."""

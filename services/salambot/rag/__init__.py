@@ -1,0 +1,1 @@
+"""Retrieval: hybrid search over a tenant's own documents."""

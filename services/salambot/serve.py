@@ -1,0 +1,33 @@
+"""Start one service: `python -m salambot.serve gateway --host 127.0.0.1 --port 8080`."""
+
+import argparse
+from importlib import import_module
+
+import uvicorn
+
+SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
+
+
+def main() -> None:
+    """Parse the command line and serve until SIGTERM; requests under way get 3 seconds to end."""
+    parser = argparse.ArgumentParser(prog="salambot.serve", description=__doc__)
+    parser.add_argument("service", choices=SERVICES)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    create_app = import_module(f"salambot.{arguments.service}.app").create_app
+    uvicorn.run(
+        create_app(),
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,
+    )
+
+
+if __name__ == "__main__":
+    main()

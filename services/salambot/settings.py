@@ -1,0 +1,32 @@
+"""What every service reads from its environment; each service adds its own in its settings.py."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_COMPOSE_SECRETS = Path("/run/secrets")
+
+
+class ServiceSettings(BaseSettings):
+    """Variables shared by the services. Compose secrets (files named like the variable) are read too."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", secrets_dir=_COMPOSE_SECRETS if _COMPOSE_SECRETS.is_dir() else None, env_ignore_empty=True
+    )
+
+    env: Literal["local", "cloud-local", "staging", "production"] = "local"
+    tenant: str = "demo"
+    internal_token: SecretStr
+    """Shared by the services of one environment; `/internal/*` refuses a call without it."""
+    log_level: str = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_service_name: str | None = None
+
+    @cached_property
+    def is_development(self) -> bool:
+        """Whether this environment is a developer's own."""
+        return self.env in {"local", "cloud-local"}
