@@ -1,0 +1,212 @@
+"""The shape of `salambot.toml`: what keys there are, what each may hold, and the error when one does not fit."""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from salambot_cli.model.environment import RuntimeName
+from salambot_cli.model.topology import PLACEMENTS, Component, TopologyName
+from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
+
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto"]
+Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+
+_SECRET_SHAPES = re.compile(
+    r"^(sk-|pcsk_|pc-|whsec_|gh[pousr]_|xox[abp]-|glc_|EAA[A-Za-z0-9]{10}|eyJ[\w-]+\.|-----BEGIN )|^(AKIA|ASIA)[A-Z0-9]{16}$|://[^/@\s]*:[^/@\s]+@"
+)
+
+
+def looks_secret(value: str) -> bool:
+    """Tell whether a value has the shape of a key, a token or a URL with a password."""
+    return _SECRET_SHAPES.search(value) is not None
+
+
+def _no_secret(value: str) -> str:
+    if looks_secret(value):
+        raise ValueError("holds what looks like a secret; put it in .env or in Secrets Manager")
+    return value
+
+
+def _known_variables(table: dict[str, str]) -> dict[str, str]:
+    for name in table:
+        if is_secret(name):
+            raise ValueError(f"{name} is a secret; put it in .env or in Secrets Manager, never in this file")
+        if not is_known(name):
+            raise ValueError(f"{name} is not a variable of an environment{nearest(name, PLAIN_VARIABLES)}")
+    return table
+
+
+PlainText = Annotated[str, AfterValidator(_no_secret)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PlacementTable(_Table):
+    """Single overrides of the preset."""
+
+    postgres: Literal["local", "cloud"] | None = None
+    redis: Literal["local", "cloud"] | None = None
+    vector: Literal["local", "pinecone", "qdrant"] | None = None
+    objects: Literal["local", "s3"] | None = None
+    secrets: Literal["env", "aws"] | None = None
+    telemetry: Literal["off", "otlp"] | None = None
+    llm: Literal["local", "openai"] | None = None
+    tunnel: Literal["none", "cloudflared", "ngrok"] | None = None
+
+
+class PortsTable(_Table):
+    """Ports on 127.0.0.1; `auto` picks a free one."""
+
+    gateway: Port = 8080
+    orchestrateur: Port = 8081
+    nlu: Port = 8082
+    rag: Port = 8083
+    postgres: Port = "auto"
+    redis: Port = "auto"
+
+
+class AwsTable(_Table):
+    """How to reach AWS; credentials themselves come from the standard AWS chain."""
+
+    region: PlainText | None = None
+    profile: PlainText | None = None
+    jump: PlainText | None = None
+    secret: PlainText | dict[str, PlainText] | None = None
+
+
+class CertificateTable(_Table):
+    """A CA bundle (a path) that a cloud endpoint's certificate is verified with."""
+
+    ca: PlainText | None = None
+
+
+class KbTable(_Table):
+    """Where `salambot seed` finds the documents."""
+
+    path: PlainText = "kb"
+
+
+class ChannelsTable(_Table):
+    """Page and phone-number ids, each with its tenant."""
+
+    messenger: dict[str, Tenant] = {}
+    whatsapp: dict[str, Tenant] = {}
+
+
+class IgnoreEntry(_Table):
+    """A finding not to be reported, with the reason and the last day (YYYY-MM-DD) of the exception."""
+
+    id: PlainText
+    reason: PlainText
+    until: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+
+
+class DoctorTable(_Table):
+    """Settings of the doctor."""
+
+    ignore: list[IgnoreEntry] = []
+
+
+class Config(_Table):
+    """`salambot.toml`. It holds no secret."""
+
+    tenant: Tenant = "demo"
+    topology: TopologyName | Annotated[list[TopologyName], Field(min_length=1)] = "local"
+    runtime: RuntimeName = "auto"
+    timezone: PlainText = "Africa/Casablanca"
+    allow_insecure: list[Component] = []
+    placement: PlacementTable = PlacementTable()
+    ports: PortsTable = PortsTable()
+    aws: AwsTable = AwsTable()
+    postgres: CertificateTable = CertificateTable()
+    redis: CertificateTable = CertificateTable()
+    kb: KbTable = KbTable()
+    channels: ChannelsTable = ChannelsTable()
+    doctor: DoctorTable = DoctorTable()
+    env: Annotated[dict[str, PlainText], AfterValidator(_known_variables)] = {}
+
+    @property
+    def presets(self) -> tuple[TopologyName, ...]:
+        """The presets, in the order they apply."""
+        return (self.topology,) if isinstance(self.topology, str) else tuple(self.topology)
+
+
+LEAVES = frozenset(
+    {"aws.secret", "channels.messenger", "channels.whatsapp", "doctor.ignore", "env", "topology", "allow_insecure"}
+)
+"""Dotted keys whose value is taken whole, though it may be a table or a list."""
+
+
+def dotted_keys() -> tuple[str, ...]:
+    """Return every key that `salambot.toml` may hold, as dotted paths."""
+    keys: list[str] = []
+    for name, field in Config.model_fields.items():
+        table = field.annotation
+        if name not in LEAVES and isinstance(table, type) and issubclass(table, BaseModel):
+            keys.extend(f"{name}.{key}" for key in table.model_fields)
+        else:
+            keys.append(name)
+    return tuple(keys)
+
+
+def nearest(word: str, known: Mapping[str, object] | frozenset[str] | tuple[str, ...] | list[str]) -> str:
+    """Return `; did you mean X?` for the nearest known word, or nothing."""
+    match = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {match[0]}?" if match else ""
+
+
+def describe(error: ValidationError) -> list[str]:
+    """Turn pydantic's errors into lines such as `placement/vector: should be one of …, not "pinecon"`."""
+    lines: dict[str, str] = {}
+    for item in error.errors():
+        location = [str(part) for part in item["loc"] if not _is_union_branch(str(part))]
+        path = "/".join(location)
+        lines.setdefault(
+            path, f"{path}: {_sentence(item['type'], item['msg'], location, item.get('input'), item.get('ctx', {}))}"
+        )
+    return list(lines.values())
+
+
+def _is_union_branch(part: str) -> bool:
+    return part.startswith(("list[", "dict[", "literal[", "constrained-", "function-")) or part in {"str", "int"}
+
+
+def _sentence(kind: str, message: str, location: list[str], value: object, context: Mapping[str, object]) -> str:
+    if kind == "extra_forbidden":
+        siblings = _siblings(location)
+        return f"unknown key{nearest(location[-1], siblings)} (known: {', '.join(siblings)})"
+    if kind == "value_error":
+        return str(context.get("error", message))
+    shown = f'"{value}"' if isinstance(value, str) else repr(value)
+    if isinstance(value, str) and looks_secret(value):
+        shown = "that (it looks like a secret)"
+    if kind == "literal_error" and location[0] == "placement":
+        return f"should be one of {', '.join(_placements(location[-1]))}, not {shown}"
+    if kind == "literal_error":
+        return f"should be {str(context['expected']).replace(chr(39), '')}, not {shown}"
+    if kind == "string_pattern_mismatch":
+        return (
+            f"should be lower-case letters, digits and dashes (at most 63), not {shown}"
+            if "tenant" in location
+            else f"has another form than expected, not {shown}"
+        )
+    return f"{message[0].lower()}{message[1:]}, not {shown}"
+
+
+def _placements(component: str) -> tuple[str, ...]:
+    return next((placements for name, placements in PLACEMENTS.items() if name == component), ())
+
+
+def _siblings(location: list[str]) -> list[str]:
+    table: type[BaseModel] = Config
+    for part in location[:-1]:
+        field = table.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return []
+        table = field.annotation
+    return list(table.model_fields)

@@ -1,0 +1,56 @@
+"""TCP ports of this machine: who holds one, which is free."""
+
+import contextlib
+import socket
+from dataclasses import dataclass
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that listens on a port; pid and command are None where the system does not tell us."""
+
+    port: int
+    pid: int | None
+    command: str | None
+
+
+def free_port() -> int:
+    """Ask the system for a port that is free on loopback right now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def holder_of(port: int) -> Holder:
+    """Find the process that listens on a port."""
+    import psutil
+
+    with contextlib.suppress(psutil.AccessDenied):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                return Holder(port, connection.pid, _command(connection.pid))
+    return Holder(port, None, None)
+
+
+def _command(pid: int | None) -> str | None:
+    import psutil
+
+    if pid is None:
+        return None
+    try:
+        return " ".join(psutil.Process(pid).cmdline())[:120]
+    except psutil.Error:
+        return None
