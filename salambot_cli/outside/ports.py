@@ -40,7 +40,7 @@ def holder_of(port: int) -> Holder:
 
     with contextlib.suppress(psutil.AccessDenied):
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
                 return Holder(port, connection.pid, _command(connection.pid))
     return Holder(port, None, None)
 
