@@ -1,0 +1,147 @@
+"""Which service reads which variable: one table for every runtime. A service gets exactly these, nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import SERVICES, Component, Service
+from salambot_cli.model.variables import DEFAULTS, is_secret
+
+Condition = Callable[[Environment], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The services that read a variable, and the environments in which they do."""
+
+    readers: frozenset[Service]
+    when: Condition
+
+
+def _always(_: Environment) -> bool:
+    return True
+
+
+def _placed(component: Component, placement: str) -> Condition:
+    return lambda environment: environment.placement(component) == placement
+
+
+def _development(environment: Environment) -> bool:
+    return environment.env_name in {"local", "cloud-local"}
+
+
+def _embeds_with_openai(environment: Environment) -> bool:
+    return environment.value("EMBEDDER") == "openai"
+
+
+def _uses_openai(environment: Environment) -> bool:
+    return environment.placement("llm") == "openai"
+
+
+def _use(*readers: Service, when: Condition = _always) -> Use:
+    return Use(frozenset(readers), when)
+
+
+_INDEXERS: tuple[Service, ...] = ("rag", "orchestrateur")
+"""The job seed_kb runs inside orchestrateur and needs what rag needs."""
+_PINECONE = _use(*_INDEXERS, when=_placed("vector", "pinecone"))
+_QDRANT = _use(*_INDEXERS, when=_placed("vector", "qdrant"))
+_OBJECTS = _use(*_INDEXERS, when=_placed("objects", "s3"))
+_TELEMETRY = _use(*SERVICES, when=_placed("telemetry", "otlp"))
+
+_USES: Mapping[str, tuple[Use, ...]] = {
+    "ENV": (_use(*SERVICES),),
+    "TENANT": (_use(*SERVICES),),
+    "INTERNAL_TOKEN": (_use(*SERVICES),),
+    "LOG_LEVEL": (_use(*SERVICES),),
+    "POSTGRES_URL": (_use("gateway", "orchestrateur", "rag"),),
+    "REDIS_URL": (_use("gateway", "orchestrateur"),),
+    # the public edge
+    "PUBLIC_BASE_URL": (_use("gateway"),),
+    "JWT_AUDIENCE": (_use("gateway"),),
+    "JWT_ISSUER": (_use("gateway"),),
+    "JWT_JWKS": (_use("gateway"),),
+    "ALLOW_DEV_TOKEN": (_use("gateway", when=_development),),
+    "RATE_LIMIT_GENERATE": (_use("gateway"),),
+    "META_APP_SECRET": (_use("gateway"),),
+    "META_VERIFY_TOKEN": (_use("gateway"),),
+    "META_PAGE_TOKEN": (_use("gateway"),),
+    "WHATSAPP_TOKEN": (_use("gateway"),),
+    "WEBHOOK_SECRET": (_use("gateway"),),
+    "WEBHOOK_MAX_AGE_S": (_use("gateway"),),
+    "GRAPH_BASE_URL": (_use("gateway"),),
+    "GRAPH_VERSION": (_use("gateway"),),
+    # the next hops
+    "ORCHESTRATEUR_URL": (_use("gateway"),),
+    "RAG_URL": (_use("gateway", "orchestrateur"),),
+    "NLU_URL": (_use("orchestrateur"),),
+    # the index and its documents
+    "VECTOR": (_use(*_INDEXERS),),
+    "EMBEDDER": (_use(*_INDEXERS),),
+    "OBJECTS_URL": (_use("orchestrateur"),),
+    "PINECONE_API_KEY": (_PINECONE,),
+    "PINECONE_INDEX": (_PINECONE,),
+    "PINECONE_CONTROLLER_HOST": (_PINECONE,),
+    "QDRANT_URL": (_QDRANT,),
+    "QDRANT_API_KEY": (_QDRANT,),
+    "AWS_REGION": (_OBJECTS,),
+    "S3_BUCKET": (_OBJECTS,),
+    "AWS_PROFILE": (_OBJECTS,),
+    "AWS_ACCESS_KEY_ID": (_OBJECTS,),
+    "AWS_SECRET_ACCESS_KEY": (_OBJECTS,),
+    "AWS_SESSION_TOKEN": (_OBJECTS,),
+    "AWS_CA_BUNDLE": (_OBJECTS,),
+    "AWS_ENDPOINT_URL": (_OBJECTS,),
+    "AWS_ENDPOINT_URL_S3": (_OBJECTS,),
+    # the language model
+    "LLM": (_use("nlu"),),
+    "OPENAI_API_KEY": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),
+    "OPENAI_BASE_URL": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),
+    "OPENAI_MODEL": (_use("nlu", when=_uses_openai),),
+    "OPENAI_EMBEDDING_MODEL": (_use(*_INDEXERS, when=_embeds_with_openai),),
+    # telemetry
+    "OTEL_EXPORTER_OTLP_ENDPOINT": (_TELEMETRY,),
+    "OTEL_EXPORTER_OTLP_PROTOCOL": (_TELEMETRY,),
+    "OTEL_EXPORTER_OTLP_HEADERS": (_TELEMETRY,),
+    "OTEL_SERVICE_NAME": (_TELEMETRY,),
+}
+
+
+def readers(environment: Environment, name: str) -> frozenset[Service]:
+    """Tell which services read a variable in this environment."""
+    uses = _USES.get(name, ())
+    return frozenset(service for use in uses if use.when(environment) for service in use.readers)
+
+
+def variables_for(
+    environment: Environment, service: Service, given: Mapping[str, str] | None = None
+) -> dict[str, Variable]:
+    """Return what one service gets, by name, in the order of the table.
+
+    `given` is what only a runtime knows (addresses of local parts and next hops, generated passwords); it
+    stands above the environment's own values. A variable that nothing sets is absent.
+    """
+    known = {**_derived(environment), **environment.variables, **_as_variables(given or {})}
+    return {name: known[name] for name in _USES if name in known and service in readers(environment, name)}
+
+
+def _derived(environment: Environment) -> dict[str, Variable]:
+    values = {
+        **DEFAULTS,
+        "ENV": environment.env_name,
+        "TENANT": environment.tenant,
+        "VECTOR": environment.placement("vector"),
+        "LLM": environment.placement("llm"),
+        "EMBEDDER": "local",
+        "ALLOW_DEV_TOKEN": "true",
+    }
+    if environment.placement("objects") == "s3" and (bucket := environment.value("S3_BUCKET")):
+        values["OBJECTS_URL"] = f"s3://{bucket}"
+    return {name: Variable(name, value, "default") for name, value in values.items()}
+
+
+def _as_variables(values: Mapping[str, str]) -> dict[str, Variable]:
+    return {
+        name: Variable(name, Secret(value) if is_secret(name) else value, "generated") for name, value in values.items()
+    }
