@@ -1,10 +1,10 @@
 """Each service gets the variables it needs and no other."""
 
+from collections.abc import Callable
+
 import pytest
 
 from salambot_cli.catalog.services import variables_for
-from collections.abc import Callable
-
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import SERVICES, Service
@@ -60,11 +60,11 @@ def test_embedding_with_openai_gives_its_key_to_rag_and_the_jobs(make_environmen
 
 def test_what_the_runtime_gives_stands_above_and_is_masked(make_environment: MakeEnvironment) -> None:
     environment = make_environment()
-    given = {"POSTGRES_URL": "postgres://salambot:generated@postgres:5432/salambot", "NLU_URL": "http://nlu:8082"}
+    given = {"POSTGRES_URL": "postgres://salambot:hunter2@postgres:5432/salambot", "NLU_URL": "http://nlu:8082"}
     variables = variables_for(environment, "orchestrateur", given)
     assert isinstance(variables["POSTGRES_URL"].value, Secret)
     assert variables["NLU_URL"].value == "http://nlu:8082"
-    assert "generated" not in repr(variables)
+    assert "hunter2" not in repr(variables)
 
 
 @pytest.mark.parametrize("service", SERVICES)

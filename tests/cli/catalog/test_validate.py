@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from salambot_cli.model.environment import Environment
-
 from salambot_cli.catalog.validate import validate
+from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, ExitStatus, PrerequisiteError
 
 MakeEnvironment = Callable[..., Environment]
@@ -64,7 +63,9 @@ def test_secrets_manager_brings_the_secret_ones_later(make_environment: MakeEnvi
         ("AWS_ENDPOINT_URL_S3", "http://s3.example", "objects"),
     ],
 )
-def test_weak_tls_is_refused_unless_allowed(make_environment: MakeEnvironment, name: str, value: str, component: str) -> None:
+def test_weak_tls_is_refused_unless_allowed(
+    make_environment: MakeEnvironment, name: str, value: str, component: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         validate(make_environment("t1", variables={**T1, name: value}))
     error = caught.value
