@@ -1,0 +1,188 @@
+"""Make `.venv` from a lock with plain pip: one writer at a time, done again when it was left half made."""
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+LOCKS = {
+    "requirements.lock": ("requirements.lock",),
+    "requirements-test.lock": ("requirements-test.lock", "requirements.lock"),
+}
+"""A lock -> the locks that an environment made from it satisfies."""
+
+CLEAR_LINE = "\r\033[K"
+
+TAIL = 15
+"""How many of pip's last lines a failure shows."""
+
+
+class Failure(Exception):  # noqa: N818 - it is shown, not caught by kind
+    """What happened, why, and the command that mends it."""
+
+    def __str__(self) -> str:
+        what, why, fix = self.args
+        return f"error: {what}\n  why: {why}\n  fix: {fix}"
+
+
+class Progress:
+    """One line that says what is going on and for how long: redrawn on a terminal, one line a stage on a pipe."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.started = time.monotonic()
+        self.text = ""
+
+    @property
+    def seconds(self) -> str:
+        """The time since the start."""
+        return f"{time.monotonic() - self.started:.0f} s"
+
+    def stage(self, text: str) -> None:
+        """Begin something that takes a while."""
+        self.text = text
+        print("" if self.live else f"{text} …\n", end="", file=sys.stderr, flush=True)
+        self.draw()
+
+    def draw(self, detail: str = "") -> None:
+        """Show the present stage, its detail and the clock."""
+        if self.live:
+            width = shutil.get_terminal_size().columns - 1
+            print(CLEAR_LINE + f"{self.text} · {self.seconds}  {detail}"[:width], end="", file=sys.stderr, flush=True)
+
+    def end(self, text: str) -> None:
+        """Replace the line by the outcome."""
+        print((CLEAR_LINE if self.live else "") + text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def only_writer(root: Path, progress: Progress) -> Iterator[int]:
+    """Hold the lock on the clone. The kernel lets it go with the last process that has it, pip included."""
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.stage("waiting for another run that is making .venv")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def origin(root: Path, lock: str) -> bytes:
+    """Return what the environment is made from; tools/venv.sh compares the same bytes."""
+    return b"".join([f"{root}\n".encode(), (root / lock).read_bytes(), (root / "pyproject.toml").read_bytes()])
+
+
+def is_current(root: Path, lock: str) -> bool:
+    """Tell whether `.venv` was made whole, in this place, from this lock."""
+    stamp = root / ".venv" / f"made-from-{lock}"
+    return (root / ".venv/bin/python").exists() and stamp.exists() and stamp.read_bytes() == origin(root, lock)
+
+
+def is_reusable(root: Path) -> bool:
+    """Tell whether an out-of-date `.venv` is whole, of this place and of this Python: then pip only moves it on."""
+    stamps = list((root / ".venv").glob("made-from-*"))
+    here = all(stamp.read_bytes().startswith(f"{root}\n".encode()) for stamp in stamps)
+    python = root / f".venv/lib/python{sys.version_info.major}.{sys.version_info.minor}"
+    return bool(stamps) and here and python.exists() and (root / ".venv/bin/python").exists()
+
+
+def lines_of(child: subprocess.Popen[bytes]) -> Iterator[str | None]:
+    """Yield the child's lines as they come, and None five times a second while it says nothing."""
+    assert child.stdout is not None  # noqa: S101 - it was started with a pipe
+    rest = b""
+    while True:
+        if not select.select([child.stdout], [], [], 0.2)[0]:
+            yield None
+            continue
+        piece = os.read(child.stdout.fileno(), 65536)
+        if not piece:
+            return
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+
+
+def pip(root: Path, arguments: list[str], progress: Progress, lock: int) -> None:
+    """Run pip in the environment, with its last word as the detail of the progress line."""
+    command = [str(root / ".venv/bin/python"), "-m", "pip", "install", "--no-input", "--progress-bar=off", *arguments]
+    settings = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
+    settings.pop("PYTHONPATH", None)
+    said: list[str] = []
+    detail = ""
+    with subprocess.Popen(  # noqa: S603 - our own pip
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=root, env=settings, pass_fds=[lock]
+    ) as child:
+        try:
+            for line in lines_of(child):
+                if line is not None:
+                    said = [*said[1 - TAIL :], line]
+                    detail = line.strip()
+                progress.draw(detail)
+        except KeyboardInterrupt:
+            child.terminate()
+            raise
+    if child.returncode:
+        why = "\n".join(f"    {line}" for line in said)
+        raise Failure("pip could not install the locked packages", f"its last lines:\n{why}", "the same command again")
+
+
+def make(root: Path, lock: str, progress: Progress, handle: int) -> None:
+    """Create or move on the environment. No stamp stands while it is not whole."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    reusable = is_reusable(root)
+    for stamp in (root / ".venv").glob("made-from-*"):
+        stamp.unlink()
+    if not reusable:
+        progress.stage(f"making .venv with Python {version} ({sys.executable})")
+        venv.create(root / ".venv", clear=True, with_pip=True, symlinks=True)
+    progress.stage(f"installing from {lock}")
+    pip(root, ["--require-hashes", "-r", lock], progress, handle)
+    pip(root, ["--no-deps", "--no-build-isolation", "--editable", "."], progress, handle)
+    for satisfied in LOCKS[lock]:
+        (root / ".venv" / f"made-from-{satisfied}").write_bytes(origin(root, satisfied))
+
+
+def run(root: Path, lock: str) -> None:
+    """Make the environment unless another run just did; undo what an interrupt leaves."""
+    if not os.access(root, os.W_OK):
+        raise Failure(
+            f"cannot write to {root}", "it is where .venv is made, and it is not yours", "clone it as yourself"
+        )
+    progress = Progress()
+    with only_writer(root, progress) as handle:
+        if is_current(root, lock):
+            return
+        try:
+            make(root, lock, progress, handle)
+        except KeyboardInterrupt:
+            shutil.rmtree(root / ".venv", ignore_errors=True)
+            progress.end("interrupted: .venv is removed, the next run makes it")
+            sys.exit(130)
+        progress.end(f".venv is ready · {progress.seconds}")
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Treat SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        run(Path(sys.argv[1]), sys.argv[2])
+    except Failure as failure:
+        sys.exit(f"\n{failure}")
+    except OSError as error:
+        sys.exit(f"\n{Failure('.venv could not be made', error, 'free what it names, then the same command again')}")
