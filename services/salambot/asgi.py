@@ -1,0 +1,158 @@
+"""The layers around every request, as plain ASGI (a BaseHTTPMiddleware costs a task and a queue a request)."""
+
+import hmac
+import time
+
+import structlog
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from salambot import tracing
+from salambot.metrics import DURATION, REQUESTS, TTFB
+from salambot.problems import Problem, crashed
+
+BODY_LIMIT = 256 * 1024
+WEBHOOK_BODY_LIMIT = 3 * 1024 * 1024
+INTERNAL_HEADER = "X-SalamBot-Internal"
+
+_QUIET = frozenset({"/health", "/health/ready", "/metrics"})
+_log = structlog.get_logger(__name__)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+class RequestContext:
+    """The outermost layer: the ids of the request, its metrics, its log line, and the 500 for a crash."""
+
+    def __init__(self, app: ASGIApp, service: str, *, public: bool) -> None:
+        self.app = app
+        self.service = service
+        self.public = public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        carrier = {str(key, "latin-1"): str(value, "latin-1") for key, value in scope["headers"]}
+        with tracing.request_trace(carrier, public=self.public) as span:
+            answer = _Answer(self.service, scope, send)
+            try:
+                await self.app(scope, receive, answer.send)
+            except Exception as error:  # noqa: BLE001 - the last resort: recorded, and answered as a problem
+                problem = crashed(error)
+                if not answer.status:
+                    await problem.response()(scope, receive, answer.send)
+            finally:
+                route = answer.record()
+                if span.is_recording():
+                    span.update_name(f"{scope['method']} {route}")
+                    span.set_attribute("http.request.method", scope["method"])
+                    span.set_attribute("http.route", route)
+                    span.set_attribute("http.response.status_code", answer.status)
+
+
+class _Answer:
+    """What becomes of one request: adds the ids to the response, measures it."""
+
+    def __init__(self, service: str, scope: Scope, send: Send) -> None:
+        self.service = service
+        self.scope = scope
+        self.started = time.perf_counter()
+        self.status = 0
+        self._send = send
+        self._first_byte_due = True
+        scope["salambot.started"] = self.started
+
+    async def send(self, message: Message) -> None:
+        """Pass one message of the response on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message["headers"]
+            for name, value in tracing.propagate().items():
+                headers.append((name.lower().encode(), value.encode()))
+            self._first_byte_due = (b"content-type", b"text/event-stream; charset=utf-8") not in headers
+        elif self._first_byte_due and message.get("body"):
+            self._first_byte_due = False
+            observe_first_byte(self.service, self.scope)
+        await self._send(message)
+
+    def record(self) -> str:
+        """Count and log the request once it is over; return its route."""
+        route = route_of(self.scope)
+        status = self.status or 499  # nginx's "client closed request": it left before there was an answer
+        seconds = time.perf_counter() - self.started
+        REQUESTS.labels(self.service, route, status).inc()
+        DURATION.labels(self.service, route, status).observe(seconds)
+        if route not in _QUIET:
+            method = self.scope["method"]
+            _log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
+        return route
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of the route that serves this request, `unmatched` where none does."""
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def observe_first_byte(service: str, scope: Scope) -> None:
+    """Measure the time from the request received to now; a stream calls this at its first piece of text."""
+    TTFB.labels(service, route_of(scope)).observe(time.perf_counter() - scope["salambot.started"])
+
+
+class BodyLimit:
+    """Refuse a body that is too large: by what it announces, and by what really arrives.
+
+    The limit of Starlette answers in plain text and is one for all paths.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = WEBHOOK_BODY_LIMIT if scope["path"].startswith("/v1/webhooks/") else BODY_LIMIT
+        announced = _header(scope, b"content-length")
+        too_large = Problem(413, "body_too_large", f"A body may have at most {limit} bytes here.")
+        if announced is not None and announced.isdigit() and int(announced) > limit:
+            await too_large.response()(scope, receive, send)
+            return
+        arrived = 0
+
+        async def count() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > limit:
+                raise too_large
+            return message
+
+        await self.app(scope, count, send)
+
+
+class InternalGuard:
+    """Refuse `/internal/*` to callers that do not know the environment's own token."""
+
+    def __init__(self, app: ASGIApp, token: SecretStr) -> None:
+        self.app = app
+        self.token = token.get_secret_value().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith("/internal/"):
+            given = _header(scope, INTERNAL_HEADER.lower().encode()) or ""
+            if not hmac.compare_digest(given.encode("latin-1"), self.token):
+                challenge = {"WWW-Authenticate": INTERNAL_HEADER}
+                detail = "Only the services of this environment call here."
+                problem = Problem(401, "internal_only", detail, headers=challenge)
+                await problem.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

@@ -1,0 +1,85 @@
+"""`/health`, `/health/ready` and `/metrics`: is it alive, can it work, how has it been."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+import orjson
+import structlog
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from salambot.messages import utc_now, utc_text
+
+State = Literal["ok", "degraded", "down"]
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One dependency. `probe` returns a state (None is `ok`) or raises; `timeout` is in seconds."""
+
+    name: str
+    probe: Callable[[], Awaitable[State | None]]
+    matters: bool = True
+    """Whether the service cannot work without it: then its being down makes readiness answer 503."""
+    timeout: float = 2.0
+
+
+@cache
+def current_version() -> str:
+    """Return the version of the installed distribution, or a placeholder in a checkout that is not installed."""
+    try:
+        return version("salambot")
+    except PackageNotFoundError:
+        return "0.0.0+checkout"
+
+
+async def _run(check: Check) -> dict[str, object]:
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(check.timeout):
+            state = await check.probe() or "ok"
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a probe is its finding
+        _log.warning("dependency is down", dependency=check.name, exc_info=error)
+        state = "down"
+    return {"name": check.name, "status": state, "latency_ms": round((time.perf_counter() - started) * 1000, 1)}
+
+
+def _overall(checks: Sequence[Check], found: Sequence[dict[str, object]]) -> State:
+    if any(check.matters and item["status"] == "down" for check, item in zip(checks, found, strict=True)):
+        return "down"
+    return "ok" if all(item["status"] == "ok" for item in found) else "degraded"
+
+
+def routes(service: str, checks: Sequence[Check]) -> APIRouter:
+    """Return the three routes of one service."""
+    router = APIRouter(tags=["health"])
+
+    def describe(status: State) -> dict[str, object]:
+        return {"status": status, "service": service, "version": current_version(), "time": utc_text(utc_now())}
+
+    @router.get("/health")
+    async def health() -> Response:
+        """Tell that the process answers, in constant time."""
+        return Response(orjson.dumps(describe("ok")), media_type="application/json")
+
+    @router.get("/health/ready", responses={503: {"description": "A dependency that matters is down"}})
+    async def ready() -> Response:
+        """Tell whether the service can work, with each of its dependencies."""
+        found = await asyncio.gather(*map(_run, checks))
+        status = _overall(checks, found)
+        body = orjson.dumps({**describe(status), "dependencies": found})
+        return Response(body, 503 if status == "down" else 200, media_type="application/json")
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Return the metrics as Prometheus text."""
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router

@@ -1,0 +1,78 @@
+"""JSON log lines with the ids of the request; of an error its kind and place are kept, its text never."""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+
+import orjson
+import structlog
+from structlog.typing import ExcInfo, Processor
+
+from salambot import tracing
+from salambot.settings import ServiceSettings
+
+Event = MutableMapping[str, object]
+
+
+def _add_ids(_: object, __: str, event: Event) -> Event:
+    if identifier := tracing.correlation_id():
+        event["correlation_id"] = identifier
+        event["trace_id"] = tracing.trace_id()
+    return event
+
+
+def _describe(error: BaseException) -> dict[str, object]:
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    cause = error.__cause__ or error.__context__
+    return {
+        "kind": f"{type(error).__module__}.{type(error).__qualname__}",
+        "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        "caused_by": f"{type(cause).__module__}.{type(cause).__qualname__}" if cause else None,
+    }
+
+
+def _replace_error(_: object, __: str, event: Event) -> Event:
+    given = event.pop("exc_info", None)
+    error: BaseException | ExcInfo | tuple[None, None, None] | object = sys.exc_info() if given is True else given
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["error"] = _describe(error)
+    return event
+
+
+def _as_json(_: object, __: str, event: Event) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def configure(settings: ServiceSettings, service: str) -> None:
+    """Send structlog and the standard library's loggers to standard output, one JSON object a line."""
+
+    def add_service(_: object, __: str, event: Event) -> Event:
+        event["service"] = service
+        return event
+
+    shared: list[Processor] = [
+        add_service,
+        _add_ids,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _replace_error,
+    ]
+    console = settings.log_format == "console"
+    renderer: Processor = structlog.dev.ConsoleRenderer() if console else _as_json
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)

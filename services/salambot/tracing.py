@@ -1,0 +1,92 @@
+"""Which request this is: its correlation id and its W3C trace, from hop to hop, in log lines, answers and problems."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from random import Random
+from uuid import uuid4
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+CORRELATION_HEADER = "X-Correlation-ID"
+
+_IDENTIFIER = re.compile(r"[!-~]{1,128}")
+_correlation: ContextVar[str] = ContextVar("correlation_id", default="")
+_propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("salambot")
+_random = Random()  # noqa: S311 - trace ids need to be unlikely to collide, not hard to guess
+
+
+def correlation_id() -> str:
+    """Return the correlation id of the request under way, or the empty string outside of one."""
+    return _correlation.get()
+
+
+def correlate(identifier: str) -> None:
+    """Set the correlation id of the request under way (from a body's `correlation_id`)."""
+    _correlation.set(identifier)
+
+
+def trace_id() -> str:
+    """Return the trace id of the request under way: 32 lowercase hex digits, zeros outside of one."""
+    return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+
+def propagate() -> dict[str, str]:
+    """Return the headers that carry this request's ids on: `traceparent` and the correlation id."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    if identifier := _correlation.get():
+        carrier[CORRELATION_HEADER] = identifier
+    return carrier
+
+
+def read_correlation(given: str | None) -> str | None:
+    """Return a caller's correlation id when it is one: 1 to 128 printable ASCII characters."""
+    return given if given is not None and _IDENTIFIER.fullmatch(given) else None
+
+
+def _start_span(carrier: Mapping[str, str], *, public: bool) -> Span:
+    parent = _propagator.extract(carrier, context=Context())
+    caller = trace.get_current_span(parent).get_span_context()
+    if public:
+        links = [Link(caller)] if caller.is_valid else None
+        span = _tracer.start_span("request", context=Context(), kind=SpanKind.SERVER, links=links)
+    else:
+        span = _tracer.start_span("request", context=parent, kind=SpanKind.SERVER)
+    if span.is_recording():
+        return span
+    return NonRecordingSpan(_next_ids(SpanContext(0, 0, is_remote=False) if public else caller))
+
+
+def _next_ids(parent: SpanContext) -> SpanContext:
+    """Continue a trace, or begin one, while no SDK does it: answers carry ids whether or not they are exported."""
+    return SpanContext(
+        trace_id=parent.trace_id if parent.is_valid else _random.getrandbits(128) or 1,
+        span_id=_random.getrandbits(64) or 1,
+        is_remote=False,
+        trace_flags=parent.trace_flags,
+        trace_state=parent.trace_state,
+    )
+
+
+@contextmanager
+def request_trace(carrier: Mapping[str, str], *, public: bool) -> Iterator[Span]:
+    """Run one request in its trace. At the public edge a new trace begins, linked to the caller's.
+
+    `carrier` holds the request's headers by their lowercase names.
+    """
+    span = _start_span(carrier, public=public)
+    given = read_correlation(carrier.get(CORRELATION_HEADER.lower()))
+    correlation = _correlation.set(given or f"corr_{uuid4().hex}")
+    attached = context.attach(trace.set_span_in_context(span, Context()))
+    try:
+        yield span
+    finally:
+        context.detach(attached)
+        _correlation.reset(correlation)
+        span.end()
