@@ -114,15 +114,19 @@ def lines_of(child: subprocess.Popen[bytes]) -> Iterator[str | None]:
         yield from (line.decode(errors="replace") for line in whole)
 
 
-def pip(root: Path, arguments: list[str], progress: Progress, lock: int) -> None:
-    """Run pip in the environment, with its last word as the detail of the progress line."""
-    command = [str(root / ".venv/bin/python"), "-m", "pip", "install", "--no-input", "--progress-bar=off", *arguments]
-    settings = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
+def python(root: Path, arguments: list[str], progress: Progress, lock: int) -> None:
+    """Run the environment's Python, with its last word as the detail of the progress line."""
+    settings = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
     settings.pop("PYTHONPATH", None)
     said: list[str] = []
     detail = ""
-    with subprocess.Popen(  # noqa: S603 - our own pip
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=root, env=settings, pass_fds=[lock]
+    with subprocess.Popen(  # noqa: S603 - our own Python
+        [str(root / ".venv/bin/python"), "-u", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=root,
+        env=settings,
+        pass_fds=[lock],
     ) as child:
         try:
             for line in lines_of(child):
@@ -135,7 +139,7 @@ def pip(root: Path, arguments: list[str], progress: Progress, lock: int) -> None
             raise
     if child.returncode:
         why = "\n".join(f"    {line}" for line in said)
-        raise Failure("pip could not install the locked packages", f"its last lines:\n{why}", "the same command again")
+        raise Failure("the locked packages could not be installed", f"the last lines:\n{why}", "the same command again")
 
 
 def make(root: Path, lock: str, progress: Progress, handle: int) -> None:
@@ -147,9 +151,12 @@ def make(root: Path, lock: str, progress: Progress, handle: int) -> None:
     if not reusable:
         progress.stage(f"making .venv with Python {version} ({sys.executable})")
         venv.create(root / ".venv", clear=True, with_pip=True, symlinks=True)
+    install = ["-m", "pip", "install", "--progress-bar=off", "--no-deps"]
     progress.stage(f"installing from {lock}")
-    pip(root, ["--require-hashes", "-r", lock], progress, handle)
-    pip(root, ["--no-deps", "--no-build-isolation", "--editable", "."], progress, handle)
+    python(root, [*install, "--no-compile", "--require-hashes", "-r", lock], progress, handle)
+    python(root, [*install, "--no-build-isolation", "--editable", "."], progress, handle)
+    progress.stage("compiling")  # on every core, which pip by itself does not
+    python(root, ["-m", "compileall", "-q", "-j", "0", ".venv/lib"], progress, handle)
     for satisfied in LOCKS[lock]:
         (root / ".venv" / f"made-from-{satisfied}").write_bytes(origin(root, satisfied))
 
