@@ -1,4 +1,4 @@
-"""Ask the server of this container whether it is ready. Docker runs it every few seconds: it imports next to nothing."""
+"""Ask the server of this container whether it is ready. Docker runs it all the time: it imports next to nothing."""
 
 import http.client
 import sys

@@ -1,0 +1,219 @@
+"""What `salambot up` and `salambot render` write for Docker Compose: pure, from an environment to the text of files."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment as Templates
+from jinja2 import FileSystemLoader, StrictUndefined
+
+from salambot_cli import __version__
+from salambot_cli.catalog.quoting import compose_env, compose_yaml
+from salambot_cli.catalog.services import variables_for
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import SERVICES, Component, Service
+from salambot_cli.outside.assets import asset
+
+LOCAL_PARTS: tuple[Component, ...] = ("postgres", "redis")
+PASSWORDS: Mapping[Component, str] = {"postgres": "POSTGRES_PASSWORD", "redis": "REDIS_PASSWORD"}
+_PREPARED_BY: Mapping[Service, tuple[Component, ...]] = {
+    "gateway": ("redis",),
+    "orchestrateur": ("redis",),
+    "nlu": (),
+    "rag": (),
+}
+_HEADER = re.compile(r"# Rendered by salambot (?P<version>\S+)[^\n]* sha256:(?P<hash>[0-9a-f]{64})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of this machine that a container sees, read-only."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeFacts:
+    """What only the Compose runtime knows of an environment."""
+
+    project: str
+    image: str
+    ports: Mapping[str, int]
+    passwords: Mapping[str, Secret]
+    """POSTGRES_PASSWORD and REDIS_PASSWORD of the local containers."""
+    secrets_folder: Path | None = None
+    """Where secrets stand as files, outside the project; None hands them over as variables."""
+    mounts: Mapping[Service, tuple[Mount, ...]] = field(default_factory=dict)
+    extra_hosts: tuple[str, ...] = ()
+    user_file: bool = False
+    """Whether the owner has a `compose.local.yml`, which comes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    environment: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+    volumes: tuple[Mount, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def render_compose(environment: Environment, facts: ComposeFacts) -> dict[str, str]:
+    """Return the files of an environment by name: `docker-compose.yml`, its override, `.env`.
+
+    With `facts.secrets_folder` no secret's value is in any of them.
+    """
+    return {
+        "docker-compose.yml": with_header(asset("compose/docker-compose.yml").read_text(encoding="utf-8")),
+        "docker-compose.override.yml": with_header(_override(environment, facts)),
+        ".env": with_header(_env(environment, facts)),
+    }
+
+
+def local_parts(environment: Environment) -> tuple[Component, ...]:
+    """Return the components that run in containers of this environment."""
+    return tuple(part for part in LOCAL_PARTS if environment.placement(part) == "local")
+
+
+def render_example(environment: Environment) -> str:
+    """Return `.env.cloud-local.example`."""
+    return _templates().get_template("env.cloud-local.example.j2").render(tenant=environment.tenant)
+
+
+def secret_files(environment: Environment, facts: ComposeFacts) -> dict[str, Secret]:
+    """Return the secrets that the containers read as files, by name."""
+    secrets = dict(_local_passwords(environment, facts))
+    for service in SERVICES:
+        variables = variables_for(environment, service)
+        secrets |= {name: v.value for name, v in variables.items() if isinstance(v.value, Secret)}
+    return secrets
+
+
+def with_header(body: str) -> str:
+    """Put the version and the hash of the content above it."""
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return f"# Rendered by salambot {__version__}; change compose.local.yml instead. sha256:{digest}\n{body}"
+
+
+def is_untouched(text: str) -> bool:
+    """Tell whether a rendered file is as it was written: its hash still fits its content."""
+    header = _HEADER.match(text)
+    return header is not None and hashlib.sha256(text[header.end() :].encode()).hexdigest() == header["hash"]
+
+
+def _override(environment: Environment, facts: ComposeFacts) -> str:
+    database = variables_for(environment, "orchestrateur")
+    services: dict[str, _Container] = {
+        **{str(name): _container(environment, facts, name) for name in SERVICES},
+        "migrate": _migrate(environment, facts, {"POSTGRES_URL": database["POSTGRES_URL"]}),
+        **{str(part): _local_part(facts, part) for part in local_parts(environment)},
+    }
+    secrets = {}
+    if facts.secrets_folder:
+        secrets = {name: str(facts.secrets_folder / name) for name in secret_files(environment, facts)}
+    return _templates().get_template("docker-compose.override.yml.j2").render(services=services, secrets=secrets)
+
+
+def _container(environment: Environment, facts: ComposeFacts, service: Service) -> _Container:
+    variables = variables_for(environment, service)
+    return _Container(
+        environment=_references(_handed_over(variables.values(), facts)),
+        secrets=_as_files(variables, facts),
+        volumes=facts.mounts.get(service, ()),
+        depends_on=tuple(part for part in _PREPARED_BY[service] if environment.placement(part) == "local"),
+        extra_hosts=facts.extra_hosts,
+        labels=_fingerprint(variables, facts),
+    )
+
+
+def _migrate(environment: Environment, facts: ComposeFacts, variables: Mapping[str, Variable]) -> _Container:
+    return _Container(
+        environment=_references(_handed_over(variables.values(), facts)),
+        secrets=_as_files(variables, facts),
+        volumes=facts.mounts.get("orchestrateur", ()),
+        depends_on=("postgres",) if environment.placement("postgres") == "local" else (),
+        extra_hosts=facts.extra_hosts,
+        labels=_fingerprint(variables, facts),
+    )
+
+
+def _local_part(facts: ComposeFacts, part: Component) -> _Container:
+    name = PASSWORDS[part]
+    variables = {name: Variable(name, facts.passwords[name], "generated")}
+    if facts.secrets_folder is None:
+        return _Container(_references([name]))
+    # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
+    environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
+    return _Container(environment, (name,), labels=_fingerprint(variables, facts))
+
+
+def _handed_over(variables: Iterable[Variable], facts: ComposeFacts) -> list[str]:
+    return [v.name for v in variables if facts.secrets_folder is None or not isinstance(v.value, Secret)]
+
+
+def _references(names: Iterable[str]) -> dict[str, str]:
+    return {name: f"${{{name}}}" for name in names}
+
+
+def _as_files(variables: Mapping[str, Variable], facts: ComposeFacts) -> tuple[str, ...]:
+    if facts.secrets_folder is None:
+        return ()
+    return tuple(name for name, variable in variables.items() if isinstance(variable.value, Secret))
+
+
+def _fingerprint(variables: Mapping[str, Variable], facts: ComposeFacts) -> dict[str, str]:
+    """Make Compose recreate a container whose secret file changed: it compares labels, not the content of files.
+
+    The hash is keyed with a password of the environment: nobody can try values against it.
+    """
+    if facts.secrets_folder is None:
+        return {}
+    digest = hmac.new(facts.passwords["POSTGRES_PASSWORD"].reveal().encode(), digestmod="sha256")
+    for name in _as_files(variables, facts):
+        digest.update(f"{name}={variables[name].reveal()}\0".encode())
+    return {"io.salambot.secrets": digest.hexdigest()}
+
+
+def _env(environment: Environment, facts: ComposeFacts) -> str:
+    variables: dict[str, Variable] = {}
+    for service in SERVICES:
+        variables |= variables_for(environment, service)
+    files = ["docker-compose.yml", "docker-compose.override.yml"]
+    compose = {
+        "COMPOSE_PROJECT_NAME": facts.project,
+        "COMPOSE_FILE": ":".join([*files, *(["../../compose.local.yml"] if facts.user_file else [])]),
+        "COMPOSE_PROFILES": ",".join(local_parts(environment)),
+        "SALAMBOT_IMAGE": facts.image,
+        "SALAMBOT_BUILD_CONTEXT": "./image",
+        **{f"{name.upper()}_PORT": str(port) for name, port in facts.ports.items()},
+    }
+    services = {name: variables[name].reveal() for name in _handed_over(variables.values(), facts)}
+    if facts.secrets_folder is None:
+        services |= {name: secret.reveal() for name, secret in _local_passwords(environment, facts).items()}
+    sections = {"Docker Compose": compose, "The services": services}
+    return _templates().get_template("env.j2").render(sections=sections)
+
+
+def _local_passwords(environment: Environment, facts: ComposeFacts) -> dict[str, Secret]:
+    return {PASSWORDS[part]: facts.passwords[PASSWORDS[part]] for part in local_parts(environment)}
+
+
+@cache
+def _templates() -> Templates:
+    templates = Templates(
+        loader=FileSystemLoader(asset("templates/compose")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - not HTML: YAML and .env have quoters of their own
+    )
+    templates.filters |= {"yaml": compose_yaml, "compose_env": compose_env}
+    return templates
