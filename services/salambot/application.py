@@ -32,7 +32,7 @@ def service_app(
         version=current_version(),
         lifespan=lifespan,
         redirect_slashes=False,
-        docs_url=None,
+        docs_url="/docs" if public else None,
         redoc_url=None,
         openapi_url="/openapi.json" if public else None,
         telemetry={"tracing": False, "metrics": False, "logs": False},

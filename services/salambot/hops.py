@@ -1,7 +1,7 @@
 """Calls from one service to the next: pooled, bounded, traced; what fails becomes a problem that names the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from random import uniform
 from types import TracebackType
@@ -14,6 +14,7 @@ from yarl import URL
 
 from salambot import tracing
 from salambot.asgi import INTERNAL_HEADER
+from salambot.health import State
 from salambot.messages import Completed, Failed, StreamEvent
 from salambot.problems import Problem
 
@@ -56,7 +57,7 @@ class Hop:
         except ValidationError as error:
             raise self._nonsense() from error
 
-    async def stream(self, path: str, model: BaseModel, timeout: float) -> AsyncIterator[StreamEvent]:  # noqa: ASYNC109 - as above
+    async def stream(self, path: str, model: BaseModel, timeout: float) -> AsyncGenerator[StreamEvent, None]:  # noqa: ASYNC109 - as above
         """Send `model`, yield events up to Completed or Failed. Closing the iterator cancels the work of the other.
 
         `timeout` is in seconds, for the whole stream. Raises Problem 502 when the stream breaks off.
@@ -73,10 +74,12 @@ class Hop:
                     return
         raise Problem(502, "upstream_broken", f"{self.name} broke off in the middle of its answer.")
 
-    async def check(self) -> None:
-        """Probe the other's `/health`; raises Problem when it does not answer."""
-        async with self._translated(), self._session().get(self._url("/health")) as response:
+    async def check(self) -> State:
+        """Ask the other whether it can work; raises Problem when it does not answer or cannot."""
+        async with self._translated(), self._session().get(self._url("/health/ready")) as response:
             await self._refuse_errors(response)
+            found = orjson.loads(await response.read())
+        return "degraded" if found["status"] == "degraded" else "ok"
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -134,6 +137,12 @@ class Hop:
 
     def _nonsense(self) -> Problem:
         return Problem(502, "upstream_invalid", f"{self.name} answered with something that is not of its contract.")
+
+
+def failure(name: str, event: Failed) -> Problem:
+    """Turn the last line of a broken stream into the problem to answer with."""
+    status = event.problem.get("status")
+    return passed_on(name, status if isinstance(status, int) else 500, orjson.dumps(event.problem))
 
 
 def passed_on(name: str, status: int, content: bytes, *, retry_after: str | None = None) -> Problem:

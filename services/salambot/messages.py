@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 SCHEMA_VERSION = "1.0"
 
@@ -23,19 +31,27 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _known_version(version: str) -> str:
-    if not version.startswith("1.") or not version[2:].isdigit():
-        raise ValueError("only schema versions 1.x are known")
-    return version
+def _written_date(given: object) -> object:
+    """Refuse a number of seconds, which pydantic would take for UTC: an incoming timestamp names its offset."""
+    if isinstance(given, str) and given.isdigit():
+        raise ValueError("a timestamp is text with an offset, as RFC 3339 writes it")
+    return given
 
 
 UtcTimestamp = Annotated[AwareDatetime, PlainSerializer(utc_text, return_type=str)]
-SchemaVersion = Annotated[str, StringConstraints(max_length=16), AfterValidator(_known_version)]
-TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+GivenTimestamp = Annotated[UtcTimestamp, BeforeValidator(_written_date), Field(strict=True)]
+SchemaVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,8}$")]
+TENANT_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+TenantName = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 """A DNS label (RFC 1123): it becomes a folder, an object prefix, a namespace and a Compose project."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 """Printable ASCII without spaces: it travels in headers and logs."""
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*$")]
+
+Text = Annotated[str, StringConstraints(max_length=32_000, pattern=r"^[^\x00]*$")]
+"""What people write. U+0000 is refused: Postgres cannot keep it."""
+WrittenText = Annotated[str, StringConstraints(max_length=32_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+"""Text that is more than white space."""
 
 
 class Message(BaseModel):
@@ -48,13 +64,13 @@ class Turn(Message):
     """One earlier turn of a conversation."""
 
     role: Literal["user", "assistant"]
-    content: Annotated[str, StringConstraints(max_length=32_000)]
+    content: Text
 
 
 class Prompt(Message):
     """What the customer says, with what was said before, oldest first."""
 
-    prompt: Annotated[str, StringConstraints(max_length=32_000)]
+    prompt: WrittenText
     context: Annotated[list[Turn], Field(max_length=100)] = []
 
 
@@ -66,7 +82,7 @@ class GenerateRequest(Message):
     channel: Channel
     message_id: Identifier
     correlation_id: Identifier | None = None
-    timestamp: UtcTimestamp
+    timestamp: GivenTimestamp
     locale: Locale | None = None
     data: Prompt
 
@@ -116,7 +132,7 @@ class GenerateResponse(Message):
 class SearchRequest(Message):
     """`POST /v1/search/query`, and `/internal/search` between services. `filter` matches metadata exactly."""
 
-    query: Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
+    query: WrittenText
     tenant: TenantName
     top_k: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
     filter: Annotated[dict[str, str], Field(max_length=16)] = {}

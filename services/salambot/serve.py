@@ -4,6 +4,7 @@ import argparse
 from importlib import import_module
 
 import uvicorn
+from pydantic import ValidationError
 
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
 
@@ -16,8 +17,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     create_app = import_module(f"salambot.{arguments.service}.app").create_app
+    try:
+        app = create_app()
+    except ValidationError as error:
+        found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
+        parser.exit(2, f"{arguments.service} cannot start, its environment is wrong:{found}\n")
     uvicorn.run(
-        create_app(),
+        app,
         host=arguments.host,
         port=arguments.port,
         access_log=False,

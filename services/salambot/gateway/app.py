@@ -1,0 +1,54 @@
+"""The public edge: who may ask, how often, in which shape; then the services behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from salambot import cache
+from salambot.application import service_app
+from salambot.gateway import generate, search
+from salambot.gateway.edge import Edge
+from salambot.gateway.openapi import describe, operation
+from salambot.gateway.peers import LocalPages
+from salambot.gateway.settings import GatewaySettings
+from salambot.health import Check
+from salambot.messages import GenerateRequest, GenerateResponse, SearchRequest, SearchResponse
+
+
+def create_app(settings: GatewaySettings | None = None) -> FastAPI:
+    """Build the gateway; raises ValidationError when its environment is wrong."""
+    edge = Edge.of(settings or GatewaySettings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await edge.close()
+
+    async def ping() -> None:
+        await edge.redis.ping()
+
+    checks = (
+        Check("redis", ping),
+        Check("orchestrateur", edge.orchestrateur.check),
+        Check("rag", edge.rag.check),
+    )
+    app = service_app("gateway", edge.settings, lifespan=lifespan, checks=checks, public=True)
+    cache.install(app)
+    _add_routes(app, edge)
+    describe(app)
+    app.add_middleware(LocalPages, peers=edge.peers)
+    return app
+
+
+def _add_routes(app: FastAPI, edge: Edge) -> None:
+    @app.post("/v1/generate/reply", **operation(GenerateRequest, GenerateResponse, streams=True))
+    async def generate_reply(request: Request) -> Response:
+        """Answer a customer's prompt from the tenant's documents, with citations, in the language of the prompt."""
+        return await generate.reply(edge, request)
+
+    @app.post("/v1/search/query", **operation(SearchRequest, SearchResponse, streams=False))
+    async def search_query(request: Request) -> Response:
+        """Find the passages of the tenant's documents that fit a query best."""
+        return await search.query(edge, request)

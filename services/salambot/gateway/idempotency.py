@@ -1,0 +1,95 @@
+"""`Idempotency-Key`: the answer to one request is kept and given again, in place of being made twice."""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+
+import anyio
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from salambot.gateway.auth import Principal
+from salambot.problems import Problem
+
+KEPT = 24 * 3600
+"""Seconds that an answer is kept."""
+_KEY = re.compile(r'"([A-Za-z0-9_-]{1,128})"|([A-Za-z0-9_-]{1,128})')
+_REPLACE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+"""Only who holds the claim may end it: a claim that ran out may belong to somebody else by now."""
+_log = structlog.get_logger(__name__)
+
+
+def read_key(values: list[str]) -> str | None:
+    """Return the key of an `Idempotency-Key` header, quoted or bare, None where there is none; raises Problem 422."""
+    if not values:
+        return None
+    match = _KEY.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
+        raise Problem(422, "invalid_idempotency_key", "An Idempotency-Key has 1 to 128 of A-Z, a-z, 0-9, _ and -.")
+    return match[1] or match[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The answer that was given before."""
+
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to make the answer. Ends by `keep` or `release`, or by itself when its holder dies."""
+
+    redis: Redis
+    name: str
+    fingerprint: str
+    running: bytes
+
+    async def keep(self, answer: bytes) -> None:
+        """Keep the answer for a day. A Redis that is gone costs the promise to replay, not the answer."""
+        await self._end(orjson.dumps({"fingerprint": self.fingerprint, "answer": answer.decode()}))
+
+    async def release(self) -> None:
+        """Let the next request with this key try again."""
+        await self._end(b"")
+
+    async def _end(self, value: bytes) -> None:
+        # Shielded: the caller may just be leaving, and that is when a claim has to be released.
+        with anyio.move_on_after(2, shield=True):
+            try:
+                await self.redis.register_script(_REPLACE)(keys=[self.name], args=[self.running, value, KEPT])
+            except RedisError as error:
+                _log.warning("idempotency claim could not be ended", exc_info=error)
+
+
+class Idempotency:
+    """Claims in Redis. A claim lasts `lease` seconds, so that a crash does not block its key."""
+
+    def __init__(self, redis: Redis, lease: float) -> None:
+        self._redis = redis
+        self._lease_ms = int(lease * 1000)
+
+    async def claim(self, principal: Principal, key: str, body: bytes) -> Claim | Replay:
+        """Claim this key of this caller, or return the answer it had; raises Problem 409 or 422."""
+        fingerprint = hashlib.sha256(body).hexdigest()
+        owner = hashlib.sha256(f"{principal.tenant}\n{principal.subject}\n{key}".encode()).hexdigest()
+        name = f"salambot:idempotency:{owner}"
+        running = orjson.dumps({"fingerprint": fingerprint, "running": secrets.token_hex(8)})
+        found: bytes | None = await self._redis.set(name, running, nx=True, get=True, px=self._lease_ms)  # type: ignore[assignment] # the stubs do not know get=True
+        if found is None or found == running:  # equal: the command was sent again after its answer got lost
+            return Claim(self._redis, name, fingerprint, running)
+        entry = orjson.loads(found)
+        if entry["fingerprint"] != fingerprint:
+            raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used with another body.")
+        if "answer" not in entry:
+            headers = {"Retry-After": "1"}
+            raise Problem(409, "still_running", "The first request with this key is still running.", headers=headers)
+        return Replay(entry["answer"].encode())

@@ -1,0 +1,88 @@
+"""Who calls: this machine itself, its Compose network, or somebody from outside through a proxy or tunnel."""
+
+import socket
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import psutil
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from salambot.problems import Problem
+
+Network = IPv4Network | IPv6Network
+LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+HOSTS = frozenset({"localhost", "127.0.0.1", "gateway"})
+
+_NEVER_FORWARDED = frozenset({"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+_ONLY_NEAR = _NEVER_FORWARDED - {"/metrics"}
+
+
+def own_networks() -> tuple[Network, ...]:
+    """Return the private networks that this machine (in Compose: this container) has an address in."""
+    found: list[Network] = []
+    for addresses in psutil.net_if_addrs().values():
+        for item in addresses:
+            if item.family == socket.AF_INET and item.netmask:
+                network = ip_network(f"{item.address}/{item.netmask}", strict=False)
+                if network.is_private and not network.is_loopback:
+                    found.append(network)
+    return tuple(found)
+
+
+def is_forwarded(scope: Scope) -> bool:
+    """Tell whether a proxy or tunnel passed this request on."""
+    return any(name == b"forwarded" or name.startswith((b"x-forwarded-", b"cf-")) for name, _ in _headers(scope))
+
+
+def names_this_machine(scope: Scope) -> bool:
+    """Tell whether the one `Host` header names this machine (a page of a rebound domain names that domain)."""
+    hosts = [value for name, value in _headers(scope) if name == b"host"]
+    return len(hosts) == 1 and hosts[0].decode("latin-1").partition(":")[0].lower() in HOSTS
+
+
+class Peers:
+    """The networks whose members count as near."""
+
+    def __init__(self, *, compose: bool) -> None:
+        self._networks = LOOPBACK + (own_networks() if compose else ())
+        self._is_member = lru_cache(maxsize=1024)(self._look_up)
+
+    def is_near(self, scope: Scope) -> bool:
+        """Tell whether the request comes from this machine itself: its address, its Host and no sign of a proxy."""
+        client = scope.get("client")
+        return (
+            client is not None and self._is_member(client[0]) and names_this_machine(scope) and not is_forwarded(scope)
+        )
+
+    def _look_up(self, host: str) -> bool:
+        try:
+            address: IPv4Address | IPv6Address = ip_address(host)
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)
+
+
+class LocalPages:
+    """Keep the API's pages to this machine, and the metrics from proxies and tunnels: elsewhere they do not exist."""
+
+    def __init__(self, app: ASGIApp, peers: Peers) -> None:
+        self.app = app
+        self.peers = peers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"] in _NEVER_FORWARDED and self._is_hidden(scope):
+            await Problem(404, "not_found", "Not Found.").response()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _is_hidden(self, scope: Scope) -> bool:
+        return is_forwarded(scope) or (scope["path"] in _ONLY_NEAR and not self.peers.is_near(scope))
+
+
+def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    return headers

@@ -1,0 +1,34 @@
+"""What the endpoints do with a request before they act on it: JSON only, the right shape, one correlation id."""
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from salambot import tracing
+from salambot.messages import Message
+from salambot.problems import Problem, invalid
+
+_Shape = TypeVar("_Shape", bound=Message)
+
+
+def require_json(request: Request) -> None:
+    """Raise Problem 415 unless the body says that it is JSON (in UTF-8, which is the only way to write JSON)."""
+    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if kind.strip().lower() != "application/json" or charset not in {"", "utf-8"}:
+        raise Problem(415, "unsupported_media_type", "The body has to be application/json.")
+
+
+def parse(shape: type[_Shape], body: bytes) -> _Shape:
+    """Read a body; raises Problem 400 or 422."""
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def correlate(request: Request, named: str | None) -> None:
+    """Take the body's correlation id when the header names none."""
+    if named is not None and tracing.read_correlation(request.headers.get(tracing.CORRELATION_HEADER)) is None:
+        tracing.correlate(named)

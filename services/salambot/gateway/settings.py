@@ -1,0 +1,44 @@
+"""What the gateway reads from its environment."""
+
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from limits import RateLimitItem, parse
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from salambot.settings import ServiceSettings
+
+
+def _rate(text: str) -> str:
+    parse(text)
+    return text
+
+
+class GatewaySettings(ServiceSettings):
+    """Variables of the gateway. Times are in seconds."""
+
+    redis_url: SecretStr
+    orchestrateur_url: str = "http://127.0.0.1:8081"
+    rag_url: str = "http://127.0.0.1:8083"
+    jwt_issuer: str = "local-idp"
+    jwt_audience: str = "gateway"
+    jwt_jwks: str | None = None
+    """Path or URL of the JWKS with the issuer's public keys."""
+    allow_dev_token: bool = False
+    near_peers: Literal["loopback", "compose"] = "loopback"
+    """`compose`: the networks that this container is in count as near, beside loopback."""
+    rate_limit_generate: Annotated[str, AfterValidator(_rate)] = "60/minute"
+    generate_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60
+    search_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10
+    sse_ping_s: Annotated[float, Field(gt=0)] = 15
+
+    @cached_property
+    def generate_rate(self) -> RateLimitItem:
+        """How often one tenant may ask for a reply."""
+        return parse(self.rate_limit_generate)
+
+    @model_validator(mode="after")
+    def _refuse_dev_token_elsewhere(self) -> Self:
+        if self.allow_dev_token and not self.is_development:
+            raise ValueError(f"ALLOW_DEV_TOKEN is for ENV local and cloud-local, and here ENV is {self.env}")
+        return self
