@@ -33,13 +33,13 @@ def utc_now() -> datetime:
 
 def _written_date(given: object) -> object:
     """Refuse a number of seconds, which pydantic would take for UTC: an incoming timestamp names its offset."""
-    if isinstance(given, str) and given.isdigit():
-        raise ValueError("a timestamp is text with an offset, as RFC 3339 writes it")
-    return given
+    if isinstance(given, datetime) or (isinstance(given, str) and given[4:5] == "-"):
+        return given
+    raise ValueError("a timestamp is text with an offset, as RFC 3339 writes it")
 
 
 UtcTimestamp = Annotated[AwareDatetime, PlainSerializer(utc_text, return_type=str)]
-GivenTimestamp = Annotated[UtcTimestamp, BeforeValidator(_written_date), Field(strict=True)]
+GivenTimestamp = Annotated[UtcTimestamp, BeforeValidator(_written_date)]
 SchemaVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,8}$")]
 TENANT_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 TenantName = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
