@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["pytester", "tests.leaks", "tests.requirements", "tests.servers"]

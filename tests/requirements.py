@@ -1,0 +1,49 @@
+"""Markers `docker` and `browser`: a test is skipped, with the reason, where the machine lacks it; on CI that fails."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+
+@cache
+def _missing_docker() -> str | None:
+    for command in (["docker", "version", "--format", "{{.Server.Version}}"], ["docker", "compose", "version"]):
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        except FileNotFoundError:
+            return "no docker command"
+        except subprocess.TimeoutExpired:
+            return "the Docker engine does not answer within 30 s"
+        if answer.returncode:
+            return (answer.stderr.strip().splitlines() or ["docker refuses"])[-1]
+    return None
+
+
+@cache
+def _missing_browser() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return None if any(map(shutil.which, names)) else "no chromium on PATH"
+
+
+_NEEDS = {"docker": _missing_docker, "browser": _missing_browser}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one engine on one worker: they see each other's containers."""
+    for item in items:
+        if item.get_closest_marker("docker"):
+            item.add_marker(pytest.mark.xdist_group("docker"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or fail on CI, what this machine cannot run."""
+    for name, missing in _NEEDS.items():
+        why = missing() if item.get_closest_marker(name) else None
+        if why and os.environ.get("CI") == "true":
+            pytest.fail(f"needs {name}, which CI has to have: {why}", pytrace=False)
+        if why:
+            pytest.skip(f"needs {name}: {why}")
