@@ -13,6 +13,8 @@ from salambot.lexicon import (
     DARIJA_WORDS,
     ENGLISH_WORDS,
     FRENCH_WORDS,
+    LONE_ENGLISH_WORDS,
+    LONE_FRENCH_WORDS,
     STANDARD_ARABIC_WORDS,
 )
 from salambot.messages import Language
@@ -101,8 +103,8 @@ def _is_darija(word: str) -> bool:
 
 def _detect_latin_script(prose: str, prior: Language) -> Language:
     words = _WORD.findall(fold_latin(prose))
-    french = sum(word in FRENCH_WORDS for word in words)
-    english = sum(word in ENGLISH_WORDS for word in words)
+    french = sum(word in FRENCH_WORDS or word in LONE_FRENCH_WORDS for word in words)
+    english = sum(word in ENGLISH_WORDS or word in LONE_ENGLISH_WORDS for word in words)
     arabizi = _arabizi_hints(words)
     if arabizi and arabizi >= 0.6 * max(french, english):
         return "ary-Latn"
