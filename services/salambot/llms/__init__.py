@@ -1,1 +1,3 @@
 """LLM providers behind one small protocol, one file each."""
+
+LLMS = ("local", "openai")

@@ -1,0 +1,90 @@
+"""The provider that needs no model: it answers with the words of the passages, or says that it does not know."""
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+
+from salambot.language import detect
+from salambot.llms.extraction import Answer, find_answers, is_readable
+from salambot.llms.phrases import PHRASES, Phrase
+from salambot.messages import Citation, Completed, ComposeRequest, Delta, Failed, Language, Reply, Usage
+from salambot.smalltalk import courtesy_of, is_follow_up, opens_with_greeting
+
+MODEL = "extractive-1"
+LONGEST_ANSWER = 900
+"""Characters of the passages' own words in one reply: chat is read on telephones."""
+_SENTENCE_END = re.compile(r"(?<=[.!?؟…])\s+|\n")
+_PIECE = re.compile(r"\S+\s*(?:\S+\s*){0,5}")
+
+
+class LocalLlm:
+    """Extractive and deterministic: the same request has the same reply."""
+
+    async def reply(self, request: ComposeRequest) -> Reply:
+        """Return the reply; never fails."""
+        return compose(request)
+
+    async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+        """Yield the reply a few words at a time."""
+        reply = compose(request)
+        for piece in _PIECE.findall(reply.reply):
+            yield Delta(text=piece)
+        yield Completed(reply=reply)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def compose(request: ComposeRequest) -> Reply:
+    """Compose the reply: a courtesy for a courtesy, else the best answer of the passages, else "I do not know"."""
+    language = _language_of(request)
+    if courtesy := courtesy_of(request.prompt):
+        return _reply(request, language, PHRASES[courtesy][language])
+    answers = _answers(request, language)
+    if not answers:
+        return _reply(request, language, PHRASES["unknown"][language])
+    lead: Phrase = "answer" if is_readable(language, answers[0]) else "foreign"
+    opening = f"{PHRASES['hello'][language]} " if opens_with_greeting(request.prompt) else ""
+    body, whole = shorten("\n".join(answer.section.body for answer in answers))
+    separator = "\n" if "\n" in body or lead == "foreign" else " "
+    text = f"{opening}{PHRASES[lead][language]}{separator}{body}"
+    return _reply(request, language, text, answers, whole=whole)
+
+
+def shorten(text: str) -> tuple[str, bool]:
+    """Return `text` whole, or its first sentences up to LONGEST_ANSWER characters, and whether it is whole."""
+    if len(text) <= LONGEST_ANSWER:
+        return text, True
+    ends = [match.start() for match in _SENTENCE_END.finditer(text) if 0 < match.start() <= LONGEST_ANSWER]
+    return (text[: ends[-1]] if ends else text[: LONGEST_ANSWER - 1].rsplit(" ", 1)[0] + "…"), False
+
+
+def _language_of(request: ComposeRequest) -> Language:
+    """The prompt's own language; where it has none of its own (`ok`, an emoji), that of the turns before it."""
+    return detect(request.prompt, request.locale)
+
+
+def _answers(request: ComposeRequest, language: Language) -> Sequence[Answer]:
+    answers = find_answers(request.prompt, language, request.passages)
+    said_before = next((turn.content for turn in reversed(request.context) if turn.role == "user"), None)
+    if answers or said_before is None or not is_follow_up(request.prompt):
+        return answers
+    return find_answers(f"{said_before} {request.prompt}", language, request.passages)
+
+
+def _reply(
+    request: ComposeRequest, language: Language, text: str, answers: Sequence[Answer] = (), *, whole: bool = True
+) -> Reply:
+    cited = {answer.passage.id: answer.passage for answer in answers}
+    given = len(request.prompt.split()) + sum(len(passage.text.split()) for passage in request.passages)
+    return Reply(
+        reply=text,
+        language=language,
+        citations=[
+            Citation(id=passage.id, title=passage.title, uri=passage.uri, score=min(1.0, max(0.0, passage.score)))
+            for passage in cited.values()
+        ],
+        model=MODEL,
+        provider="local",
+        finish_reason="stop" if whole else "length",
+        usage=Usage(input_tokens=given, output_tokens=len(text.split())),
+    )
