@@ -1,0 +1,79 @@
+"""orchestrateur: coordinates a reply, and keeps the conversation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from salambot import cache, database
+from salambot.application import Check, service_app
+from salambot.database import DatabaseUnavailable
+from salambot.hops import Hop
+from salambot.messages import ReplyRequest
+from salambot.orchestrateur.conversations import Conversations
+from salambot.orchestrateur.dialogue import Dialogue
+from salambot.orchestrateur.settings import OrchestrateurSettings
+from salambot.replies import answer
+
+_FORGETTING_EVERY_S = 3600
+_log = structlog.get_logger(__name__)
+
+
+def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
+    """Build the service; without `settings` it reads its environment."""
+    chosen = settings or OrchestrateurSettings()
+    redis = cache.connect(chosen.redis_url.get_secret_value())
+    rag = Hop("rag", chosen.rag_url, chosen.internal_token)
+    nlu = Hop("nlu", chosen.nlu_url, chosen.internal_token)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(redis.aclose)
+            await stack.enter_async_context(rag)
+            await stack.enter_async_context(nlu)
+            app.state.pool = await database.connect(
+                chosen.postgres_url.get_secret_value(), ca=chosen.postgres_ca, max_size=12
+            )
+            stack.callback(app.state.pool.terminate)
+            conversations = Conversations(app.state.pool, redis)
+            app.state.dialogue = Dialogue(chosen, rag, nlu, conversations)
+            forgetting = asyncio.create_task(_forget(conversations, timedelta(days=chosen.conversation_retention_days)))
+            stack.callback(forgetting.cancel)
+            yield
+
+    async def postgres() -> None:
+        if not await database.is_reachable(app.state.pool):
+            raise DatabaseUnavailable("postgres does not answer")
+
+    async def ping_redis() -> None:
+        await redis.ping()
+
+    checks = (
+        Check("postgres", postgres),
+        Check("redis", ping_redis, matters=False),
+        Check("rag", rag.check),
+        Check("nlu", nlu.check),
+    )
+    app = service_app("orchestrateur", chosen, lifespan=lifespan, checks=checks)
+
+    @app.post("/internal/reply")
+    async def reply(request: Request) -> Response:
+        """Answer a ReplyRequest by a Reply; NDJSON events when asked for."""
+        dialogue: Dialogue = request.app.state.dialogue
+        return await answer(request, ReplyRequest, dialogue)
+
+    return app
+
+
+async def _forget(conversations: Conversations, older_than: timedelta) -> None:
+    """Delete what is too old, now and every hour; while Postgres is away, later."""
+    while True:
+        with suppress(DatabaseUnavailable):
+            if forgotten := await conversations.forget(older_than):
+                _log.info("old turns are forgotten", turns=forgotten)
+        await asyncio.sleep(_FORGETTING_EVERY_S)

@@ -1,0 +1,128 @@
+"""Conversations: durable in Postgres with the audit trail, their latest turns hot in Redis."""
+
+import time
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Counter
+from pydantic import TypeAdapter
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from salambot import tracing
+from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable_as_problem
+from salambot.messages import Message, Reply, ReplyRequest, Turn, utc_now
+from salambot.problems import Problem
+
+REMEMBERED_TURNS = 12
+REMEMBERED_FOR = timedelta(hours=24)
+_HOT_ERRORS = Counter("salambot_hot_state_errors", "Times that Redis failed and Postgres served alone")
+_log = structlog.get_logger(__name__)
+
+
+class _Hot(Message):
+    """The latest turns of one conversation as Redis holds them; `at` is in seconds since the epoch."""
+
+    at: float
+    turns: list[Turn]
+
+
+_turns: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
+
+
+class Conversations:
+    """What was said. Every method is one round trip to Postgres at most, and raises Problem 503 when it is away."""
+
+    def __init__(self, pool: Pool, redis: Redis) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._trusted_since = 0.0
+        self._redis_works = True
+
+    async def latest(self, request: ReplyRequest) -> list[Turn]:
+        """Return the latest turns with this user, oldest first; none where the user is not known."""
+        if request.user is None:
+            return []
+        hot = await self._read_hot(request)
+        if hot is not None:
+            return hot
+        return await self._call(
+            "SELECT recent_turns($1, $2, $3, $4, $5)",
+            *(request.tenant, request.channel, request.user, REMEMBERED_TURNS, utc_now() - REMEMBERED_FOR),
+        )
+
+    async def record(self, request: ReplyRequest, reply: Reply) -> None:
+        """Store what was asked and answered, with its audit record: when this returns, both are durable."""
+        most = REMEMBERED_TURNS if request.user else 0
+        turns = await self._call(
+            "SELECT record_exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            *(request.tenant, request.channel, request.user or request.correlation_id, reply.language),
+            *(request.message_id, _storable(request.prompt), _storable(reply.reply)),
+            *(_actor(request), reply.finish_reason, tracing.trace_id(), request.correlation_id),
+            *(most, utc_now() - REMEMBERED_FOR),
+        )
+        if request.user:
+            await self._write_hot(request, turns)
+
+    async def record_refusal(self, request: ReplyRequest, code: str) -> None:
+        """Store that there was no reply, and why: the code of a problem."""
+        await self._call(
+            "SELECT record_audit($1, $2, 'reply', $3, $4, $5)",
+            *(request.tenant, _actor(request), code, tracing.trace_id(), request.correlation_id),
+        )
+
+    async def forget(self, older_than: timedelta) -> int:
+        """Delete the turns of all tenants that are older; return how many."""
+        with unavailable_as_problem():
+            return int(await self._pool.fetchval("SELECT forget_before($1)", utc_now() - older_than, timeout=300))
+
+    async def _call(self, query: str, *arguments: object) -> list[Turn]:
+        try:
+            with unavailable_as_problem():
+                async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                    found = await connection.fetchval(query, *arguments)
+        except DatabaseUnavailable as error:
+            detail = "postgres does not answer: the conversation cannot be kept."
+            raise Problem(503, "postgres_unavailable", detail, headers={"Retry-After": "1"}) from error
+        return _turns.validate_json(found) if found else []
+
+    async def _read_hot(self, request: ReplyRequest) -> list[Turn] | None:
+        try:
+            found = await self._redis.get(_key(request))
+        except RedisError as error:
+            self._redis_failed(error)
+            return None
+        hot = _Hot.model_validate_json(found) if found else None
+        return hot.turns if hot is not None and hot.at > self._trusted_since else None
+
+    async def _write_hot(self, request: ReplyRequest, turns: list[Turn]) -> None:
+        hot = _Hot(at=time.time(), turns=turns)
+        try:
+            await self._redis.set(_key(request), hot.model_dump_json(), ex=REMEMBERED_FOR)
+        except RedisError as error:
+            self._redis_failed(error)
+        else:
+            if not self._redis_works:
+                _log.info("redis is back")
+            self._redis_works = True
+
+    def _redis_failed(self, error: RedisError) -> None:
+        """Go on without Redis. What it holds from before may miss turns from now on: it is not trusted any more."""
+        self._trusted_since = time.time()
+        _HOT_ERRORS.inc()
+        if self._redis_works:
+            _log.warning("redis is away, conversations are read from postgres", exc_info=error)
+        self._redis_works = False
+
+
+def _key(request: ReplyRequest) -> str:
+    return f"salambot:{request.tenant}:turns:{request.channel}:{request.user}"
+
+
+def _actor(request: ReplyRequest) -> str:
+    return request.user or "anonymous"
+
+
+def _storable(text: str) -> str:
+    """Postgres stores any text but the NUL character."""
+    return text.replace("\0", "")

@@ -1,0 +1,93 @@
+"""One reply: what was said before, retrieval, generation, and keeping what was said."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from salambot.hops import Hop
+from salambot.messages import (
+    Completed,
+    ComposeRequest,
+    Delta,
+    Failed,
+    Passage,
+    Reply,
+    ReplyRequest,
+    RetrievedPassages,
+    SearchRequest,
+    Turn,
+)
+from salambot.orchestrateur.conversations import Conversations
+from salambot.orchestrateur.settings import OrchestrateurSettings
+from salambot.problems import Problem
+from salambot.smalltalk import courtesy_of, is_follow_up
+
+PASSAGES = 5
+LONGEST_QUERY = 2_000
+"""Characters of a prompt that retrieval looks at."""
+
+
+class Dialogue:
+    """Replies to customers. Both ways raise Problem when a service or Postgres fails."""
+
+    def __init__(self, settings: OrchestrateurSettings, rag: Hop, nlu: Hop, conversations: Conversations) -> None:
+        self._settings = settings
+        self._rag = rag
+        self._nlu = nlu
+        self._conversations = conversations
+
+    async def reply(self, request: ReplyRequest) -> Reply:
+        """Return a reply that is stored already."""
+        try:
+            question = await self._prepare(request)
+            reply = await self._nlu.post("/internal/generate", question, Reply, self._settings.generate_timeout_s)
+            await self._conversations.record(request, reply)
+        except Problem as problem:
+            await self._note(request, problem.code)
+            raise
+        return reply
+
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+        """Yield the reply in pieces; Completed comes once it is stored."""
+        try:
+            question = await self._prepare(request)
+            events = self._nlu.stream("/internal/generate", question, self._settings.generate_timeout_s)
+            async with aclosing(events) as pieces:
+                async for event in pieces:
+                    if isinstance(event, Completed):
+                        await self._conversations.record(request, event.reply)
+                    elif isinstance(event, Failed):
+                        await self._note(request, str(event.problem.get("code", "upstream_failed")))
+                    yield event
+        except Problem as problem:
+            await self._note(request, problem.code)
+            raise
+
+    async def _prepare(self, request: ReplyRequest) -> ComposeRequest:
+        context = request.context or await self._conversations.latest(request)
+        return ComposeRequest(
+            tenant=request.tenant,
+            prompt=request.prompt,
+            locale=request.locale,
+            context=context,
+            passages=await self._passages(request, context),
+        )
+
+    async def _passages(self, request: ReplyRequest, context: list[Turn]) -> list[Passage]:
+        """Retrieve for the prompt; a short one that finds nothing is tried again with what was asked before it."""
+        if courtesy_of(request.prompt) is not None:
+            return []
+        found = await self._search(request.tenant, request.prompt)
+        asked_before = next((turn.content for turn in reversed(context) if turn.role == "user"), None)
+        if found or asked_before is None or not is_follow_up(request.prompt):
+            return found
+        return await self._search(request.tenant, f"{asked_before[:LONGEST_QUERY]} {request.prompt}")
+
+    async def _search(self, tenant: str, query: str) -> list[Passage]:
+        search = SearchRequest(query=query[:LONGEST_QUERY], tenant=tenant, top_k=PASSAGES)
+        found = await self._rag.post("/internal/search", search, RetrievedPassages, self._settings.search_timeout_s)
+        return found.results
+
+    async def _note(self, request: ReplyRequest, code: str) -> None:
+        """Audit that there was no reply, as far as Postgres is there to keep it."""
+        with suppress(Problem):
+            await self._conversations.record_refusal(request, code)

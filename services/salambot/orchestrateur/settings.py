@@ -1,0 +1,21 @@
+"""What orchestrateur reads from its environment."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from salambot.settings import ServiceSettings
+
+
+class OrchestrateurSettings(ServiceSettings):
+    """Where conversations stand and which services are asked. Times are in seconds."""
+
+    postgres_url: SecretStr
+    postgres_ca: Path | None = None
+    redis_url: SecretStr
+    rag_url: str = "http://127.0.0.1:8083"
+    nlu_url: str = "http://127.0.0.1:8082"
+    search_timeout_s: float = Field(default=10, gt=0, le=60)
+    generate_timeout_s: float = Field(default=60, gt=0, le=300)
+    conversation_retention_days: int = Field(default=30, ge=1)
+    """How long turns are kept; see docs/security/pii.md."""
