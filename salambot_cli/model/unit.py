@@ -1,0 +1,73 @@
+"""What a runtime starts: units with their readiness, and what it sees of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Health = Literal["healthy", "starting", "degraded", "unhealthy", "down"]
+ReadyWhen = Literal["http", "tcp", "exit"]
+"""`http`: the URL answers 200; `tcp`: the address accepts; `exit`: the process ended with status 0 (a one-shot)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """How a unit shows that it is ready, and how long it may take, in seconds."""
+
+    when: ReadyWhen
+    target: str = ""
+    """A URL for `http`, `host:port` for `tcp`."""
+    seconds: float = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A process to supervise. `tier` orders the stop: higher tiers stop first."""
+
+    name: str
+    argv: tuple[str, ...]
+    readiness: Readiness
+    needs: tuple[str, ...] = ()
+    tier: int = 1
+    stop_signal: str = "SIGTERM"
+    death_signal: str = "SIGKILL"
+    """What the kernel sends when the supervisor dies."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether the unit is a job that ends."""
+        return self.readiness.when == "exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One service or component as it is seen right now."""
+
+    name: str
+    health: Health
+    placement: str | None = None
+    """Components only."""
+    url: str | None = None
+    """Services only."""
+    pid: int | None = None
+    since: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What really runs, found by looking: no state file is trusted."""
+
+    runtime: Literal["compose", "process"]
+    services: Mapping[str, Part]
+    components: Mapping[str, Part]
+    supervisor_pid: int | None = None
+
+    @property
+    def status(self) -> Literal["ready", "degraded", "down"]:
+        """`ready` when all is healthy, `down` when no service runs, else `degraded`."""
+        healths = [part.health for part in (*self.services.values(), *self.components.values())]
+        if all(part.health == "down" for part in self.services.values()):
+            return "down"
+        return "ready" if all(health == "healthy" for health in healths) else "degraded"

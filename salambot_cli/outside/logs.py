@@ -1,0 +1,43 @@
+"""The log files of a stack: one a part, each line after its UTC time, merged for reading."""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+_POLL_SECONDS = 0.2
+Line = tuple[str, str, str]
+"""Time (UTC, ISO 8601), source, text."""
+
+
+async def merged(folder: Path, sources: tuple[str, ...], *, since: str | None, follow: bool) -> AsyncIterator[Line]:
+    """Yield lines of the named parts (all of them when none is named) in the order of their times."""
+    files = _files(folder, sources)
+    positions: dict[Path, int] = {}
+    for line in heapq.merge(*(_read(path, source, positions) for source, path in files)):
+        if since is None or line[0] >= since:
+            yield line
+    while follow:
+        fresh = sorted(line for source, path in _files(folder, sources) for line in _read(path, source, positions))
+        for line in fresh:
+            yield line
+        if not fresh:
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _files(folder: Path, sources: tuple[str, ...]) -> list[tuple[str, Path]]:
+    names = sources or tuple(sorted(path.stem for path in folder.glob("*.log") if path.stem != "supervisor"))
+    return [(name, folder / f"{name}.log") for name in names if (folder / f"{name}.log").is_file()]
+
+
+def _read(path: Path, source: str, positions: dict[Path, int]) -> Iterator[Line]:
+    """Yield what was added since the last read; a rotated file starts from its beginning."""
+    with path.open("rb") as file:
+        start = positions.get(path, 0)
+        file.seek(start if start <= path.stat().st_size else 0)
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                break  # still being written
+            positions[path] = file.tell() if not file.closed else start
+            time, _, text = raw.decode(errors="replace").rstrip("\n").partition(" ")
+            yield time, source, text

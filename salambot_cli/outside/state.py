@@ -1,0 +1,38 @@
+"""`state.json`: what was asked for, so that a later command finds the same ports. Never what runs: that is looked at."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from salambot_cli.outside.files import replace_file, state_folder
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The last `up`: its runtime, and the ports that were settled."""
+
+    runtime: Literal["compose", "process"] | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+    public_url: str | None = None
+
+
+def read_state(root: Path) -> State:
+    """Read the state; one that is missing or damaged counts as none (everything in it can be found again)."""
+    try:
+        raw = json.loads((root / ".salambot" / "state.json").read_text())
+        ports = {str(name): int(port) for name, port in dict(raw["ports"]).items()}
+        runtime = raw["runtime"] if raw["runtime"] in {"compose", "process"} else None
+        return State(runtime, ports, raw.get("public_url"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return State()
+
+
+def write_state(root: Path, state: State) -> None:
+    """Replace the state."""
+    replace_file(state_folder(root) / "state.json", json.dumps({"version": 1, **asdict(state)}, indent=1))
+
+
+def remove_state(root: Path) -> None:
+    """Forget what was asked for."""
+    (root / ".salambot" / "state.json").unlink(missing_ok=True)

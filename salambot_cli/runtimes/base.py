@@ -1,0 +1,73 @@
+"""The Runtime protocol: how services and local components are started, seen and stopped."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.topology import Service
+from salambot_cli.model.unit import Observed
+
+StartResult = Literal["started", "restarted", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of one service or component; `time` is UTC, ISO 8601."""
+
+    time: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended: its exit status and what it said on standard output."""
+
+    status: int
+    output: str
+    errors: str
+
+
+class Runtime(Protocol):
+    """Two of them start the same things: `process` and `compose`."""
+
+    name: Literal["compose", "process"]
+
+    def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+        """Return what `up` starts, by name, each with the names it needs first (a graph)."""
+
+    async def check(self, environment: Environment) -> list[str]:
+        """Return every reason why this runtime cannot start here, one line each, with its fix."""
+
+    async def prepare(self, environment: Environment) -> Environment:
+        """Settle ports and generated variables, initialise data; return the environment that services see."""
+
+    async def start(self, environment: Environment, part: str) -> StartResult:
+        """Start one part and wait until it is healthy. Raises UnitFailedError."""
+
+    async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
+        """Stop what this run started; the last one out leaves nothing behind."""
+
+    async def observe(self, environment: Environment) -> Observed:
+        """Look at what really runs."""
+
+    async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:
+        """Stop everything, in reverse order; return the names of what was stopped."""
+
+    def logs(
+        self, environment: Environment, sources: tuple[str, ...], *, since: str | None, follow: bool
+    ) -> AsyncIterator[LogLine]:
+        """Yield log lines of all named sources, merged by time."""
+
+    async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
+        """Run `python -m argv…` with the environment of a service, inside it where there is an inside."""
+
+    def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
+        """Return what a service gets, as this runtime sees hosts and paths."""
+
+
+def objects_folder(environment: Environment) -> Path:
+    """Return where the local object store keeps documents on this machine."""
+    return environment.state / "data" / "objects"

@@ -1,0 +1,138 @@
+"""One supervised child: started in a process group of its own, logged, and killed by the kernel with its parent."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from salambot_cli.model.unit import Unit
+
+_PR_SET_PDEATHSIG = 1
+_LOG_BYTES = 5_000_000
+_LOG_FILES = 3
+_LINE_LIMIT = 64 * 1024
+_TAIL_LINES = 40
+_STOP_SECONDS = 8
+
+
+class LogFile:
+    """`logs/NAME.log`, rotated by size, each line after its UTC time; the last lines stay at hand."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = RotatingFileHandler(
+            path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", delay=True
+        )
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def write(self, line: str) -> None:
+        """Append a line. A full disk loses log lines, never the process that wrote them."""
+        self.tail.append(line)
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = f"{stamp} {line}\n"
+        with contextlib.suppress(OSError):
+            if self._file.stream is None:
+                self._file.stream = self._file._open()  # noqa: SLF001 - delay=True leaves opening to emit(), which formats
+            if self._file.stream.tell() + len(text) > _LOG_BYTES:
+                self._file.doRollover()
+            self._file.stream.write(text)
+            self._file.stream.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Child:
+    """A running process of a unit."""
+
+    def __init__(self, unit: Unit, process: asyncio.subprocess.Process, log: LogFile) -> None:
+        self.unit = unit
+        self.process = process
+        self.since = datetime.now(UTC)
+        self._pump = asyncio.create_task(_pump(process, log))
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the id of its group too."""
+        return self.process.pid
+
+    async def wait(self) -> int:
+        """Wait for the end and the last log line; return the exit status (negative: the signal)."""
+        status = await self.process.wait()
+        # A grandchild may keep the pipe open; what the child itself wrote is there at once.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._pump), 1)
+        self._pump.cancel()
+        return status
+
+    async def stop(self) -> None:
+        """Ask by the unit's signal, then kill the group."""
+        if self.process.returncode is None:
+            self._signal(signal.Signals[self.unit.stop_signal], group=False)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
+        self._signal(signal.SIGKILL, group=True)
+        await self.wait()
+
+    def _signal(self, number: signal.Signals, *, group: bool) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if group:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+
+
+async def spawn(unit: Unit, log: LogFile) -> Child:
+    """Start a unit's process.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *unit.argv,
+        env=dict(unit.environ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        process_group=0,
+        preexec_fn=_die_with_parent(signal.Signals[unit.death_signal]),
+        limit=_LINE_LIMIT,
+    )
+    return Child(unit, process, log)
+
+
+def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(number))
+        if os.getppid() != parent:  # the parent died before the call
+            os._exit(1)
+
+    return ask_kernel
+
+
+async def _pump(process: asyncio.subprocess.Process, log: LogFile) -> None:
+    stream = process.stdout
+    if stream is None:
+        return
+    while True:
+        try:
+            line = await stream.readuntil(b"\n")
+        except asyncio.IncompleteReadError as end:
+            if end.partial:
+                log.write(end.partial.decode(errors="replace"))
+            return
+        except asyncio.LimitOverrunError as long:
+            line = await stream.readexactly(long.consumed)
+        log.write(line.decode(errors="replace").rstrip("\n"))

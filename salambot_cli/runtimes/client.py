@@ -1,0 +1,159 @@
+"""The command's side of the supervisor: start it, ask it, end it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.unit import Unit
+from salambot_cli.outside.files import private_folder
+from salambot_cli.runtimes.wire import fingerprint, read_message, socket_path, write_message
+
+_START_SECONDS = 15
+_STATUS_SECONDS = 5
+_STOP_SECONDS = 40
+
+
+class UnitFailedError(SalamBotError):
+    """A unit did not become ready; carries its last log lines."""
+
+    def __init__(self, unit: str, detail: str, log: tuple[str, ...]) -> None:
+        lines = "\n".join((detail, *log))
+        super().__init__(f"{unit} did not start", lines, f"salambot logs {unit}")
+        self.unit = unit
+        self.log = log
+
+
+class SupervisorClient:
+    """Talks to the supervisor of one environment."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._socket = socket_path(state)
+
+    async def status(self) -> Mapping[str, object] | None:
+        """Return its pid and units, or None when no supervisor answers."""
+        try:
+            return await self._ask({"op": "status"}, _STATUS_SECONDS)
+        except (OSError, TimeoutError):
+            return None
+
+    async def launch(self) -> bool:
+        """Start a supervisor that outlives this process; False when one is running already."""
+        if await self.status() is not None:
+            return False
+        private_folder(self._state / "run")
+        private_folder(self._state / "logs")
+        readable, writable = os.pipe()
+        process = self._popen(writable)
+        os.close(writable)
+        try:
+            if await _first_byte(readable, _START_SECONDS) != b"1":
+                code = process.poll()
+                raise SalamBotError(
+                    "the supervisor did not start",
+                    f"it ended with status {code}",
+                    f"cat {self._state}/logs/supervisor.log",
+                )
+        finally:
+            os.close(readable)
+        return True
+
+    def _popen(self, ready_fd: int) -> subprocess.Popen[bytes]:
+        module = "salambot_cli.runtimes.supervisor"
+        with (self._state / "logs" / "supervisor.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, str(self._state), str(self._socket), str(ready_fd)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(ready_fd,),
+                start_new_session=True,
+                env=python_environment(),
+            )
+
+    async def ensure(self, unit: Unit) -> str:
+        """Start a unit, or restart it when it changed; return `started`, `restarted` or `unchanged`.
+
+        Raises:
+            UnitFailedError: with its last log lines.
+        """
+        request: dict[str, object] = {"op": "ensure", "unit": asdict(unit), "fingerprint": fingerprint(unit)}
+        try:
+            answer = await self._ask(request, unit.readiness.seconds + _STOP_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UnitFailedError(unit.name, f"the supervisor is gone: {error}", ()) from error
+        if "error" in answer:
+            raise UnitFailedError(unit.name, str(answer["error"]), tuple(cast("list[str]", answer.get("log", []))))
+        return str(answer["result"])
+
+    async def stop(self, *units: str) -> None:
+        """Stop the named units."""
+        with contextlib.suppress(OSError):
+            await self._ask({"op": "stop", "units": list(units)}, _STOP_SECONDS)
+
+    async def shutdown(self) -> bool:
+        """Stop everything and the supervisor itself; False when none was running."""
+        status = await self.status()
+        if status is None:
+            return False
+        pid = int(cast("int", status["pid"]))
+        try:
+            await self._ask({"op": "shutdown"}, _STOP_SECONDS)
+        except (OSError, TimeoutError):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await _gone(pid, 10)
+        return True
+
+    async def _ask(self, message: dict[str, object], seconds: float) -> dict[str, object]:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_unix_connection(str(self._socket), limit=4 * 1024 * 1024)
+            try:
+                await write_message(writer, message)
+                answer = await read_message(reader)
+            finally:
+                writer.close()
+        if answer is None:
+            raise ConnectionResetError("the supervisor closed the connection")
+        return answer
+
+
+def python_environment() -> dict[str, str]:
+    """Return what Python itself needs; every unit brings its own environment."""
+    return {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR")
+        if name in os.environ
+    }
+
+
+async def _first_byte(descriptor: int, seconds: float) -> bytes:
+    """Read one byte from a pipe, or nothing when the other end closes or time is up."""
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+    loop.add_reader(descriptor, arrived.set)
+    try:
+        await asyncio.wait_for(arrived.wait(), seconds)
+        return os.read(descriptor, 1)
+    except TimeoutError:
+        return b""
+    finally:
+        loop.remove_reader(descriptor)
+
+
+async def _gone(pid: int, seconds: float) -> None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        await asyncio.to_thread(process.wait, seconds)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        return

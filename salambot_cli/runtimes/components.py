@@ -1,0 +1,167 @@
+"""The health of each service and component, tested each time: a connection, a login, one harmless action."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.topology import COMPONENTS, Component
+from salambot_cli.model.unit import Health, Part
+
+_SECONDS = 3.0
+Test = Callable[[Environment], Awaitable[tuple[Health, str]]]
+
+
+async def service_part(name: str, url: str | None) -> Part:
+    """Ask a service for its readiness."""
+    if url is None:
+        return Part(name, "down", detail="not started")
+    health, detail = await http_health(f"{url.replace('localhost', '127.0.0.1')}/health/ready")
+    return Part(name, health, url=url, detail=detail)
+
+
+async def http_health(url: str) -> tuple[Health, str]:
+    """GET a readiness URL: 200 is healthy, another answer degraded, silence unhealthy, refusal down."""
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
+            response = await client.get(url)
+    except httpx.ConnectError:
+        return "down", "connection refused"
+    except httpx.HTTPError as error:
+        return "unhealthy", type(error).__name__
+    if response.status_code == 200:
+        return "healthy", ""
+    return "degraded", _what_is_down(response.json()) if "json" in response.headers.get("content-type", "") else str(response.status_code)
+
+
+def _what_is_down(answer: object) -> str:
+    checks = answer.get("dependencies") or answer.get("checks") or [] if isinstance(answer, dict) else []
+    names = [str(check.get("name")) for check in checks if isinstance(check, dict) and check.get("status") != "ok"]
+    return f"{', '.join(names)} down" if names else "not ready"
+
+
+async def component_parts(environment: Environment) -> list[Part]:
+    """Test all eight components at once."""
+    results = await asyncio.gather(*(_tested(environment, name) for name in COMPONENTS))
+    return [Part(name, health, placement=environment.placement(name), detail=detail) for name, (health, detail) in zip(COMPONENTS, results, strict=True)]
+
+
+async def _tested(environment: Environment, component: Component) -> tuple[Health, str]:
+    test = _TESTS.get(component)
+    if test is None:
+        return "healthy", ""
+    try:
+        return await asyncio.wait_for(test(environment), _SECONDS + 1)
+    except TimeoutError:
+        return "unhealthy", "no answer"
+
+
+async def _postgres(environment: Environment) -> tuple[Health, str]:
+    import asyncpg
+
+    url = environment.value("POSTGRES_URL")
+    if url is None:
+        return "down", "not started"
+    try:
+        connection = await asyncpg.connect(url, timeout=_SECONDS)
+        try:
+            await connection.fetchval("SELECT 1", timeout=_SECONDS)
+        finally:
+            await connection.close(timeout=1)
+    except ConnectionRefusedError:
+        return "down", "connection refused"
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return "unhealthy", _first_line(error)
+    return "healthy", ""
+
+
+async def _redis(environment: Environment) -> tuple[Health, str]:
+    import redis.asyncio as redis
+
+    url = environment.value("REDIS_URL")
+    if url is None:
+        return "down", "not started"
+    ca = {"ssl_ca_certs": str(environment.redis_ca)} if environment.redis_ca and url.startswith("rediss:") else {}
+    client = redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS, **ca)
+    try:
+        await client.ping()
+    except redis.ConnectionError as error:
+        return "down", _first_line(error)
+    except (redis.RedisError, OSError) as error:
+        return "unhealthy", _first_line(error)
+    finally:
+        await client.aclose()
+    return "healthy", ""
+
+
+async def _vector(environment: Environment) -> tuple[Health, str]:
+    if environment.placement("vector") == "local":
+        return await _postgres(environment)
+    url = environment.value("QDRANT_URL") if environment.placement("vector") == "qdrant" else _pinecone_url(environment)
+    return await _reachable(url)
+
+
+def _pinecone_url(environment: Environment) -> str:
+    return environment.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
+
+
+async def _objects(environment: Environment) -> tuple[Health, str]:
+    if environment.placement("objects") == "local":
+        folder = environment.state / "data" / "objects"
+        return ("healthy", "") if await asyncio.to_thread(_writable, folder) else ("down", f"{folder} is not writable")
+    url = environment.value("AWS_ENDPOINT_URL_S3") or environment.value("AWS_ENDPOINT_URL")
+    return await _reachable(url or f"https://s3.{environment.aws.region}.amazonaws.com")
+
+
+async def _llm(environment: Environment) -> tuple[Health, str]:
+    if environment.placement("llm") == "local":
+        return "healthy", ""
+    return await _reachable(environment.value("OPENAI_BASE_URL") or "https://api.openai.com")
+
+
+async def _telemetry(environment: Environment) -> tuple[Health, str]:
+    if environment.placement("telemetry") == "off":
+        return "healthy", "off"
+    return await _reachable(environment.value("OTEL_EXPORTER_OTLP_ENDPOINT"))
+
+
+async def _reachable(url: str | None) -> tuple[Health, str]:
+    """Open a TCP connection to a URL's host: enough for a glance; `salambot doctor` looks closer."""
+    if not url:
+        return "down", "no address is configured"
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme in {"https", "rediss"} else 80)
+    started = time.monotonic()
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(unquote(parts.hostname or ""), port), _SECONDS)
+    except ConnectionRefusedError:
+        return "down", "connection refused"
+    except (OSError, TimeoutError) as error:
+        return "unhealthy", _first_line(error) or "no answer"
+    writer.close()
+    return "healthy", f"{(time.monotonic() - started) * 1000:.0f} ms"
+
+
+def _writable(folder: Path) -> bool:
+    import os
+
+    return os.access(folder, os.W_OK)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+_TESTS: dict[Component, Test] = {
+    "postgres": _postgres,
+    "redis": _redis,
+    "vector": _vector,
+    "objects": _objects,
+    "llm": _llm,
+    "telemetry": _telemetry,
+}
+"""`secrets` and `tunnel` have nothing that runs by itself here; their commands look at them."""

