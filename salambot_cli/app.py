@@ -1,5 +1,129 @@
 """The Typer application; the one place where an error becomes text and an exit status."""
 
+import sys
+from importlib import import_module
+from typing import NoReturn
 
-def main() -> None:
-    """Run the `salambot` command."""
+import typer
+from typer.core import TyperGroup
+
+from salambot_cli import __version__
+from salambot_cli.commands import COMMANDS
+from salambot_cli.model.errors import ExitStatus, Interrupted, SalamBotError
+from salambot_cli.outside.console import Session, show_error, start_directory
+
+_VALUED = ("--project", "--lang")
+_SWITCHES = ("--json", "--json-lines", "--quiet", "--debug")
+_EVERYWHERE = "Everywhere: --json, --json-lines, --quiet, --debug, --lang LANG, --project DIR."
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command's file only when that command runs or its help is shown."""
+
+    def list_commands(self, _: typer.Context) -> list[str]:  # type: ignore[override] # typer's own copy of click
+        """Return the commands in the order people meet them."""
+        return [*COMMANDS]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override] # noqa: ANN201
+        """Build one command; the type is of click's copy inside typer."""
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            application: typer.Typer = import_module(f"salambot_cli.commands.{COMMANDS[cmd_name]}").app
+            command = typer.main.get_command(application)
+            command.name = cmd_name
+            command.epilog = command.epilog or _EVERYWHERE
+            self.commands[cmd_name] = command
+        return self.commands[cmd_name]
+
+
+app = typer.Typer(
+    name="salambot",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="First steps: [bold]salambot up[/], [bold]salambot chat[/]; when something is wrong: [bold]salambot doctor[/].",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def salambot(
+    context: typer.Context,
+    project: str | None = typer.Option(
+        None, "--project", metavar="DIR", help="The project's folder (else SALAMBOT_PROJECT, else here)."
+    ),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document on standard output."),
+    json_lines: bool = typer.Option(False, "--json-lines", help="Print a stream of JSON events, one a line."),
+    quiet: bool = typer.Option(False, "--quiet", help="Say nothing to people but errors."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    lang: str | None = typer.Option(None, "--lang", help="Language of what is said: en or fr."),
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Run the SalamBot chatbot, half on this machine, half in the cloud: one line of configuration places each part."""
+    del version
+    context.obj = Session(start_directory(project), json, json_lines, quiet, debug, lang)
+
+
+def main() -> NoReturn:
+    """Run the `salambot` command and end with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; return its exit status."""
+    words = hoist_global_options(arguments)
+    session = _early_session(words)
+    try:
+        app(words, prog_name="salambot")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except SalamBotError as error:
+        return _failed(session, error)
+    except KeyboardInterrupt:
+        return _failed(session, Interrupted("interrupted"))
+    except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence, --debug the traceback
+        why = f"{type(error).__name__}: {error}"
+        return _failed(
+            session,
+            SalamBotError("something unforeseen happened", why, "run it again with --debug, and report what it shows"),
+        )
+    return int(ExitStatus.DONE)
+
+
+def _failed(session: Session, error: SalamBotError) -> int:
+    if session.debug:
+        import traceback
+
+        traceback.print_exc()
+    show_error(session, error)
+    return int(error.status)
+
+
+def hoist_global_options(arguments: list[str]) -> list[str]:
+    """Move the options that work everywhere to the front, up to `--`: `up --json` is `--json up`."""
+    hoisted: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += ["--", *words]
+        elif word in _SWITCHES or word.startswith(tuple(f"{name}=" for name in _VALUED)):
+            hoisted.append(word)
+        elif word in _VALUED:
+            hoisted += [word, *(value for value in [next(words, None)] if value is not None)]
+        else:
+            rest.append(word)
+    return hoisted + rest
+
+
+def _early_session(words: list[str]) -> Session:
+    return Session(
+        start_directory(None), json="--json" in words, json_lines="--json-lines" in words, debug="--debug" in words
+    )

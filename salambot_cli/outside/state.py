@@ -1,4 +1,4 @@
-"""`state.json`: what was asked for, so that a later command finds the same ports. Never what runs: that is looked at."""
+"""`state.json`: what was asked for, so that a later command finds the same ports. What runs is looked at."""
 
 import json
 from dataclasses import asdict, dataclass, field

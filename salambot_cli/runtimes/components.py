@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
@@ -35,7 +35,9 @@ async def http_health(url: str) -> tuple[Health, str]:
         return "unhealthy", type(error).__name__
     if response.status_code == 200:
         return "healthy", ""
-    return "degraded", _what_is_down(response.json()) if "json" in response.headers.get("content-type", "") else str(response.status_code)
+    return "degraded", _what_is_down(response.json()) if "json" in response.headers.get("content-type", "") else str(
+        response.status_code
+    )
 
 
 def _what_is_down(answer: object) -> str:
@@ -47,7 +49,10 @@ def _what_is_down(answer: object) -> str:
 async def component_parts(environment: Environment) -> list[Part]:
     """Test all eight components at once."""
     results = await asyncio.gather(*(_tested(environment, name) for name in COMPONENTS))
-    return [Part(name, health, placement=environment.placement(name), detail=detail) for name, (health, detail) in zip(COMPONENTS, results, strict=True)]
+    return [
+        Part(name, health, placement=environment.placement(name), detail=detail)
+        for name, (health, detail) in zip(COMPONENTS, results, strict=True)
+    ]
 
 
 async def _tested(environment: Environment, component: Component) -> tuple[Health, str]:
@@ -85,8 +90,9 @@ async def _redis(environment: Environment) -> tuple[Health, str]:
     url = environment.value("REDIS_URL")
     if url is None:
         return "down", "not started"
-    ca = {"ssl_ca_certs": str(environment.redis_ca)} if environment.redis_ca and url.startswith("rediss:") else {}
-    client = redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS, **ca)
+    if environment.redis_ca and url.startswith("rediss:"):
+        url = f"{url}{'&' if '?' in url else '?'}ssl_ca_certs={quote(str(environment.redis_ca))}"
+    client = redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
     try:
         await client.ping()
     except redis.ConnectionError as error:

@@ -3,9 +3,10 @@
 The packages' own start-up code is not used: it opens folders to everybody, trusts every local user and knows no port.
 """
 
+import asyncio
 import os
+import re
 import shutil
-import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,14 +81,14 @@ def redis_unit(data: Path, port: int, password: Secret) -> Unit:
     )
 
 
-def initialise_postgres(data: Path, password: Secret) -> bool:
+async def initialise_postgres(data: Path, password: Secret) -> bool:
     """Create the database cluster, its role and database, whole or not at all; False when it is there already.
 
     Raises:
         SalamBotError: the data is of another PostgreSQL version, or initdb failed.
     """
     if (data / "PG_VERSION").is_file():
-        _check_version(data)
+        await _check_version(data)
         return False
     fresh = data.with_name(f"{data.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -95,7 +96,7 @@ def initialise_postgres(data: Path, password: Secret) -> bool:
         private_folder(fresh)
         if os.geteuid() == 0:
             os.chown(fresh, NOBODY, NOBODY)
-        _initdb(fresh, password)
+        await _initdb(fresh, password)
         fresh.rename(data)
     except OSError as error:
         raise unwritable(data, error) from error
@@ -104,14 +105,14 @@ def initialise_postgres(data: Path, password: Secret) -> bool:
     return True
 
 
-def _initdb(data: Path, password: Secret) -> None:
+async def _initdb(data: Path, password: Secret) -> None:
     # The superuser's password is random and forgotten: only the role below is ever used.
     superuser = data.with_name("superuser-password")
     replace_file(superuser, os.urandom(24).hex(), mode=0o600)
     if os.geteuid() == 0:
         os.chown(superuser, NOBODY, NOBODY)
     try:
-        _run(
+        await _run(
             [
                 str(_binary("initdb")),
                 "-D",
@@ -131,57 +132,56 @@ def _initdb(data: Path, password: Secret) -> None:
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in _POSTGRES_SETTINGS.items())
     # A password can only travel through standard input here: no argument, no file.
-    _single_user(
+    await _single_user(
         data,
         "postgres",
-        f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{password.reveal()}'\n\nCREATE DATABASE {_DATABASE} OWNER {_ROLE}\n\n",
+        f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{password.reveal()}';\n\nCREATE DATABASE {_DATABASE} OWNER {_ROLE};\n\n",
     )
-    _single_user(data, _DATABASE, "CREATE EXTENSION vector\n\n")
+    await _single_user(data, _DATABASE, "CREATE EXTENSION vector;\n\n")
 
 
-def _single_user(data: Path, database: str, statements: str) -> None:
-    _run([str(_binary("postgres")), "--single", "-j", "-D", str(data), database], statements)
+async def _single_user(data: Path, database: str, statements: str) -> None:
+    await _run([str(_binary("postgres")), "--single", "-j", "-D", str(data), database], statements)
 
 
-def _run(argv: list[str], stdin: str = "") -> None:
+async def _run(argv: list[str], stdin: str = "") -> str:
     program = Path(argv[0]).name
     try:
-        done = subprocess.run(
-            [*_as_nobody(None), *argv],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_INITDB_SECONDS,
+        process = await asyncio.create_subprocess_exec(
+            *_as_nobody("SIGKILL"),
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
             env=_environ(),
-            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SalamBotError(
-            f"{program} could not prepare the database", type(error).__name__, "salambot doctor"
-        ) from error
-    said = (done.stdout + done.stderr).strip()
-    if done.returncode != 0 or "ERROR:" in said or "FATAL:" in said:
-        raise SalamBotError(
-            f"{program} could not prepare the database", "\n".join(said.splitlines()[-6:]), "df -h .; salambot doctor"
-        )
+    except OSError as error:
+        raise SalamBotError(f"{program} cannot be started", error.strerror or "", "salambot doctor") from error
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(stdin.encode()), _INITDB_SECONDS)
+    except BaseException as end:  # cancelled too: no initdb outlives the command
+        process.kill()
+        await process.wait()
+        if isinstance(end, TimeoutError):
+            raise SalamBotError(f"{program} hangs", f"no end after {_INITDB_SECONDS} s", "salambot doctor") from end
+        raise
+    said = output.decode(errors="replace").strip()
+    if process.returncode != 0 or "ERROR:" in said or "FATAL:" in said:
+        # Only the complaints themselves: the statement that PostgreSQL repeats beside them holds a password.
+        lines = "\n".join([line for line in said.splitlines() if re.search("ERROR|FATAL|error|No space", line)][-6:])
+        raise SalamBotError(f"{program} could not prepare the database", lines, "df -h .; salambot doctor")
+    return said
 
 
-def _check_version(data: Path) -> None:
+async def _check_version(data: Path) -> None:
     found = (data / "PG_VERSION").read_text().strip()
-    wanted = _major_version()
+    wanted = (await _run([str(_binary("postgres")), "--version"])).split()[-1].split(".")[0]
     if found != wanted:
         raise PrerequisiteError(
             f"the local database was made by PostgreSQL {found}",
             f"this SalamBot brings PostgreSQL {wanted}, which cannot open {data}",
             "salambot down --volumes   # deletes the local data; `salambot up` then makes it anew",
         )
-
-
-def _major_version() -> str:
-    said = subprocess.run(
-        [str(_binary("postgres")), "--version"], capture_output=True, text=True, timeout=20, check=True
-    )
-    return said.stdout.split()[-1].split(".")[0]
 
 
 def _as_nobody(death_signal: str | None) -> tuple[str, ...]:

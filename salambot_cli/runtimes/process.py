@@ -1,7 +1,6 @@
 """Runtime `process`: plain supervised processes and embedded servers, for a machine without Docker."""
 
 import asyncio
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -48,7 +47,7 @@ class ProcessRuntime:
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: only components that are placed locally."""
         local = [name for name in _LOCAL_STORES if environment.placements[name] == "local"]  # type: ignore[index] # both are components
-        graph: dict[str, tuple[str, ...]] = {name: () for name in local}
+        graph: dict[str, tuple[str, ...]] = dict.fromkeys(local, ())
         graph["migrate"] = tuple(name for name in local if name == "postgres")
         for service, needs in _SEES.items():
             graph[service] = tuple(need for need in needs if need in graph)
@@ -58,10 +57,16 @@ class ProcessRuntime:
         """Return taken ports and a full disk."""
         running = await SupervisorClient(environment.state).status()
         ours = {str(name) for name in cast("dict[str, object]", running["units"])} if running else set()
-        problems = [_taken(service, port) for service in SERVICES if service not in ours and isinstance(port := environment.port(service), int) and not is_free(port)]
+        problems = [
+            _taken(service, port)
+            for service in SERVICES
+            if service not in ours and isinstance(port := environment.port(service), int) and not is_free(port)
+        ]
         free = shutil.disk_usage(environment.root).free
         if free < _NEEDED_BYTES:
-            problems.append(f"the disk of {environment.root} has {free // 2**20} MiB left, 200 are needed: df -h {environment.root}")
+            problems.append(
+                f"the disk of {environment.root} has {free // 2**20} MiB left, 200 are needed: df -h {environment.root}"
+            )
         return problems
 
     async def prepare(self, environment: Environment) -> Environment:
@@ -76,14 +81,18 @@ class ProcessRuntime:
             "INTERNAL_TOKEN": own["INTERNAL_TOKEN"],
             "JWT_JWKS": str(jwks),
             "OBJECTS_URL": objects_folder(environment).as_uri(),
-            **{f"{service.upper()}_URL": f"http://{LOOPBACK}:{ports[service]}" for service in SERVICES if service != "gateway"},
+            **{
+                f"{service.upper()}_URL": f"http://{LOOPBACK}:{ports[service]}"
+                for service in SERVICES
+                if service != "gateway"
+            },
         }
         for name in ("META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET", "USER_HASH_KEY"):
             if settled.value(name) is None:
                 given[name] = own[name]
         if environment.placement("postgres") == "local":
             data = environment.state / "data" / "postgres"
-            await asyncio.to_thread(embedded.initialise_postgres, data, own["POSTGRES_PASSWORD"])
+            await embedded.initialise_postgres(data, own["POSTGRES_PASSWORD"])
             given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
         if environment.placement("redis") == "local":
             given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
@@ -119,7 +128,12 @@ class ProcessRuntime:
             password = generated_secrets(environment.root)["REDIS_PASSWORD"]
             return embedded.redis_unit(data / "redis", port, password)
         if part == "migrate":
-            return Unit("migrate", _python("salambot.jobs.migrate"), Readiness("exit", seconds=120), environ=self._environ(environment, "orchestrateur"))
+            return Unit(
+                "migrate",
+                _python("salambot.jobs.migrate"),
+                Readiness("exit", seconds=120),
+                environ=self._environ(environment, "orchestrateur"),
+            )
         return Unit(
             name=part,
             argv=_python("salambot.serve", part, "--host", LOOPBACK, "--port", str(port)),
@@ -129,7 +143,11 @@ class ProcessRuntime:
 
     def _environ(self, environment: Environment, service: Service) -> dict[str, str]:
         variables = self.variables(environment, service)
-        return python_environment() | {"PYTHONUNBUFFERED": "1"} | {name: variable.reveal() for name, variable in variables.items()}
+        return (
+            python_environment()
+            | {"PYTHONUNBUFFERED": "1"}
+            | {name: variable.reveal() for name, variable in variables.items()}
+        )
 
     def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
         """Return what a service gets; `prepare` has put in the addresses of this machine."""
@@ -180,7 +198,9 @@ class ProcessRuntime:
         self, environment: Environment, sources: tuple[str, ...], *, since: str | None, follow: bool
     ) -> AsyncIterator[LogLine]:
         """Yield the lines of `.salambot/logs/`, merged by time."""
-        async for time, source, text in log_files.merged(environment.state / "logs", sources, since=since, follow=follow):
+        async for time, source, text in log_files.merged(
+            environment.state / "logs", sources, since=since, follow=follow
+        ):
             yield LogLine(time, source, text)
 
     async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
@@ -211,8 +231,8 @@ def _taken(service: str, port: int) -> str:
     holder = holder_of(port)
     who = f"pid {holder.pid} ({holder.command})" if holder.pid else "a process that only root can see"
     return (
-        f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, or run with SALAMBOT_PORTS_{service.upper()}=auto "
-        f"(in salambot.toml: [ports] {service} = \"auto\")"
+        f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, "
+        f'or pick another: salambot up --port {service}=auto (in salambot.toml: [ports] {service} = "auto")'
     )
 
 
@@ -226,7 +246,13 @@ def _with_unit(part: Part, facts: Mapping[str, object] | None) -> Part:
         return part
     health: Health = "unhealthy" if facts["state"] == "failed" else part.health
     since = datetime.fromisoformat(str(facts["since"])) if facts["since"] else None
-    return replace(part, pid=cast("int | None", facts["pid"]), since=since, health=health, detail=str(facts["detail"]) or part.detail)
+    return replace(
+        part,
+        pid=cast("int | None", facts["pid"]),
+        since=since,
+        health=health,
+        detail=str(facts["detail"]) or part.detail,
+    )
 
 
 def _generated(values: Mapping[str, str | Secret]) -> dict[str, Variable]:
@@ -238,5 +264,3 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
-
-

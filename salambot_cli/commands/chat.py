@@ -1,0 +1,32 @@
+"""`salambot chat`: one reply, or a conversation in the terminal, streamed."""
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def chat(
+    context: typer.Context,
+    text: list[str] | None = typer.Argument(
+        None, metavar="[TEXT]", help="What to say; without it, a conversation begins."
+    ),
+    locale: str | None = typer.Option(
+        None, help="The customer's locale, such as fr-MA (a hint; the text itself decides)."
+    ),
+    url: str | None = typer.Option(None, help="Another gateway than this environment's own."),
+) -> None:
+    """Talk to the chatbot, in French, Arabic, Darija or English.
+
+    Examples:  [bold]salambot chat "bghit nrje3 lcommande, kifach?"[/]   [bold]salambot chat[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.chat import Conversation, converse, say_once
+    from salambot_cli.steps.gateway import gateway_of
+
+    session: Session = context.obj
+    conversation = Conversation(gateway_of(load_environment(session.project), url=url), locale)
+    run(say_once(session, conversation, " ".join(text)) if text else converse(session, conversation))

@@ -1,0 +1,67 @@
+"""`salambot config`: what is configured, where it comes from, and whether it is valid."""
+
+import json
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer(no_args_is_help=True, help="Show, validate or describe the configuration.")
+
+
+@app.command()
+def show(context: typer.Context) -> None:
+    """Print every effective value with the layer it came from; secrets are masked."""
+    from rich import box
+    from rich.table import Table
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.steps.config import effective_values
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    values = effective_values(environment)
+    if session.machine:
+        session.document(
+            {
+                "config_file": str(environment.config_file) if environment.config_file else None,
+                "values": [{"key": key, "value": value, "layer": layer} for key, value, layer in values],
+            }
+        )
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("key", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for key, value, layer in values:
+        table.add_row(key, _shown(value), f"[dim]{layer}[/]" if layer == "default" else layer)
+    session.result(table)
+
+
+def _shown(value: object) -> str:
+    from rich.markup import escape
+
+    return escape(value if isinstance(value, str) else json.dumps(value))
+
+
+@app.command()
+def validate(context: typer.Context) -> None:
+    """Check the configuration: exit 0 when it is valid, 2 when it is not, 3 when variables are missing."""
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.catalog.validate import validate as check
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    check(environment)
+    if session.machine:
+        session.document({"status": "valid", "config_file": str(environment.config_file or "")})
+    else:
+        session.say(f"[green]✓[/] {environment.config_file or 'no salambot.toml: the defaults'} is valid")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of salambot.toml, for editors and CI."""
+    from salambot_cli.model.config import Config
+
+    document = Config.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    typer.echo(json.dumps(document, indent=2))

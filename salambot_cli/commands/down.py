@@ -1,0 +1,33 @@
+"""`salambot down`: stop all that `up` started, in reverse order."""
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def down(
+    context: typer.Context,
+    volumes: bool = typer.Option(False, "--volumes", help="Delete the local data too (asks first)."),
+    prune: bool = typer.Option(False, "--prune", help="Remove the project's images too."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+) -> None:
+    """Stop the stack. The data stays, unless --volumes says otherwise.
+
+    Examples:  [bold]salambot down[/]   [bold]salambot down --volumes --yes[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.down import take_down
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    if volumes and not yes:
+        typer.confirm(f"Delete the local data in {environment.state / 'data'}?", abort=True, err=True)
+    stopped = run(take_down(environment, volumes=volumes, prune=prune))
+    if session.machine:
+        session.document({"status": "down", "stopped": stopped, "volumes_deleted": volumes})
+    else:
+        session.say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")

@@ -1,0 +1,71 @@
+"""`salambot logs`: what the services and components said, merged by time."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    services: list[str] | None = typer.Argument(
+        None, metavar="[SERVICE]...", help="Only these services or components."
+    ),
+    follow: bool = typer.Option(False, "--follow", "-f", help="Go on as new lines come."),
+    since: str | None = typer.Option(
+        None, metavar="TIME", help="5m, 2h, 1d, or a UTC time such as 2026-01-05T09:00:00Z."
+    ),
+    grep: str | None = typer.Option(None, metavar="PATTERN", help="Only lines that match this regular expression."),
+) -> None:
+    """Show the logs of the stack.
+
+    Examples:  [bold]salambot logs gateway -f[/]   [bold]salambot logs --since 5m --grep error[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.runtimes.choose import running_runtime
+    from salambot_cli.steps.logs import show_logs
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    run(
+        show_logs(
+            session,
+            running_runtime(environment),
+            environment,
+            tuple(services or ()),
+            since=_start(since),
+            follow=follow,
+            pattern=_pattern(grep),
+        )
+    )
+
+
+def _start(text: str | None) -> str | None:
+    """Turn `5m` or a timestamp into a UTC timestamp that compares with those of the lines."""
+    if text is None:
+        return None
+    if match := re.fullmatch(r"(\d+)([smhd])", text):
+        moment = datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    else:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise typer.BadParameter(
+                "should be 30s, 5m, 2h, 1d or a time such as 2026-01-05T09:00:00Z", param_hint="--since"
+            ) from error
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise typer.BadParameter(f"is no regular expression: {error}", param_hint="--grep") from error

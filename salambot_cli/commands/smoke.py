@@ -1,0 +1,43 @@
+"""`salambot smoke`: health, generate, search and their refusals, against the running stack."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def smoke(
+    context: typer.Context,
+    url: str | None = typer.Option(None, help="Another gateway than this environment's own."),
+    junit: Path | None = typer.Option(None, metavar="FILE", help="Write the results as JUnit XML too."),
+) -> None:
+    """Test the running stack. Exit 0 when every check passes, else 1.
+
+    Examples:  [bold]salambot smoke[/]   [bold]salambot smoke --junit smoke.xml[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.files import replace_file
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.gateway import gateway_of
+    from salambot_cli.steps.smoke import junit as as_junit
+    from salambot_cli.steps.smoke import smoke as run_checks
+
+    session: Session = context.obj
+    results = run(run_checks(gateway_of(load_environment(session.project), url=url)))
+    status = "pass" if all(result.status == "pass" for result in results) else "fail"
+    if junit is not None:
+        replace_file(junit, as_junit(results), mode=0o644)
+    if session.machine:
+        session.document({"status": status, "checks": [asdict(result) for result in results]})
+    else:
+        for result in results:
+            mark = "[green]✓[/]" if result.status == "pass" else "[red]✗[/]"
+            session.result(f"{mark} {result.id:<28} [dim]{result.latency_ms:>5} ms[/]  {result.detail}".rstrip())
+        if status == "fail":
+            session.say("[bold]→ salambot doctor[/]")
+    raise typer.Exit(0 if status == "pass" else 1)

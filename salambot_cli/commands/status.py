@@ -1,0 +1,73 @@
+"""`salambot status`: every service and component, each tested now."""
+
+import asyncio
+
+import typer
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.unit import Observed
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    watch: bool = typer.Option(False, "--watch", "-w", help="Look again every two seconds."),
+) -> None:
+    """Show what runs, how it is, where it is. Exit 0 when all is well, else 1.
+
+    Examples:  [bold]salambot status[/]   [bold]salambot status --json[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    if watch:
+        run(_watch(session, environment))
+    observed = run(_look(environment))
+    _show(session, environment, observed)
+    raise typer.Exit(0 if observed.status == "ready" else 1)
+
+
+async def _look(environment: Environment) -> Observed:
+    from salambot_cli.runtimes.choose import running_runtime
+
+    return await running_runtime(environment).observe(environment)
+
+
+async def _watch(session: Session, environment: Environment) -> None:
+    from rich.live import Live
+
+    from salambot_cli.steps.show import parts_table
+
+    with Live(console=session.people(), auto_refresh=False) as live:
+        while True:
+            observed = await _look(environment)
+            if session.machine:
+                _show(session, environment, observed)
+            else:
+                live.update(parts_table(observed), refresh=True)
+            await asyncio.sleep(2)
+
+
+def _show(session: Session, environment: Environment, observed: Observed) -> None:
+    from salambot_cli.steps.show import components_document, parts_table, services_document
+
+    if session.machine:
+        session.document(
+            {
+                "status": observed.status,
+                "runtime": observed.runtime,
+                "topology": list(environment.topology),
+                "tenant": environment.tenant,
+                "services": services_document(observed),
+                "components": components_document(observed),
+            }
+        )
+        return
+    session.result(parts_table(observed))
+    if observed.status != "ready":
+        session.say(f"[yellow]{observed.status}[/]  → salambot {'up' if observed.status == 'down' else 'doctor'}")

@@ -1,0 +1,51 @@
+"""`salambot token`: mint a development JWT with the environment's own key."""
+
+import re
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+_HOUR = 3600
+_UNITS = {"s": 1, "m": 60, "h": _HOUR}
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    tenant: str | None = typer.Option(None, help="The tenant that the token speaks for (default: the configured one)."),
+    ttl: str = typer.Option("1h", metavar="TIME", help="How long it is valid: 30s, 15m, 1h (at most 1h)."),
+    scope: str | None = typer.Option(None, help="Space-separated scopes: generate, search (default: all)."),
+) -> None:
+    """Print a token for the API, signed by this environment's local-idp.
+
+    Example:  [bold]curl -H "Authorization: Bearer $(salambot token)" …[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.keys import mint_token
+
+    session: Session = context.obj
+    flags: dict[str, object] = {"tenant": tenant}
+    environment = load_environment(session.project, flags)
+    seconds = _seconds(ttl)
+    text = mint_token(
+        environment.root,
+        tenant=environment.tenant,
+        issuer=environment.value("JWT_ISSUER") or "local-idp",
+        audience=environment.value("JWT_AUDIENCE") or "gateway",
+        seconds=seconds,
+        scope=scope,
+    )
+    if session.machine:
+        session.document({"token": text, "tenant": environment.tenant, "expires_in": seconds, "scope": scope})
+    else:
+        typer.echo(text)
+
+
+def _seconds(text: str) -> int:
+    match = re.fullmatch(r"(\d+)([smh]?)", text)
+    seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else 0
+    if not 0 < seconds <= _HOUR:
+        raise typer.BadParameter("should be between 1s and 1h, such as 15m", param_hint="--ttl")
+    return seconds

@@ -1,0 +1,58 @@
+"""`salambot up`: start what is not running, heal what is broken, leave the rest alone."""
+
+import time
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    services: list[str] | None = typer.Argument(
+        None, metavar="[SERVICE]...", help="Only these services, and what they need."
+    ),
+    topology: str | None = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
+    runtime: str | None = typer.Option(None, help="auto, compose or process."),
+    seed: bool | None = typer.Option(
+        None, "--seed/--no-seed", help="Seed the knowledge base (default: when the index is empty)."
+    ),
+    tunnel: bool | None = typer.Option(None, "--tunnel/--no-tunnel", help="Publish the gateway's webhooks."),
+    port: list[str] | None = typer.Option(None, metavar="NAME=PORT", help="A port of this run, such as gateway=auto."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan and stop."),
+    timeout: float = typer.Option(300, min=1, metavar="S", help="Give up after S seconds."),
+    foreground: bool = typer.Option(False, "--foreground", help="Stay, show the logs, and stop everything on Ctrl-C."),
+    open_browser: bool = typer.Option(False, "--open", help="Open the gateway's page when it is ready."),
+) -> None:
+    """Start the chatbot: every service and local component, healthy, in the background.
+
+    Run it again after a change or a crash: only what changed or died is started anew.
+
+    Examples:  [bold]salambot up[/]   [bold]salambot up --port gateway=auto[/]   [bold]salambot up --dry-run[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.up import UpRequest, bring_up
+
+    session: Session = context.obj
+    flags: dict[str, object] = {
+        "topology": topology.split(",") if topology else None,
+        "runtime": runtime,
+        "placement.tunnel": {None: None, True: "cloudflared", False: "none"}[tunnel],
+        **_ports(port or []),
+    }
+    request = UpRequest(tuple(services or ()), seed, dry_run, timeout, foreground, open_browser)
+    run(bring_up(session, load_environment(session.project, flags), request, time.monotonic()))
+
+
+def _ports(pairs: list[str]) -> dict[str, object]:
+    ports: dict[str, object] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{pair}: should be NAME=PORT, such as gateway=8090", param_hint="--port")
+        ports[f"ports.{name}"] = int(value) if value.isdigit() else value
+    return ports

@@ -1,0 +1,77 @@
+"""What people see goes to standard error, results to standard output; a pipe gets plain lines."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from salambot_cli.model.errors import SalamBotError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How this command was called: where the project is, and how to speak."""
+
+    project: Path
+    json: bool = False
+    json_lines: bool = False
+    quiet: bool = False
+    debug: bool = False
+    lang: str | None = None
+
+    @property
+    def machine(self) -> bool:
+        """Whether a program reads the output."""
+        return self.json or self.json_lines
+
+    def people(self) -> "Console":
+        """Return the console for people: standard error."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+    def say(self, *what: "RenderableType") -> None:
+        """Tell people something, unless they want quiet."""
+        if not self.quiet:
+            self.people().print(*what)
+
+    def result(self, what: "RenderableType") -> None:
+        """Print a result for people on standard output."""
+        from rich.console import Console
+
+        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(what)
+
+    def document(self, fields: dict[str, object]) -> None:
+        """Print the one JSON document of a command."""
+        print(json.dumps({"schema_version": SCHEMA_VERSION, **fields}, ensure_ascii=False), flush=True)  # noqa: T201 - the result
+
+    def event(self, name: str, fields: dict[str, object]) -> None:
+        """Print one event of `--json-lines`."""
+        if self.json_lines:
+            self.document({"event": name, **fields})
+
+
+def start_directory(project: str | None) -> Path:
+    """Return the project folder: the option, SALAMBOT_PROJECT, or the working directory."""
+    return Path(project or os.environ.get("SALAMBOT_PROJECT") or ".").expanduser()
+
+
+def show_error(session: Session, error: SalamBotError) -> None:
+    """Print what, why and the mending command; with --json one document too."""
+    if session.json or session.json_lines:
+        session.document({"status": "failed", "error": {"what": error.what, "why": error.why, "fix": error.fix}})
+    from rich.markup import escape
+
+    console = session.people()
+    console.print(f"[bold red]✗ {escape(error.what)}[/]")
+    for line in error.why.splitlines():
+        console.print(f"  {escape(line)}")
+    if error.fix:
+        console.print(f"  [bold]→ {escape(error.fix)}[/]")

@@ -1,0 +1,109 @@
+"""The user's documents on their way into the object store: one folder is mirrored under `<tenant>/`."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.outside.files import replace_file, unwritable
+
+MAX_FILES = 100_000
+_SOURCES = ".sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What a source holds (`keys`, relative paths), and what had to be written or deleted in the store."""
+
+    label: str
+    keys: tuple[str, ...]
+    written: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+
+def source_label(path: Path, root: Path) -> str:
+    """Name a source by its place in the project, or by its whole path elsewhere."""
+    resolved = path.resolve()
+    relative = (
+        resolved.relative_to(root.resolve()).as_posix() if resolved.is_relative_to(root.resolve()) else str(resolved)
+    )
+    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in relative).strip("-")
+    return safe[:100] or "project"
+
+
+def document_files(path: Path) -> list[Path]:
+    """List a source's files, sorted. Hidden ones, and links that lead outside, are left out.
+
+    Raises:
+        ConfigurationError: there is no such folder, or nothing in it.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"{path} does not exist", "there are no documents to seed", "salambot init   # writes a sample kb/"
+        )
+    files = [path] if path.is_file() else sorted(_walk(path))
+    if not files:
+        raise ConfigurationError(
+            f"{path} holds no document", "an empty folder would delete nothing and add nothing", f"ls -la {path}"
+        )
+    if len(files) > MAX_FILES:
+        raise ConfigurationError(f"{path} holds more than {MAX_FILES} files", "is this the right folder?", f"ls {path}")
+    return files
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    inside = folder.resolve()
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file() and path.resolve().is_relative_to(inside):
+            yield path
+
+
+def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune: bool) -> Mirrored:
+    """Copy new and changed files of `path` to `store/<tenant>/`, delete what this source no longer has."""
+    base = path.parent if path.is_file() else path
+    target = store / tenant
+    files = {file.relative_to(base).as_posix(): file for file in document_files(path)}
+    written = tuple(key for key, file in files.items() if _copy_if_changed(file, target / key))
+    gone = tuple(key for key in _listed_before(target, label) if key not in files)
+    for key in gone if prune else ():
+        (target / key).unlink(missing_ok=True)
+    keys = tuple(sorted({*files, *(() if prune else gone)}))
+    _list_now(target, label, keys)
+    return Mirrored(label, keys, written, gone if prune else ())
+
+
+def _copy_if_changed(source: Path, target: Path) -> bool:
+    if target.is_file() and _digest(source) == _digest(target):
+        return False
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, part)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise unwritable(target, error) from error
+    return True
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listed_before(target: Path, label: str) -> list[str]:
+    try:
+        return [str(key) for key in json.loads((target / _SOURCES / f"{label}.json").read_text())["keys"]]
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _list_now(target: Path, label: str, keys: tuple[str, ...]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    listing = {"label": label, "keys": keys, "uploaded_at": now}
+    replace_file(target / _SOURCES / f"{label}.json", json.dumps(listing, ensure_ascii=False, indent=1))

@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM: the first asks the work to undo itself, the second kills."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+from salambot_cli.model.errors import ExitStatus, Interrupted
+
+_Result = TypeVar("_Result")
+_last_resort: list[Callable[[], None]] = []
+
+
+def on_second_signal(action: Callable[[], None]) -> None:
+    """Register what must still happen when a person does not want to wait for the undoing."""
+    _last_resort.append(action)
+
+
+def run(work: Coroutine[object, object, _Result]) -> _Result:
+    """Run asynchronous work to its end.
+
+    Raises:
+        Interrupted: after a first signal, when the work has undone itself.
+    """
+    return asyncio.run(_guarded(work))
+
+
+async def _guarded(work: Coroutine[object, object, _Result]) -> _Result:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    signals: list[signal.Signals] = []
+
+    def received(number: signal.Signals) -> None:
+        signals.append(number)
+        if len(signals) == 1:
+            task.cancel()
+        else:
+            for action in _last_resort:
+                action()
+            os._exit(ExitStatus.INTERRUPTED)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, received, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if signals:
+            raise Interrupted(
+                "interrupted", f"{signals[0].name} was received; what this run started is undone"
+            ) from None
+        raise

@@ -1,0 +1,79 @@
+"""A conversation with the gateway: what was said, and the reply as it streams in."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from typing import cast
+
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.outside.console import Session
+from salambot_cli.outside.gateway import Document, Gateway
+
+_TURNS_KEPT = 20
+
+
+class Conversation:
+    """Earlier turns, oldest first, travel with each prompt."""
+
+    def __init__(self, gateway: Gateway, locale: str | None) -> None:
+        self._gateway = gateway
+        self._locale = locale
+        self._id = f"chat_{uuid.uuid4().hex}"
+        self._turns: list[Document] = []
+
+    async def say(self, prompt: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield the events of the reply, and remember both turns."""
+        body = self._gateway.generate_request(
+            prompt, context=self._turns[-_TURNS_KEPT:], conversation=self._id, locale=self._locale
+        )
+        async for name, data in self._gateway.stream_reply(body):
+            if name == "reply.error":
+                raise SalamBotError(
+                    "the reply broke off", str(data.get("detail") or data.get("title")), "salambot doctor"
+                )
+            if name == "reply.completed":
+                reply = cast("Document", data["data"])
+                self._turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply["reply"]}]
+            yield name, data
+
+
+async def say_once(session: Session, conversation: Conversation, prompt: str) -> None:
+    """Print one reply as it comes, then its sources; with --json the completed reply alone."""
+    async for name, data in conversation.say(prompt):
+        if session.json_lines:
+            session.event(name, data)
+        elif name == "reply.delta" and not session.json:
+            sys.stdout.write(str(data["text"]))
+            sys.stdout.flush()
+        elif name == "reply.completed":
+            _completed(session, data)
+
+
+def _completed(session: Session, data: Document) -> None:
+    if session.json:
+        session.document(data)
+        return
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    reply = cast("Document", data["data"])
+    for citation in cast("list[Document]", reply["citations"]):
+        session.say(f"  [dim]↳ {citation['title']} · {citation['uri']}[/]")
+
+
+async def converse(session: Session, conversation: Conversation) -> None:
+    """Read prompts until the end of input or `exit`."""
+    session.say("[dim]Say something; Ctrl-D ends.[/]")
+    while (prompt := await asyncio.to_thread(_read_line)) is not None:
+        if prompt in {"exit", "quit"}:
+            return
+        if prompt:
+            await say_once(session, conversation, prompt)
+
+
+def _read_line() -> str | None:
+    if sys.stdin.isatty():
+        sys.stderr.write("› ")
+        sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None

@@ -1,0 +1,28 @@
+"""The effective configuration as rows: key, value, layer."""
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.secret import Secret
+
+Row = tuple[str, object, str]
+
+
+def effective_values(environment: Environment) -> list[Row]:
+    """Return every value with the layer it came from, secrets masked."""
+    layer = environment.layers
+    rows: list[Row] = [
+        ("tenant", environment.tenant, layer["tenant"]),
+        ("topology", list(environment.topology), layer.get("topology", "default")),
+        ("runtime", environment.runtime, layer["runtime"]),
+        ("timezone", environment.timezone, layer["timezone"]),
+        ("kb.path", str(environment.kb), layer["kb.path"]),
+        ("allow_insecure", sorted(environment.allow_insecure), layer["allow_insecure"]),
+    ]
+    rows += [(f"placement.{name}", where, layer[f"placement.{name}"]) for name, where in environment.placements.items()]
+    rows += [(f"ports.{name}", port, layer[f"ports.{name}"]) for name, port in environment.ports.items()]
+    rows += [
+        (f"aws.{name}", getattr(environment.aws, name), layer[f"aws.{name}"]) for name in ("region", "profile", "jump")
+    ]
+    for name, variable in sorted(environment.variables.items()):
+        value = str(variable.value) if isinstance(variable.value, Secret) else variable.value
+        rows.append((name, value, variable.layer))
+    return rows

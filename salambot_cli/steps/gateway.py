@@ -1,0 +1,24 @@
+"""Find the running gateway and a token for it."""
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.secret import Secret
+from salambot_cli.outside.gateway import Gateway
+from salambot_cli.outside.keys import mint_token
+from salambot_cli.outside.state import read_state
+
+_TOKEN_SECONDS = 3600
+
+
+def gateway_of(environment: Environment, *, url: str | None = None, tenant: str | None = None) -> Gateway:
+    """Return the gateway of this environment (or the one at `url`), with a fresh token of the local-idp."""
+    tenant = tenant or environment.tenant
+    text = mint_token(
+        environment.root,
+        tenant=tenant,
+        issuer=environment.value("JWT_ISSUER") or "local-idp",
+        audience=environment.value("JWT_AUDIENCE") or "gateway",
+        seconds=_TOKEN_SECONDS,
+        scope=None,
+    )
+    port = read_state(environment.root).ports.get("gateway") or environment.port("gateway")
+    return Gateway((url or f"http://127.0.0.1:{port}").rstrip("/"), tenant, Secret(text))

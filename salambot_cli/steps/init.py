@@ -1,0 +1,84 @@
+"""The files of a new project."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from salambot_cli.model.config import Config, describe
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.topology import COMPONENTS, TopologyName, preset
+from salambot_cli.model.variables import REQUIRED, is_secret
+from salambot_cli.outside.assets import asset
+from salambot_cli.outside.files import replace_file
+
+_IGNORE = (".env", ".salambot/")
+
+
+def start_project(root: Path, topology: list[str], *, force: bool) -> tuple[list[str], list[str]]:
+    """Write the files of a project; return the names of those written, and of those left alone."""
+    presets = _known_presets(topology)
+    files: dict[str, str | bytes] = {"salambot.toml": _config(presets), ".env.example": _env_example(presets)}
+    sample = asset("templates/kb")
+    for document in sorted(path for path in sample.rglob("*") if path.is_file()):
+        files[f"kb/{document.relative_to(sample).as_posix()}"] = document.read_bytes()
+    written: list[str] = []
+    kept: list[str] = []
+    for name, content in files.items():
+        if (root / name).exists() and not force:
+            kept.append(name)
+        else:
+            replace_file(root / name, content, mode=0o644)
+            written.append(name)
+    if _ignore_secrets(root):
+        written.append(".gitignore")
+    return written, kept
+
+
+def _known_presets(names: list[str]) -> tuple[TopologyName, ...]:
+    try:
+        return Config.model_validate({"topology": [name.strip() for name in names]}).presets
+    except ValidationError as error:
+        raise ConfigurationError(
+            "--topology is not valid", "\n".join(describe(error)), "salambot init --topology t1,t3"
+        ) from error
+
+
+def _config(presets: tuple[TopologyName, ...]) -> str:
+    words = ", ".join(f'"{name}"' for name in presets)
+    placements = preset(presets)
+    listed = "\n".join(f'# {name:<9} = "{placements[name]}"' for name in COMPONENTS)
+    return f"""# SalamBot. This file holds no secret: those go to .env, or to Secrets Manager (topology t3).
+tenant   = "demo"
+topology = [{words}]   # local, t1 (data in the cloud), t2 (files and telemetry), t3 (secrets); combine in order
+runtime  = "auto"       # compose where a Docker engine answers, else process
+
+[placement]             # move a single component by one line
+{listed}
+
+[ports]                 # "auto" picks a free one
+gateway = 8080
+"""
+
+
+def _env_example(presets: tuple[TopologyName, ...]) -> str:
+    placements = preset(presets)
+    names = [
+        name
+        for (component, placement), needed in REQUIRED.items()
+        if placements[component] == placement
+        for name in needed
+    ]
+    lines = [f"{name}={'' if is_secret(name) else '...'}" for name in dict.fromkeys(names)]
+    head = (
+        "# Copy to .env (mode 0600, ignored by git) and fill in. `salambot config show` tells what is still missing.\n"
+    )
+    return head + ("\n".join(lines) + "\n" if lines else "# Topology local needs no variable at all.\n")
+
+
+def _ignore_secrets(root: Path) -> bool:
+    path = root / ".gitignore"
+    present = path.read_text().splitlines() if path.exists() else []
+    missing = [rule for rule in _IGNORE if rule not in present]
+    if missing:
+        replace_file(path, "\n".join([*present, *missing]) + "\n", mode=0o644)
+    return bool(missing)

@@ -1,0 +1,39 @@
+"""The order of `up`: a graph of steps, the same for both runtimes."""
+
+from collections.abc import Mapping
+
+from salambot_cli.model.plan import PlannedStep
+from salambot_cli.steps.base import Run, Step
+from salambot_cli.steps.check import CheckHost
+from salambot_cli.steps.prepare import Prepare
+from salambot_cli.steps.seed import SeedKnowledge
+from salambot_cli.steps.start import StartPart
+
+
+def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
+    """Return the steps of `up`; with `only`, those services and what they need."""
+    graph = run.runtime.parts(run.environment)
+    wanted = _with_needs(graph, only) if only else tuple(graph)
+    starts = tuple(
+        StartPart(part, ("prepare", *(f"start.{need}" for need in graph[part]))) for part in graph if part in wanted
+    )
+    steps: tuple[Step, ...] = (CheckHost(), Prepare(), *starts)
+    if run.seed is not False and "rag" in wanted:
+        steps = (*steps, SeedKnowledge(tuple(start.id for start in starts)))
+    return steps
+
+
+def describe(steps: tuple[Step, ...]) -> tuple[PlannedStep, ...]:
+    """Return the plan itself, for the dry run."""
+    return tuple(PlannedStep(step.id, step.title, step.needs) for step in steps)
+
+
+def _with_needs(graph: Mapping[str, tuple[str, ...]], only: tuple[str, ...]) -> tuple[str, ...]:
+    wanted: list[str] = []
+    open_names = list(only)
+    while open_names:
+        name = open_names.pop()
+        if name not in wanted:
+            wanted.append(name)
+            open_names.extend(graph[name])
+    return tuple(wanted)
