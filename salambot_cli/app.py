@@ -24,7 +24,7 @@ class LazyGroup(TyperGroup):
         """Return the commands in the order people meet them."""
         return [*COMMANDS]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override] # noqa: ANN201
+    def get_command(self, _: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override] # noqa: ANN201
         """Build one command; the type is of click's copy inside typer."""
         if cmd_name not in COMMANDS:
             return None
@@ -43,7 +43,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="First steps: [bold]salambot up[/], [bold]salambot chat[/]; when something is wrong: [bold]salambot doctor[/].",
+    epilog="First steps: [bold]salambot up[/], [bold]salambot chat[/]; in trouble: [bold]salambot doctor[/].",
 )
 
 
