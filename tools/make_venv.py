@@ -120,7 +120,7 @@ def python(root: Path, arguments: list[str], progress: Progress, lock: int) -> N
     settings.pop("PYTHONPATH", None)
     said: list[str] = []
     detail = ""
-    with subprocess.Popen(  # noqa: S603 - our own Python
+    with subprocess.Popen(
         [str(root / ".venv/bin/python"), "-u", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

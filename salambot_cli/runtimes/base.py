@@ -9,6 +9,9 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.topology import Service
 from salambot_cli.model.unit import Observed
 
+PEERS: Mapping[str, tuple[str, ...]] = {"gateway": ("orchestrateur", "rag"), "orchestrateur": ("nlu", "rag")}
+"""The services that a service calls. They start at the same time: it is healthy once they answer."""
+
 StartResult = Literal["started", "restarted", "unchanged"]
 
 
@@ -36,7 +39,7 @@ class Runtime(Protocol):
     name: Literal["compose", "process"]
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
-        """Return what `up` starts, by name, each with the names it needs first (a graph)."""
+        """Return what `up` starts, by name, each with the names that have to be healthy first (a graph)."""
 
     async def check(self, environment: Environment) -> list[str]:
         """Return every reason why this runtime cannot start here, one line each, with its fix."""

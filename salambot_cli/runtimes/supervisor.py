@@ -24,6 +24,7 @@ _GIVE_UP_CRASHES = 5
 _GIVE_UP_SECONDS = 60
 _LONGEST_DELAY = 8.0
 _POLL_SECONDS = 0.02
+_LONGEST_POLL_SECONDS = 0.25
 _LIVENESS_SECONDS = 5.0
 _LIVENESS_MISSES = 4
 _IDLE_SECONDS = 60
@@ -131,7 +132,7 @@ class Supervisor:
         detail = watched.detail or f"not ready after {watched.unit.readiness.seconds:.0f} s"
         tail = list(watched.log.tail)
         await self._stop([watched.unit.name])
-        return {"error": detail, "log": tail[-12:]}
+        return {"error": detail, "log": [line[:300] for line in tail[-8:]]}
 
     async def _keep(self, watched: Watched) -> None:
         """Run the unit again and again, until it is stopped, done, or has crashed too often."""
@@ -182,12 +183,10 @@ class Supervisor:
             self._units.pop(watched.unit.name, None)
 
     async def _stop_one(self, watched: Watched) -> None:
-        if watched.child is not None:
-            await watched.child.stop()
-        if watched.keeper is not None:
+        if watched.keeper is not None:  # first, or it would start again what is stopped here
             watched.keeper.cancel()
             await asyncio.gather(watched.keeper, return_exceptions=True)
-        if watched.child is not None:  # started again between the two
+        if watched.child is not None:
             await watched.child.stop()
         watched.state = "stopped"
         watched.ready.set()
@@ -238,8 +237,10 @@ async def _announce(watched: Watched) -> None:
     readiness = watched.unit.readiness
     if readiness.when == "exit":
         return
-    while not await _is_ready(readiness):  # noqa: ASYNC110 - another process's state raises no event here
-        await asyncio.sleep(_POLL_SECONDS)
+    pause = _POLL_SECONDS
+    while not await _is_ready(readiness):
+        await asyncio.sleep(pause)  # another process's state raises no event here
+        pause = min(_LONGEST_POLL_SECONDS, pause * 1.3)
     watched.state = "ready"
     watched.ready.set()
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from salambot_cli.model.plan import PlannedStep
+from salambot_cli.runtimes.base import PEERS
 from salambot_cli.steps.base import Run, Step
 from salambot_cli.steps.check import CheckHost
 from salambot_cli.steps.prepare import Prepare
@@ -13,7 +14,7 @@ from salambot_cli.steps.start import StartPart
 def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Return the steps of `up`; with `only`, those services and what they need."""
     graph = run.runtime.parts(run.environment)
-    wanted = _with_needs(graph, only) if only else tuple(graph)
+    wanted = _with_needs({name: (*needs, *PEERS.get(name, ())) for name, needs in graph.items()}, only or tuple(graph))
     starts = tuple(
         StartPart(part, ("prepare", *(f"start.{need}" for need in graph[part]))) for part in graph if part in wanted
     )

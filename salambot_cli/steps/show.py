@@ -109,7 +109,9 @@ def parts_table(observed: Observed) -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("name", "health", "where", "pid", "up", ""):
-        table.add_column(column, style="dim" if column in {"pid", "up", ""} else "", overflow="fold")
+        table.add_column(
+            column, style="dim" if column in {"pid", "up", ""} else "", no_wrap=bool(column), overflow="fold"
+        )
     for part in (*observed.services.values(), *observed.components.values()):
         where = part.url or part.placement or ""
         table.add_row(

@@ -18,6 +18,7 @@ from salambot.messages import utc_now, utc_text
 
 State = Literal["ok", "degraded", "down"]
 _log = structlog.get_logger(__name__)
+_down: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,13 @@ async def _run(check: Check) -> dict[str, object]:
     try:
         async with asyncio.timeout(check.timeout):
             state = await check.probe() or "ok"
+        if check.name in _down:
+            _down.discard(check.name)
+            _log.info("dependency is back", dependency=check.name)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in a probe is its finding
-        _log.warning("dependency is down", dependency=check.name, exc_info=error)
+        if check.name not in _down:  # once: readiness is asked several times a second while a stack starts
+            _down.add(check.name)
+            _log.warning("dependency is down", dependency=check.name, exc_info=error)
         state = "down"
     return {"name": check.name, "status": state, "latency_ms": round((time.perf_counter() - started) * 1000, 1)}
 
