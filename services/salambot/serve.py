@@ -4,6 +4,7 @@ import argparse
 from importlib import import_module
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
@@ -22,10 +23,15 @@ def main() -> None:
     except ValidationError as error:
         found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
         parser.exit(2, f"{arguments.service} cannot start, its environment is wrong:{found}\n")
+    serve(app, arguments.host, arguments.port)
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve an application with the settings that every service has."""
     uvicorn.run(
         app,
-        host=arguments.host,
-        port=arguments.port,
+        host=host,
+        port=port,
         access_log=False,
         log_config=None,
         server_header=False,

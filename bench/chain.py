@@ -1,0 +1,138 @@
+"""The gateway path under load, beside a bare chain of the same hops: requests a second and the slowest hundredth."""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from bench.load import Figures, Job
+from bench.stack import Stack, running_stack
+from bench.table import Row, markdown
+
+ROUNDS = 3
+SECONDS = 6.0
+WARM_UP = 2.0
+
+PROMPTS = (
+    "C'est quoi votre politique de remboursement ?",
+    "شنو هي سياسة الإرجاع؟",
+    "bghit nrje3 lcommande, kifach?",
+    "Do you deliver to Agadir?",
+    "Quels sont vos horaires d'ouverture ?",
+)
+
+
+def _free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _await_answer(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urlopen(url, timeout=2).close()  # noqa: S310 - our own server on loopback
+        except (URLError, ConnectionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@contextmanager
+def bare_chain() -> Iterator[str]:
+    """Run the bare chain and yield the URL of its gateway."""
+    services = ("gateway", "orchestrateur", "nlu", "rag")
+    ports = dict(zip(services, _free_ports(4), strict=True))
+    urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    hops = [
+        subprocess.Popen([sys.executable, "-m", "bench.bare", name, "--port", str(port)], env=os.environ | urls)
+        for name, port in ports.items()
+    ]
+    try:
+        for url in urls.values():
+            _await_answer(f"{url}/docs")
+        yield f"{urls['GATEWAY_URL']}/gateway"
+    finally:
+        for hop in hops:
+            hop.terminate()
+        for hop in hops:
+            hop.wait(timeout=10)
+
+
+def _put_load(job: Job) -> Figures:
+    answer = subprocess.run(
+        [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(job)), text=True, capture_output=True, check=True
+    )
+    figures = Figures(**json.loads(answer.stdout))
+    if figures.failed:
+        raise SystemExit(f"{figures.failed} of {figures.requests} requests to {job.url} failed")
+    return figures
+
+
+def bodies() -> list[str]:
+    """Return the messages of the load; `{n}` becomes a number of its own in each request."""
+    return [
+        json.dumps(
+            {
+                "schema_version": "1.0",
+                "tenant": "demo",
+                "channel": "webchat",
+                "message_id": "bench_{n}",
+                "correlation_id": "bench_{n}",
+                "timestamp": "2026-01-05T09:12:44.120Z",
+                "locale": "fr-MA",
+                "data": {"prompt": prompt, "context": []},
+            }
+        )
+        for prompt in PROMPTS
+    ]
+
+
+def _medians(rounds: list[Figures]) -> tuple[float, float]:
+    return statistics.median(one.rate for one in rounds), statistics.median(one.p99 for one in rounds)
+
+
+def measure(stack: Stack) -> list[Row]:
+    """Load both in turn, so that the machine's moods fall on both alike, and compare the medians of the rounds."""
+    found: dict[tuple[str, int], list[Figures]] = {}
+    with bare_chain() as bare:
+        peers = {"bare": (bare, {}), "ours": (f"{stack.gateway}/v1/generate/reply", stack.headers)}
+        for url, headers in peers.values():
+            _put_load(Job(url, bodies(), 16, WARM_UP, headers))
+        for concurrency in (16, 64) * ROUNDS:
+            for name, (url, headers) in peers.items():
+                figures = _put_load(Job(url, bodies(), concurrency, SECONDS, headers))
+                found.setdefault((name, concurrency), []).append(figures)
+    (bare_rate, bare_p99), (our_rate, our_p99) = _medians(found["bare", 16]), _medians(found["ours", 16])
+    wide_rate, _ = _medians(found["ours", 64])
+    return [
+        Row("requests at 16 connections", our_rate, bare_rate, "/s", bare_rate * 0.7, "≥ 0.7 ×", more_is_better=True),
+        Row("slowest hundredth at 16 connections", our_p99, bare_p99, "ms", bare_p99 * 2, "≤ 2 ×"),
+        Row(
+            "requests at 64 connections, beside 16",
+            wide_rate,
+            our_rate,
+            "/s",
+            our_rate * 0.8,
+            "≥ 0.8 ×",
+            more_is_better=True,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    with running_stack() as stack:
+        print(markdown(measure(stack)))
