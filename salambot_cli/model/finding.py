@@ -6,6 +6,7 @@ from typing import Literal
 
 FindingStatus = Literal["ok", "warn", "fail", "skipped", "unknown"]
 Severity = Literal["critical", "high", "medium", "low"]
+Facts = dict[str, str | int | float | bool | list[str] | None]
 Evidence = Mapping[str, str | int | float | bool | list[str] | None]
 
 
@@ -15,6 +16,8 @@ class Remedy:
 
     text: str
     commands: tuple[str, ...] = ()
+    safe: bool = False
+    """`doctor --fix` may run these commands, once the owner has said yes to each."""
 
 
 @dataclass(frozen=True, slots=True)

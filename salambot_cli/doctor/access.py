@@ -1,0 +1,90 @@
+"""aws.*: are there credentials, and does STS take them?"""
+
+from salambot_cli.doctor.cloud import account, ask, touches_aws, uses_aws
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
+from salambot_cli.doctor.wire import silent, unreachable
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, Aws, AwsFailure, translated
+from salambot_cli.outside.http import host_and_port
+from salambot_cli.outside.network import Contact, Reach
+
+CHECK = "aws.credentials"
+
+
+def who(aws: Aws) -> str:
+    """Return the caller's ARN."""
+    with translated():
+        return aws.sts.get_caller_identity()["Arn"]
+
+
+async def check_credentials(exam: Examination) -> Finding:
+    """Who are we to AWS?"""
+    answer = await ask(exam, "identity", who)
+    if not isinstance(answer, AwsFailure):
+        return fine(CHECK, "AWS knows this caller", arn=answer)
+    if not uses_aws(exam.environment):
+        # Databases in AWS are reached without AWS credentials: these only refine what silence means.
+        return unseen(
+            CHECK, "AWS could not be asked: causes inside AWS stay unseen", why=answer.code, detail=answer.message[:200]
+        )
+    return await refused(exam, CHECK, "sts", answer)
+
+
+async def refused(exam: Examination, check: str, service: str, failure: AwsFailure) -> Finding:
+    """Name what stands between us and AWS: no credentials, bad ones, the clock, or the wire."""
+    profile = exam.environment.aws.profile or exam.value("AWS_PROFILE")
+    evidence: Facts = {"code": failure.code, "message": failure.message[:300], "profile": profile, "service": service}
+    if failure.code == NO_CREDENTIALS:
+        title = "No AWS credentials are found" if not profile else f"No AWS credentials are found (profile {profile})"
+        login = f"aws configure sso --profile {profile}" if profile else "aws configure sso"
+        return fault("aws.no-credentials", check, title, evidence, (login,))
+    if failure.is_skewed:
+        title = "AWS refuses the time in the signature: this clock is wrong"
+        return fault("host.clock-skew", check, title, evidence, ("sudo timedatectl set-ntp true",))
+    if failure.is_bad_credentials:
+        return _bad(check, failure, evidence, profile)
+    if failure.code == UNREACHABLE:
+        return await aws_unreachable(exam, check, service, failure)
+    if failure.is_denied and service == "sts":
+        return fine(check, "AWS knows this caller, who may not ask who it is", code=failure.code)
+    return unseen(check, f"AWS answers {failure.code}", **{k: str(v) for k, v in evidence.items()})
+
+
+def _bad(check: str, failure: AwsFailure, evidence: Facts, profile: str | None) -> Finding:
+    flag = f" --profile {profile}" if profile else ""
+    if "Expired" in failure.code:
+        kind, commands = "session", (f"aws sso login{flag}",)
+        text = "The session has ended: sign in again."
+    elif failure.code == "SignatureDoesNotMatch":
+        kind, commands = "secret", ("aws iam create-access-key",)
+        text = "The secret key does not belong to this key id (the clock is right): store the right one, or make a new key."
+    else:
+        kind, commands = "key", ("aws iam create-access-key",)
+        text = "AWS does not know this access key: deleted, inactive, or of another partition. Make a new one."
+    title = f"AWS refuses the credentials: {failure.code}"
+    return fault("aws.bad-credentials", check, title, {**evidence, "kind": kind}, commands, text=text)
+
+
+async def aws_unreachable(exam: Examination, check: str, service: str, failure: AwsFailure) -> Finding:
+    """Say how the way to an AWS endpoint is broken."""
+    aws = await account(exam)
+    url = aws.endpoint(service) or f"https://{service.replace('_', '')}.{aws.region or 'us-east-1'}.amazonaws.com"
+    variable = "AWS_ENDPOINT_URL" if aws.endpoint(service) else f"the AWS endpoint of {service}"
+    host, port = host_and_port(url)
+    contact = Contact(failure.reach or Reach.SILENT, host, port, detail=failure.message[:200])
+    return unreachable(check, contact, variable) or silent(check, contact, variable)
+
+
+PROBES = (
+    Probe(
+        CHECK,
+        "aws",
+        "AWS credentials",
+        check_credentials,
+        ("aws.no-credentials", "aws.bad-credentials"),
+        ("config.parse", "host.clock", "local.env"),
+        touches_aws,
+        preflight=True,
+        parts=("objects", "secrets"),
+    ),
+)

@@ -1,0 +1,90 @@
+"""What AWS says about this environment, asked once for each run; a refusal is a fact too."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from salambot_cli.doctor.probe import Address, Examination
+from salambot_cli.model.environment import Environment
+from salambot_cli.outside.aws import Aws, AwsFailure
+from salambot_cli.outside.aws_data import Cache, Cluster, Database, caches, clusters, databases, match
+
+T = TypeVar("T")
+
+
+def uses_aws(environment: Environment) -> bool:
+    """Tell whether the environment cannot do without AWS credentials."""
+    return environment.placement("objects") == "s3" or environment.placement("secrets") == "aws"
+
+
+def touches_aws(environment: Environment) -> bool:
+    """Tell whether any component stands in AWS."""
+    placed = {environment.placement("postgres"), environment.placement("redis")}
+    return uses_aws(environment) or "cloud" in placed
+
+
+async def account(exam: Examination) -> Aws:
+    """Return the clients of this environment's account."""
+
+    async def make() -> Aws:
+        environment = exam.environment
+        names = [name for name in environment.variables if name.startswith("AWS_")]
+        variables = {name: environment.value(name) or "" for name in names}
+        profile = environment.aws.profile or variables.get("AWS_PROFILE")
+        return Aws(environment.aws.region or variables.get("AWS_REGION"), profile, variables)
+
+    return await exam.once("aws", make)
+
+
+async def ask(exam: Examination, key: str, question: Callable[[Aws], T]) -> T | AwsFailure:
+    """Ask AWS once for each run, in a thread; a refusal comes back as a value."""
+
+    async def answer() -> T | AwsFailure:
+        aws = await account(exam)
+        try:
+            return await asyncio.to_thread(question, aws)
+        except AwsFailure as failure:
+            return failure
+
+    return await exam.once(f"aws:{key}", answer)
+
+
+async def database_of(exam: Examination, host: str) -> tuple[Database | None, str] | AwsFailure:
+    """Find the RDS instance behind a host (through its cluster where it is Aurora), and how it was found."""
+    known = await ask(exam, "databases", databases)
+    if isinstance(known, AwsFailure):
+        return known
+    cluster = await cluster_of(exam, host)
+    if isinstance(cluster, Cluster) and host in cluster.hosts:
+        member = next((d for d in known if d.cluster == cluster.id), None)
+        if member is not None:
+            return member, "cluster endpoint"
+    return match(host, known, lambda item: (item.host,))
+
+
+async def cluster_of(exam: Examination, host: str) -> Cluster | AwsFailure | None:
+    """Find the Aurora cluster behind a host."""
+    known = await ask(exam, "clusters", clusters)
+    return known if isinstance(known, AwsFailure) else match(host, known, lambda item: item.hosts)[0]
+
+
+async def cache_of(exam: Examination, host: str) -> tuple[Cache | None, str] | AwsFailure:
+    """Find the ElastiCache resource behind a host, and how it was found."""
+    known = await ask(exam, "caches", caches)
+    if isinstance(known, AwsFailure):
+        return known
+    found: tuple[Cache | None, str] = match(host, known, _cache_hosts)
+    return found
+
+
+async def my_addresses(exam: Examination) -> tuple[Address, ...]:
+    """Return this machine's public addresses: as told by `--my-ip`, else as two sources agree."""
+    from salambot_cli.outside.public_ip import public_addresses
+
+    if exam.my_ip or exam.offline:
+        return exam.my_ip
+    return await exam.once("my-ip", public_addresses)
+
+
+def _cache_hosts(cache: Cache) -> tuple[str, ...]:
+    return cache.hosts

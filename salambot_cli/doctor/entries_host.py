@@ -1,0 +1,152 @@
+"""Entries about this machine, the configuration, the wire and AWS access."""
+
+from salambot_cli.doctor.entry import Entry
+
+HOST: tuple[Entry, ...] = (
+    Entry(
+        "config.invalid",
+        "critical",
+        "Every command stops with a configuration error.",
+        "`salambot.toml`, `.env` or a URL in a variable does not parse; the file, line and column are named. "
+        "The doctor goes on with what can be read.",
+        "Mend the named line; `salambot config validate` checks it.",
+        "salambot config validate",
+    ),
+    Entry(
+        "local.docker-down",
+        "critical",
+        "With runtime `compose`, all services are down.",
+        "`docker version` fails: the engine does not answer on its socket, or this user may not open it. "
+        "With runtime `auto` this is no fault: the process runtime takes over.",
+        'Start the engine, or use `runtime = "process"`.',
+        "sudo systemctl start docker",
+    ),
+    Entry(
+        "local.prereq",
+        "high",
+        "`command not found`, or errors from Compose about unknown keys.",
+        "A tool that this environment uses is not on PATH, Docker is older than 24, or Compose is older than v2.",
+        "Install the named package.",
+    ),
+    Entry(
+        "local.env-missing",
+        "high",
+        "The stack does not start, or a service stops while reading its settings.",
+        "A placement needs a variable that no layer sets, or `docker compose config` names one.",
+        'Set the variables in `.env` (or in the secret, with `secrets = "aws"`).',
+    ),
+    Entry(
+        "local.port-busy",
+        "high",
+        "`address already in use` on 8080 to 8083.",
+        "Another process listens on the port, and what it answers is no SalamBot service.",
+        "Stop the process, or give the service another port in `[ports]`.",
+        "kill PID",
+    ),
+    Entry(
+        "local.unhealthy",
+        "high",
+        "A port from 8080 to 8083 refuses although the environment is up.",
+        "The runtime's own view of the service or local component: exit code (137: out of memory) and last log line.",
+        "Read the log of the one that failed, mend it, run `salambot up` again.",
+        "salambot logs nlu",
+    ),
+    Entry(
+        "local.stack-down",
+        "high",
+        "Nothing answers although `salambot up` was the last word.",
+        "The state says up, and no service and no local component runs.",
+        "Start it again.",
+        "salambot up",
+    ),
+    Entry(
+        "local.no-disk",
+        "critical",
+        "Writes fail, databases stop, images cannot be built.",
+        "Less than 512 MB are free where `.salambot/` stands.",
+        "Make room; `docker image prune` and `salambot down --volumes` free what SalamBot itself holds.",
+        "df -h .",
+    ),
+    Entry(
+        "host.clock-skew",
+        "critical",
+        "AWS says that a signature expired, certificates are not yet valid, webhooks fall outside five minutes.",
+        "The `Date` of several servers differs from this clock by more than 300 s.",
+        "Set the clock from the network.",
+        "sudo timedatectl set-ntp true",
+    ),
+    Entry(
+        "aws.no-credentials",
+        "critical",
+        "Every AWS call fails before it is sent.",
+        "The SDK finds no credentials in variables, profile or metadata, or the named profile does not exist.",
+        "Configure a profile.",
+        "aws configure sso",
+    ),
+    Entry(
+        "aws.bad-credentials",
+        "critical",
+        "403 from every AWS service.",
+        "STS itself refuses: `InvalidClientTokenId` is the key, `SignatureDoesNotMatch` with a right clock the secret, "
+        "`ExpiredToken` the session.",
+        "Sign in again, or make a new access key.",
+        "aws sso login",
+    ),
+    Entry(
+        "net.dns",
+        "critical",
+        "A host name is not known.",
+        "The resolver says so. All names: the resolver or the network; one: a typing error, a deleted resource, or a "
+        "private zone (split DNS) that only resolves on the VPN.",
+        "Correct the host name, or the resolver.",
+        "getent hosts HOST",
+    ),
+    Entry(
+        "net.no-route",
+        "high",
+        "The connection fails at once.",
+        "errno 101 or 113: this machine, or a router, knows no way there.",
+        "Reconnect the VPN or the peering.",
+        "ip route get ADDRESS",
+    ),
+    Entry(
+        "net.egress-blocked",
+        "high",
+        "A database port times out while HTTPS works; or everything does.",
+        "Nothing answers, and AWS would let this address in: the way out is filtered (office network, host firewall).",
+        "Use a VPN, or forward the port through an instance.",
+        "aws ssm start-session --target INSTANCE --document-name AWS-StartPortForwardingSessionToRemoteHost "
+        "--parameters host=HOST,portNumber=5432,localPortNumber=5432",
+    ),
+    Entry(
+        "net.refused",
+        "high",
+        "`ECONNREFUSED`.",
+        "A machine answered and nothing listens on that port. A security group never refuses: it drops.",
+        "Correct host and port, or restart the forward or the server.",
+    ),
+    Entry(
+        "net.tls-untrusted",
+        "high",
+        "Certificate verification fails.",
+        "X.509 verify code: 10 expired, 9 not yet valid, 62 and 64 another name, 18 to 20 an unknown issuer.",
+        "Connect by the endpoint's own name, give its CA bundle, or renew the certificate.",
+        "curl -o global-bundle.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+    ),
+    Entry(
+        "doctor.probe-crashed",
+        "low",
+        "One check of the doctor itself failed.",
+        "The type of the exception and the place in the code.",
+        "The other findings stand. Report it with `salambot doctor --bundle`.",
+        "salambot doctor --bundle salambot-support.tar.gz",
+    ),
+    Entry(
+        "doctor.probe-timeout",
+        "low",
+        "One check of the doctor did not end in time.",
+        "Its own time limit.",
+        "The other findings stand. Run it alone.",
+        "salambot doctor CHECK",
+    ),
+)

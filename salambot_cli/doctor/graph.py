@@ -1,0 +1,118 @@
+"""One root cause: probes run when what they need is known; a failure skips what depends on it and names itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from salambot_cli.doctor.probe import Examination, Probe, fault
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Finding
+
+_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one probe found, and the root that blocks whatever needs it (None when it passed)."""
+
+    probe: Probe
+    findings: tuple[Finding, ...]
+    root: str | None = None
+
+
+async def run_probes(
+    probes: Sequence[Probe], examination: Examination, *, lenient: frozenset[str] = frozenset()
+) -> AsyncIterator[Outcome]:
+    """Run probes at once, each when its needs are met; yield outcomes in the probes' own order.
+
+    `lenient` holds ids of findings that the owner ignores: they neither fail nor explain.
+    """
+    environment = examination.environment
+    chosen = {probe.id for probe in probes}
+    tasks: dict[str, asyncio.Task[Outcome]] = {}
+
+    async def examine(probe: Probe) -> Outcome:
+        needed = [tasks[name] for name in probe.needed(environment) if name in chosen]
+        for outcome in [await task for task in needed]:
+            if outcome.root is not None:
+                return Outcome(probe, (_skipped(probe, outcome.root),), outcome.root)
+        return await _run(probe, examination, lenient)
+
+    for probe in in_order(probes, environment):
+        tasks[probe.id] = asyncio.create_task(examine(probe), name=probe.id)
+    try:
+        for probe in probes:
+            yield await tasks[probe.id]
+    finally:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def in_order(probes: Sequence[Probe], environment: Environment) -> list[Probe]:
+    """Sort probes so that each stands behind what it needs.
+
+    Raises:
+        graphlib.CycleError: two probes wait for each other.
+    """
+    from graphlib import TopologicalSorter
+
+    known = {probe.id: probe for probe in probes}
+    graph = {p.id: [name for name in p.needed(environment) if name in known] for p in probes}
+    return [known[name] for name in TopologicalSorter(graph).static_order()]
+
+
+def _skipped(probe: Probe, root: str) -> Finding:
+    return Finding(probe.id, probe.id, "skipped", f"{probe.about}: waits for {root}", caused_by=root, severity="low")
+
+
+async def _run(probe: Probe, examination: Examination, lenient: frozenset[str]) -> Outcome:
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(probe.seconds):
+            result = await probe.run(examination)
+        findings = (result,) if isinstance(result, Finding) else tuple(result)
+    except TimeoutError:
+        findings = (_broken(probe, "doctor.probe-timeout", f"it did not end within {probe.seconds:g} s"),)
+    except Exception as error:  # noqa: BLE001 - a crash of one probe is reported by name and type, and stops no other
+        where = _place_of(error)
+        findings = (_broken(probe, "doctor.probe-crashed", f"{type(error).__name__} at {where}"),)
+    took = int((time.perf_counter() - started) * 1000)
+    findings = tuple(replace(finding, duration_ms=took) for finding in findings)
+    failed = sorted((f for f in findings if f.status == "fail" and not is_lenient(f, lenient)), key=_severity)
+    consequences = [f.caused_by for f in findings if f.caused_by]
+    root = failed[0].id if failed else consequences[0] if consequences else None
+    return Outcome(probe, findings, root if probe.competes else None)
+
+
+def is_lenient(finding: Finding, lenient: frozenset[str]) -> bool:
+    """Tell whether the owner ignores this finding, by its id or a prefix of it that ends at a dot."""
+    return any(finding.id == name or finding.id.startswith(f"{name}.") for name in lenient)
+
+
+def _severity(finding: Finding) -> int:
+    return _RANK[finding.severity]
+
+
+def _broken(probe: Probe, name: str, why: str) -> Finding:
+    return fault(name, probe.id, f"The check {probe.id} itself failed: {why}", {"check": probe.id}, status="unknown")
+
+
+def _place_of(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else "?"
+
+
+def root_causes(findings: Iterable[Finding], besides: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """Return the ids of failures that no other explains: by severity, then by how much each blocks.
+
+    `besides` holds the checks that do not compete (security, cost): theirs come last.
+    """
+    findings = list(findings)
+    failed = [f for f in findings if f.status == "fail" and f.caused_by is None]
+    blocked: Mapping[str, int] = {f.id: sum(g.caused_by == f.id for g in findings) for f in failed}
+    failed.sort(key=lambda f: (f.check in besides, _severity(f), -blocked[f.id]))
+    return tuple(dict.fromkeys(f.id for f in failed))

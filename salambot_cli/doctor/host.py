@@ -1,0 +1,217 @@
+"""config.*, host.*, local.prereq/env/disk: what has to be right before anything is started or reached."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Mapping
+from statistics import median
+
+from salambot_cli.doctor.cloud import account, touches_aws
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.model.topology import COMPONENTS
+from salambot_cli.model.variables import REQUIRED
+from salambot_cli.outside.clock import skew_against
+from salambot_cli.outside.programs import Ran, run
+
+_MAX_SKEW = 300.0
+_MIN_DISK = 512 * 1024 * 1024
+_MIN_DOCKER = 24
+
+
+async def check_config(exam: Examination) -> Finding:
+    """Could `salambot.toml` and `.env` be read?"""
+    problem = exam.problem
+    if problem is None:
+        where = exam.environment.config_file
+        return fine("config.parse", f"{where.name if where else 'The default configuration'} is valid")
+    evidence: Facts = {"what": problem.what, "why": problem.why[:1000]}
+    return fault(
+        "config.invalid",
+        "config.parse",
+        problem.what,
+        evidence,
+        ("salambot config validate",),
+        text=problem.fix or None,
+    )
+
+
+async def check_variables(exam: Examination) -> Finding:
+    """Is every variable set that a placement needs? All the missing ones at once."""
+    environment = exam.environment
+    from_secrets = environment.placement("secrets") == "aws"
+    missing = {
+        name: f"{component} = {environment.placement(component)}"
+        for component in COMPONENTS
+        for name in REQUIRED.get((component, environment.placement(component)), ())
+        if not environment.value(name) and not (from_secrets and name != "AWS_REGION")
+    }
+    if not missing:
+        return fine("local.env", "Every variable that a placement needs is set")
+    return missing_variables("local.env", missing)
+
+
+def missing_variables(check: str, missing: Mapping[str, str]) -> Finding:
+    """Name all missing variables, and who needs each."""
+    names = sorted(missing)
+    evidence: Facts = {"missing": names, "needed_by": [f"{name}: {missing[name]}" for name in names]}
+    commands = tuple(f"echo '{name}=…' >> .env" for name in names)
+    return fault("local.env-missing", check, f"Not set: {', '.join(names)}", evidence, commands)
+
+
+async def check_clock(exam: Examination) -> Finding:
+    """This clock against the `Date` of the servers that this environment talks to anyway."""
+    sources = await _clock_sources(exam)
+    if not sources or exam.offline:
+        return fine("host.clock", "No server outside is used to compare the clock with")
+    answers = await asyncio.gather(*(skew_against(url) for url in sources.values()))
+    skews = {name: round(skew) for name, skew in zip(sources, answers, strict=True) if skew is not None}
+    if not skews:
+        return unseen("host.clock", "No server told its time", sources=list(sources))
+    middle = skews["AWS"] if abs(skews.get("AWS", 0)) > _MAX_SKEW else median(skews.values())
+    shown = [f"{name}: {skew:+d} s" for name, skew in skews.items()]
+    if abs(middle) <= _MAX_SKEW:
+        return fine("host.clock", "The clock is right", sources=shown)
+    title = f"This clock is {abs(middle):.0f} s {'behind' if middle > 0 else 'ahead of'} the servers"
+    agreed = sum(abs(skew - middle) < _MAX_SKEW for skew in skews.values())
+    evidence: Facts = {"skew_seconds": round(middle), "sources": shown, "sources_agreeing": agreed}
+    return fault("host.clock-skew", "host.clock", title, evidence, ("sudo timedatectl set-ntp true",))
+
+
+async def _clock_sources(exam: Examination) -> dict[str, str]:
+    environment = exam.environment
+    sources: dict[str, str | None] = {}
+    if touches_aws(environment):
+        aws = await account(exam)
+        sources["AWS"] = aws.endpoint("sts") or f"https://sts.{aws.region or 'us-east-1'}.amazonaws.com"
+    if environment.placement("vector") == "pinecone":
+        sources["Pinecone"] = environment.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
+    if environment.placement("vector") == "qdrant":
+        sources["Qdrant"] = environment.value("QDRANT_URL")
+    if environment.placement("llm") == "openai":
+        sources["OpenAI"] = environment.value("OPENAI_BASE_URL") or "https://api.openai.com"
+    if environment.placement("telemetry") == "otlp":
+        sources["OTLP"] = environment.value("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return {name: url for name, url in sources.items() if url}
+
+
+async def check_tools(exam: Examination) -> Finding:
+    """Are the programs there that this environment uses?"""
+    environment = exam.environment
+    missing: dict[str, str] = {}
+    if environment.placement("tunnel") == "ngrok" and not shutil.which("ngrok") and not _importable("pyngrok"):
+        missing["ngrok"] = "tunnel = ngrok"
+    if (
+        environment.placement("tunnel") == "cloudflared"
+        and not shutil.which("cloudflared")
+        and not _importable("pycloudflared")
+    ):
+        missing["cloudflared"] = "tunnel = cloudflared"
+    if environment.aws.jump and not shutil.which("session-manager-plugin"):
+        missing["session-manager-plugin"] = "[aws] jump"
+    if environment.runtime == "compose" and not shutil.which("docker"):
+        missing["docker"] = "runtime = compose"
+    if not missing:
+        return fine("local.tools", "Every program that this environment uses is installed")
+    evidence: Facts = {
+        "missing": sorted(missing),
+        "needed_by": [f"{name}: {why}" for name, why in sorted(missing.items())],
+    }
+    commands = tuple(_INSTALL[name] for name in sorted(missing))
+    return fault("local.prereq", "local.tools", f"Not installed: {', '.join(sorted(missing))}", evidence, commands)
+
+
+_INSTALL = {
+    "docker": "curl -fsSL https://get.docker.com | sh",
+    "cloudflared": "pip install pycloudflared",
+    "ngrok": "pip install pyngrok",
+    "session-manager-plugin": "open https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+    "session-manager-working-with-install-plugin.html",
+}
+
+
+def _importable(module: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
+
+
+async def check_docker(exam: Examination) -> Finding:  # noqa: ARG001 - every probe takes the examination
+    """Does the engine answer, and are engine and Compose new enough?"""
+    if not shutil.which("docker"):
+        return fine("local.docker", "No docker command", installed=False)
+    engine, compose = await asyncio.gather(
+        run("docker", "version", "--format", "{{.Server.Version}}"), run("docker", "compose", "version", "--short")
+    )
+    if engine.status != 0:
+        return _no_engine(engine)
+    old = _older(engine.out, _MIN_DOCKER)
+    if old is not None:
+        evidence: Facts = {"docker": engine.out, "needed": f">= {_MIN_DOCKER}"}
+        command = "sudo apt-get install --only-upgrade docker-ce docker-ce-cli"
+        return fault("local.prereq", "local.docker", f"Docker {engine.out} is too old", evidence, (command,))
+    if compose.status != 0 or _older(compose.out.lstrip("v"), 2) is not None:
+        seen: Facts = {"compose": compose.out or "none", "detail": compose.err[:200]}
+        command = "sudo apt-get install docker-compose-plugin"
+        return fault("local.prereq", "local.docker", "Docker Compose v2 is not installed", seen, (command,))
+    return fine("local.docker", f"Docker {engine.out}, Compose {compose.out}")
+
+
+def _no_engine(engine: Ran) -> Finding:
+    denied = "permission denied" in engine.err.lower()
+    evidence: Facts = {"kind": "permission" if denied else "down", "detail": engine.err[:300]}
+    if denied:
+        commands: tuple[str, ...] = ("sudo usermod -aG docker $USER", "newgrp docker")
+        title = "This user may not use Docker's socket"
+        return fault("local.docker-down", "local.docker", title, evidence, commands, text="Join the group `docker`.")
+    commands = ("sudo systemctl start docker",)
+    return fault("local.docker-down", "local.docker", "The Docker engine does not answer", evidence, commands)
+
+
+def _older(version: str, least: int) -> str | None:
+    found = re.match(r"(\d+)", version)
+    return version if found and int(found.group(1)) < least else None
+
+
+async def check_disk(exam: Examination) -> Finding:
+    """Is there room where the state and the databases stand?"""
+    root = exam.environment.root
+    free = shutil.disk_usage(root).free
+    if free >= _MIN_DISK:
+        return fine("local.disk", f"{free // 1024**3} GB are free", free_bytes=free)
+    evidence: Facts = {"path": str(root), "free_bytes": free, "needed_bytes": _MIN_DISK}
+    return fault("local.no-disk", "local.disk", f"Only {free // 1024**2} MB are free", evidence, (f"df -h {root}",))
+
+
+def _on_compose(environment: Environment) -> bool:
+    return environment.runtime == "compose"
+
+
+_GROUP = "host"
+PROBES = (
+    Probe("config.parse", _GROUP, "The configuration", check_config, ("config.invalid",), cheap=True, preflight=True),
+    Probe(
+        "local.env",
+        _GROUP,
+        "Variables",
+        check_variables,
+        ("local.env-missing",),
+        ("config.parse",),
+        cheap=True,
+        preflight=True,
+    ),
+    Probe("local.disk", _GROUP, "Disk", check_disk, ("local.no-disk",), cheap=True, preflight=True),
+    Probe("local.tools", _GROUP, "Programs", check_tools, ("local.prereq",), cheap=True, preflight=True),
+    Probe(
+        "local.docker",
+        _GROUP,
+        "Docker",
+        check_docker,
+        ("local.docker-down", "local.prereq"),
+        ("local.tools",),
+        _on_compose,
+        preflight=True,
+    ),
+    Probe("host.clock", _GROUP, "The clock", check_clock, ("host.clock-skew",)),
+)

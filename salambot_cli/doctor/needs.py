@@ -1,0 +1,17 @@
+"""Where a variable comes from decides what a probe waits for."""
+
+from collections.abc import Callable, Sequence
+
+from salambot_cli.model.environment import Environment
+
+
+def needs_variables(*names: str, also: Sequence[str] = ()) -> Callable[[Environment], tuple[str, ...]]:
+    """Wait for the configuration; for Secrets Manager only where a variable comes from there."""
+
+    def needed(environment: Environment) -> tuple[str, ...]:
+        if all(environment.value(name) for name in names):
+            return ("config.parse", *also)
+        source = "secrets.read" if environment.placement("secrets") == "aws" else "local.env"
+        return ("config.parse", source, *also)
+
+    return needed

@@ -1,0 +1,166 @@
+"""What a probe is, what it examines, and how it says what it saw."""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
+
+from salambot_cli.doctor.catalogue import entry_of
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.finding import Evidence, Finding, FindingStatus, Remedy
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+T = TypeVar("T")
+Result = Finding | Sequence[Finding]
+
+
+class Part(Protocol):
+    """One service or local component as the runtime sees it."""
+
+    @property
+    def health(self) -> str:
+        """`healthy`, `starting`, `unhealthy`, `exited` or `absent`."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, where the runtime knows."""
+
+    @property
+    def url(self) -> str | None:
+        """Where it listens."""
+
+    @property
+    def detail(self) -> str:
+        """The exit code and the last log line, or empty."""
+
+
+class Observed(Protocol):
+    """What runs on this machine right now. `asked` tells whether `salambot up` was the last word."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether the environment is meant to be up."""
+
+    @property
+    def runtime(self) -> str:
+        """`compose` or `process`: the one in use, or the one that `up` would take."""
+
+    @property
+    def services(self) -> Mapping[str, Part]:
+        """gateway, orchestrateur, nlu, rag."""
+
+    @property
+    def components(self) -> Mapping[str, Part]:
+        """postgres, redis: the ones placed locally."""
+
+    @property
+    def public_url(self) -> str | None:
+        """The tunnel's URL, where one is open."""
+
+
+@dataclass(slots=True)
+class Examination:
+    """One run's view of an environment: facts are gathered once and shared by the probes that read them."""
+
+    environment: Environment
+    offline: bool = False
+    my_ip: tuple[Address, ...] = ()
+    observe: Callable[[Environment], Observed] | None = None
+    problem: ConfigurationError | None = None
+    """Why the configuration could not be loaded; `environment` is then the default one."""
+    ahead: bool = False
+    """True before a start: what `up` is about to bring is not missed."""
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    """Variables read from Secrets Manager, in memory only."""
+    _facts: dict[str, asyncio.Task[object]] = field(default_factory=dict, repr=False)
+
+    async def once(self, key: str, gather: Callable[[], Awaitable[T]]) -> T:
+        """Gather a fact the first time it is asked for. A probe that gives up does not take it from the others."""
+        if key not in self._facts:
+            self._facts[key] = asyncio.ensure_future(_task(gather))
+        return cast("T", await asyncio.shield(self._facts[key]))
+
+    def value(self, name: str) -> str | None:
+        """Return a variable from the environment's layers, else from Secrets Manager."""
+        return self.environment.value(name) or self.secrets.get(name)
+
+    def hidden(self) -> frozenset[str]:
+        """Every secret text that must not appear in what the doctor says."""
+        from salambot_cli.doctor.redact import secrets_of
+
+        return secrets_of(self.environment, self.secrets)
+
+    async def close(self) -> None:
+        """Stop what is still being gathered."""
+        for task in self._facts.values():
+            task.cancel()
+        await asyncio.gather(*self._facts.values(), return_exceptions=True)
+
+
+async def _task(gather: Callable[[], Awaitable[T]]) -> object:
+    return await gather()
+
+
+Run = Callable[[Examination], Awaitable[Result]]
+Needs = Sequence[str] | Callable[[Environment], Sequence[str]]
+
+
+def always(_: Environment) -> bool:
+    """Every environment."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question to the environment.
+
+    `needs` names the probes whose failure explains a failure of this one; `seconds` bounds it;
+    `cheap` ones serve `status`; `preflight` ones run before a start; `parts` are the components it speaks of.
+    """
+
+    id: str
+    group: str
+    about: str
+    run: Run
+    finds: tuple[str, ...]
+    needs: Needs = ()
+    applies: Callable[[Environment], bool] = always
+    seconds: float = 12.0
+    cheap: bool = False
+    preflight: bool = False
+    parts: tuple[str, ...] = ()
+    competes: bool = True
+    """False for security and cost: they stand beside root causes and explain nothing."""
+
+    def needed(self, environment: Environment) -> tuple[str, ...]:
+        """Return what this probe needs in an environment."""
+        return tuple(self.needs(environment) if callable(self.needs) else self.needs)
+
+
+def fine(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:
+    """All is well here."""
+    return Finding(check, check, "ok", title, evidence, severity="low")
+
+
+def unseen(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:
+    """Something could not be seen, and why: never a pass."""
+    return Finding(check, check, "unknown", title, evidence, severity="low")
+
+
+def fault(
+    id: str,  # noqa: A002 - the name of the field in the contract
+    check: str,
+    title: str,
+    evidence: Evidence,
+    commands: Sequence[str] = (),
+    *,
+    text: str | None = None,
+    safe: bool = False,
+    status: FindingStatus = "fail",
+) -> Finding:
+    """A finding of the catalogue: severity and the remedy's sentence come from its entry."""
+    entry = entry_of(id)
+    remedy = Remedy(text or entry.remedy, tuple(commands), safe)
+    return Finding(id, check, status, title, evidence, remedy, severity=entry.severity)

@@ -1,0 +1,12 @@
+"""Every probe, in the order of printing: prerequisites, credentials, network … data, performance, cost."""
+
+from salambot_cli.doctor import access, host, postgres, postgres_session, redis
+
+PROBES = (
+    *host.PROBES,
+    *access.PROBES,
+    *postgres.PROBES,
+    *postgres_session.PROBES,
+    *redis.PROBES,
+)
+GROUPS = tuple(dict.fromkeys(probe.group for probe in PROBES))

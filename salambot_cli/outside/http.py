@@ -1,0 +1,114 @@
+"""One bounded HTTP request: an answer of at most 64 KiB, or how the wire failed. Redirects are never followed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from salambot_cli.outside.network import Contact, Reach, causes, reach_of
+
+if TYPE_CHECKING:
+    import httpx
+
+BODY_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    elapsed_ms: float = 0.0
+    contact: Contact | None = None
+    """Set, with status 0, when there is no answer: how the wire failed."""
+
+    @property
+    def text(self) -> str:
+        """The first 64 KiB of the body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> object:
+        """Parse the body; None where it is no JSON."""
+        import json
+
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+async def request(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    verify: bool = True,
+    proxies: bool = True,
+    seconds: float = 4.0,
+    source: str | None = None,
+) -> Answer:
+    """Ask once. `proxies` obeys HTTP(S)_PROXY; `source` binds an address family (`0.0.0.0` or `::`)."""
+    import time
+
+    import httpx
+
+    started = time.perf_counter()
+    transport = httpx.AsyncHTTPTransport(local_address=source, verify=verify) if source else None
+    try:
+        async with (
+            httpx.AsyncClient(
+                verify=verify, trust_env=proxies, timeout=seconds, follow_redirects=False, transport=transport
+            ) as client,
+            client.stream(method, url, headers=dict(headers or {}), content=content) as response,
+        ):
+            body = await _bounded(response)
+            elapsed = (time.perf_counter() - started) * 1000
+            return Answer(response.status_code, response.headers, body, elapsed)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
+        return Answer(0, {}, b"", contact=_contact(url, error))
+
+
+async def _bounded(response: "httpx.Response") -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= BODY_BYTES:
+            break
+    return bytes(body[:BODY_BYTES])
+
+
+def _contact(url: str, error: BaseException) -> Contact:
+    import ssl
+
+    import httpx
+
+    host, port = host_and_port(url)
+    how = reach_of(error)
+    if isinstance(error, httpx.ReadTimeout):
+        how = Reach.MUTE
+    elif isinstance(error, httpx.TimeoutException):
+        how = Reach.SILENT
+    elif isinstance(error, (httpx.RemoteProtocolError, httpx.DecodingError)):
+        how = Reach.WRONG_PROTOCOL
+    elif isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError)):
+        how = Reach.UNKNOWN_NAME
+    code, detail = None, str(error) or type(error).__name__
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            code, detail = cause.verify_code, cause.verify_message
+        elif isinstance(cause, OSError) and cause.errno is not None and code is None:
+            code = cause.errno
+    return Contact(how, host, port, detail=detail, number=code)
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Return where a URL leads; port 443 or 80 where it names none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return url, 0
+    return parts.hostname or "", port or (80 if parts.scheme == "http" else 443)

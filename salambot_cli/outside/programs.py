@@ -1,0 +1,48 @@
+"""Programs of this machine, run with a time limit and bounded output."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+
+_OUTPUT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a program ended; status 127 where there is none, 124 where it took too long."""
+
+    status: int
+    out: str
+    err: str
+
+
+async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None) -> Ran:
+    """Run a program and read at most 64 KiB of each stream."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Ran(127, "", error.strerror or str(error))
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate()
+    except TimeoutError:
+        return Ran(124, "", f"no end within {seconds:g} s")
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return Ran(process.returncode or 0, _text(out), _text(err))
+
+
+def _text(data: bytes) -> str:
+    return data[:_OUTPUT].decode("utf-8", "replace").strip()
