@@ -8,6 +8,7 @@ COMMANDS: dict[str, str] = {
     "seed": "seed",
     "smoke": "smoke",
     "logs": "logs",
+    "doctor": "doctor",
     "token": "token",
     "config": "config",
     "down": "down",

@@ -57,7 +57,7 @@ def _bad(check: str, failure: AwsFailure, evidence: Facts, profile: str | None) 
         text = "The session has ended: sign in again."
     elif failure.code == "SignatureDoesNotMatch":
         kind, commands = "secret", ("aws iam create-access-key",)
-        text = "The secret key does not belong to this key id (the clock is right): store the right one, or make a new key."
+        text = "The secret key does not belong to this key id (the clock is right): store the right one or a new one."
     else:
         kind, commands = "key", ("aws iam create-access-key",)
         text = "AWS does not know this access key: deleted, inactive, or of another partition. Make a new one."

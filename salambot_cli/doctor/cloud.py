@@ -86,5 +86,5 @@ async def my_addresses(exam: Examination) -> tuple[Address, ...]:
     return await exam.once("my-ip", public_addresses)
 
 
-def _cache_hosts(cache: Cache) -> tuple[str, ...]:
-    return cache.hosts
+def _cache_hosts(cache: Cache | None) -> tuple[str, ...]:
+    return cache.hosts if cache else ()

@@ -1,20 +1,18 @@
 """Run the doctor as a library: everything, a preflight before a start, hints after a failure."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from salambot_cli.doctor.graph import Outcome, is_lenient, run_probes
-from salambot_cli.doctor.probe import Address, Examination, Observed, Probe
+from salambot_cli.doctor.probe import Address, Examination, Probe
 from salambot_cli.doctor.promote import promote
 from salambot_cli.doctor.redact import mask_finding
 from salambot_cli.doctor.report import Report, valid_ignores
 from salambot_cli.model.environment import Environment, Ignore
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.finding import Finding
-
-Observe = Callable[[Environment], Observed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,6 @@ class Options:
     my_ip: tuple[Address, ...] = ()
     offline: bool = False
     strict: bool = False
-    observe: Observe | None = None
     problem: ConfigurationError | None = None
     ahead: bool = False
 
@@ -45,9 +42,7 @@ class Diagnosis:
     async def outcomes(self) -> AsyncIterator[Outcome]:
         """Yield each probe's outcome in the fixed order, while the others still run."""
         options = self.options
-        exam = Examination(
-            self.environment, options.offline, options.my_ip, options.observe, options.problem, options.ahead
-        )
+        exam = Examination(self.environment, options.offline, options.my_ip, options.problem, options.ahead)
         lenient = frozenset(entry.id for entry in self._ignores())
         try:
             async for outcome in run_probes(self.probes, exam, lenient=lenient):

@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Mapping
 from statistics import median
 
+from salambot_cli.catalog.validate import EXAMPLES, missing_variables
 from salambot_cli.doctor.cloud import account, touches_aws
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.model.topology import COMPONENTS
-from salambot_cli.model.variables import REQUIRED
 from salambot_cli.outside.clock import skew_against
 from salambot_cli.outside.programs import Ran, run
 
@@ -40,23 +39,17 @@ async def check_config(exam: Examination) -> Finding:
 async def check_variables(exam: Examination) -> Finding:
     """Is every variable set that a placement needs? All the missing ones at once."""
     environment = exam.environment
-    from_secrets = environment.placement("secrets") == "aws"
-    missing = {
-        name: f"{component} = {environment.placement(component)}"
-        for component in COMPONENTS
-        for name in REQUIRED.get((component, environment.placement(component)), ())
-        if not environment.value(name) and not (from_secrets and name != "AWS_REGION")
-    }
+    missing = {m.name: f"{m.component} = {m.placement}" for m in missing_variables(environment)}
     if not missing:
         return fine("local.env", "Every variable that a placement needs is set")
-    return missing_variables("local.env", missing)
+    return not_set("local.env", missing)
 
 
-def missing_variables(check: str, missing: Mapping[str, str]) -> Finding:
+def not_set(check: str, missing: Mapping[str, str]) -> Finding:
     """Name all missing variables, and who needs each."""
     names = sorted(missing)
     evidence: Facts = {"missing": names, "needed_by": [f"{name}: {missing[name]}" for name in names]}
-    commands = tuple(f"echo '{name}=…' >> .env" for name in names)
+    commands = tuple(f"echo '{name}={EXAMPLES.get(name, '…')}' >> .env" for name in names)
     return fault("local.env-missing", check, f"Not set: {', '.join(names)}", evidence, commands)
 
 

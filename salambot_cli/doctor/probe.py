@@ -2,9 +2,9 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 from salambot_cli.doctor.catalogue import entry_of
 from salambot_cli.model.environment import Environment
@@ -16,50 +16,6 @@ T = TypeVar("T")
 Result = Finding | Sequence[Finding]
 
 
-class Part(Protocol):
-    """One service or local component as the runtime sees it."""
-
-    @property
-    def health(self) -> str:
-        """`healthy`, `starting`, `unhealthy`, `exited` or `absent`."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its process, where the runtime knows."""
-
-    @property
-    def url(self) -> str | None:
-        """Where it listens."""
-
-    @property
-    def detail(self) -> str:
-        """The exit code and the last log line, or empty."""
-
-
-class Observed(Protocol):
-    """What runs on this machine right now. `asked` tells whether `salambot up` was the last word."""
-
-    @property
-    def asked(self) -> bool:
-        """Whether the environment is meant to be up."""
-
-    @property
-    def runtime(self) -> str:
-        """`compose` or `process`: the one in use, or the one that `up` would take."""
-
-    @property
-    def services(self) -> Mapping[str, Part]:
-        """gateway, orchestrateur, nlu, rag."""
-
-    @property
-    def components(self) -> Mapping[str, Part]:
-        """postgres, redis: the ones placed locally."""
-
-    @property
-    def public_url(self) -> str | None:
-        """The tunnel's URL, where one is open."""
-
-
 @dataclass(slots=True)
 class Examination:
     """One run's view of an environment: facts are gathered once and shared by the probes that read them."""
@@ -67,7 +23,6 @@ class Examination:
     environment: Environment
     offline: bool = False
     my_ip: tuple[Address, ...] = ()
-    observe: Callable[[Environment], Observed] | None = None
     problem: ConfigurationError | None = None
     """Why the configuration could not be loaded; `environment` is then the default one."""
     ahead: bool = False

@@ -1,6 +1,6 @@
 """Every probe, in the order of printing: prerequisites, credentials, network … data, performance, cost."""
 
-from salambot_cli.doctor import access, host, postgres, postgres_session, redis
+from salambot_cli.doctor import access, host, postgres, postgres_session, redis, stack
 
 PROBES = (
     *host.PROBES,
@@ -8,5 +8,6 @@ PROBES = (
     *postgres.PROBES,
     *postgres_session.PROBES,
     *redis.PROBES,
+    *stack.PROBES,
 )
 GROUPS = tuple(dict.fromkeys(probe.group for probe in PROBES))

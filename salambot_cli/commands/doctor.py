@@ -1,0 +1,53 @@
+"""`salambot doctor`: what is wrong, why, and the command that mends it."""
+
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    checks: list[str] = typer.Argument(
+        None, metavar="[CHECK]...", help="Checks, groups or components; all by default."
+    ),
+    group: str | None = typer.Option(None, help="One group of checks."),
+    list_: bool = typer.Option(False, "--list", help="List the checks that apply here."),
+    explain: str | None = typer.Option(None, metavar="ID", help="Explain a finding."),
+    strict: bool = typer.Option(False, help="Count warnings as failures."),
+    watch: bool = typer.Option(False, "--watch", "-w", help="Run what failed again, until all is well."),
+    fix: bool = typer.Option(False, help="Offer the commands that mend, one by one."),
+    format_: Literal["text", "json", "junit", "sarif"] = typer.Option("text", "--format"),
+    my_ip: list[str] = typer.Option([], metavar="ADDRESS", help="This machine's public address, instead of asking."),
+    offline: bool = typer.Option(False, help="Ask nobody outside for the time or for our address."),
+    bundle: Path | None = typer.Option(None, metavar="FILE", help="Write a redacted support archive (tar.gz)."),
+) -> None:
+    """Diagnose the environment: one root cause, its evidence, and the command that mends it.
+
+    Exit 0 without a root cause, 1 with one, 4 when the doctor itself could not run.
+
+    Examples:  [bold]salambot doctor[/]   [bold]salambot doctor rds --my-ip 203.0.113.7[/]
+    """
+    from salambot_cli.doctor.consult import Request, consult
+    from salambot_cli.outside.interrupts import run
+
+    session: Session = context.obj
+    request = Request(
+        checks=tuple(checks or ()),
+        group=group,
+        list_only=list_,
+        explain=explain,
+        strict=strict,
+        watch=watch,
+        fix=fix,
+        format="json" if session.machine else format_,
+        my_ip=tuple(my_ip),
+        offline=offline,
+        bundle=bundle,
+    )
+    raise typer.Exit(run(consult(session, request)))

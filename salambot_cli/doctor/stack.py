@@ -1,0 +1,231 @@
+"""local.*: what runs on this machine: ports, local components, services, metrics."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
+from salambot_cli.doctor.tail import last_lines
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.model.topology import SERVICES
+from salambot_cli.model.unit import Observed, Part
+from salambot_cli.outside.http import request
+from salambot_cli.outside.ports import holder_of, is_free
+from salambot_cli.outside.state import read_state
+from salambot_cli.runtimes.choose import running_runtime
+
+_STORES = ("postgres", "redis")
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("redis", "orchestrateur", "rag"),
+    "orchestrateur": ("postgres", "redis", "nlu", "rag"),
+    "nlu": (),
+    "rag": ("postgres", "redis"),
+}
+_KILLED = ("137", "-9", "oom")
+
+
+async def observed_of(exam: Examination) -> Observed | None:
+    """Look at what really runs, once for each run; None where no runtime can look."""
+
+    async def look() -> Observed | None:
+        try:
+            return await running_runtime(exam.environment).observe(exam.environment)
+        except (SalamBotError, OSError, TimeoutError):
+            return None
+
+    return await exam.once("observed", look)
+
+
+async def is_up(exam: Examination) -> bool:
+    """Tell whether anything of this environment runs."""
+    observed = await observed_of(exam)
+    return observed is not None and (observed.status != "down" or observed.supervisor_pid is not None)
+
+
+async def gateway_url(exam: Examination) -> str | None:
+    """Return the gateway's base URL where a SalamBot gateway answers on its port."""
+    port = ports_of(exam.environment).get("gateway")
+
+    async def find() -> str | None:
+        return f"http://127.0.0.1:{port}" if port and await _is_ours("gateway", port) else None
+
+    return await exam.once("gateway", find)
+
+
+def ports_of(environment: Environment) -> dict[str, int]:
+    """Return the services' ports: as configured, or as the last `up` settled `auto`."""
+    last = read_state(environment.root).ports
+    ports: dict[str, int] = {}
+    for name in SERVICES:
+        port = environment.port(name)
+        settled = last.get(name) if port == "auto" else port
+        if isinstance(settled, int):
+            ports[name] = settled
+    return ports
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    service: str
+    port: int
+    pid: int | None
+    command: str | None
+
+
+async def check_ports(exam: Examination) -> list[Finding] | Finding:
+    """Is each port free, or held by the service that belongs there?"""
+    observed = await observed_of(exam)
+    ours = {part.pid for part in observed.services.values()} if observed else set()
+    taken = await asyncio.gather(*(_stranger(name, port) for name, port in ports_of(exam.environment).items()))
+    strangers = [t for t in taken if t is not None and (t.pid is None or t.pid not in ours)]
+    if not strangers:
+        return fine(
+            "local.ports", "Every port is free or ours", ports=[str(p) for p in ports_of(exam.environment).values()]
+        )
+    return [_busy(stranger) for stranger in strangers]
+
+
+async def _stranger(service: str, port: int) -> _Taken | None:
+    if await asyncio.to_thread(is_free, port) or await _is_ours(service, port):
+        return None
+    holder = await asyncio.to_thread(holder_of, port)
+    return _Taken(service, port, holder.pid, holder.command)
+
+
+async def _is_ours(service: str, port: int) -> bool:
+    answer = await request("GET", f"http://127.0.0.1:{port}/health", proxies=False, seconds=2)
+    body = answer.json()
+    return isinstance(body, dict) and body.get("service") == service
+
+
+def _busy(taken: _Taken) -> Finding:
+    who = f"pid {taken.pid} ({taken.command})" if taken.pid else "a process that only root can see"
+    evidence: Facts = {"service": taken.service, "port": taken.port, "pid": taken.pid, "command": taken.command}
+    stop = f"kill {taken.pid}" if taken.pid else f"sudo ss -ltnp 'sport = :{taken.port}'"
+    other = f'[ports] {taken.service} = "auto"'
+    text = f"Stop that process, or let {taken.service} take another port: {other} in salambot.toml."
+    title = f"Port {taken.port} of {taken.service} is taken by {who}"
+    move = f"salambot up --port {taken.service}=auto"
+    return fault("local.port-busy", "local.ports", title, evidence, (stop, move), text=text)
+
+
+async def check_components(exam: Examination) -> list[Finding] | Finding:
+    """Do the local Postgres and Redis work?"""
+    observed = await observed_of(exam)
+    if observed is None:
+        return unseen("local.components", "The runtime could not be asked what runs")
+    local = [p for n, p in observed.components.items() if n in _STORES and p.placement == "local"]
+    if not await is_up(exam):
+        return _not_up(exam.environment)
+    failed = [part for part in local if part.health in {"down", "unhealthy", "degraded"}]
+    if failed:
+        return [await _unhealthy(exam, part, "local.components") for part in failed]
+    return fine("local.components", "The local databases work" if local else "No component is placed locally")
+
+
+def _not_up(environment: Environment) -> Finding:
+    asked = read_state(environment.root).runtime
+    if asked is None:
+        return fine("local.components", "The environment is not started: `salambot up`", started=False)
+    evidence: Facts = {"runtime": asked, "logs": str(environment.state / "logs")}
+    title = "Nothing runs, although `salambot up` was the last word"
+    return fault("local.stack-down", "local.components", title, evidence, ("salambot up",))
+
+
+async def _unhealthy(exam: Examination, part: Part, check: str) -> Finding:
+    lines = await asyncio.to_thread(last_lines, exam.environment.state / "logs" / f"{part.name}.log")
+    killed = any(word in part.detail.lower() for word in _KILLED)
+    evidence: Facts = {
+        "part": part.name,
+        "health": part.health,
+        "detail": part.detail,
+        "kind": "out-of-memory" if killed else "failed",
+        "log": lines,
+    }
+    text = f"Read the log of {part.name}, mend it, start again."
+    if killed:
+        text = f"{part.name} was killed (137: out of memory): give it more memory (mem_limit), or close other programs."
+    title = f"{part.name} is {part.health}" + (f": {part.detail}" if part.detail else "")
+    commands = (f"salambot logs {part.name}", "salambot up")
+    return fault("local.unhealthy", check, title, evidence, commands, text=text)
+
+
+async def check_services(exam: Examination) -> list[Finding] | Finding:
+    """Does each service answer? One that only waits for another is a consequence."""
+    observed = await observed_of(exam)
+    if observed is None or not await is_up(exam):
+        return fine("local.services", "The services are not started", started=False)
+    bad = {n: p for n, p in observed.services.items() if p.health in {"down", "unhealthy", "degraded"}}
+    if not bad:
+        return fine("local.services", "The four services answer")
+    roots = [name for name in bad if not _explained(name, bad)]
+    findings = [await _unhealthy(exam, bad[name], "local.services") for name in roots]
+    for name in bad.keys() - set(roots):
+        title = f"{name} waits for {', '.join(n for n in _NEEDS[name] if n in bad)}"
+        findings.append(Finding("local.unhealthy", "local.services", "skipped", title, caused_by="local.unhealthy"))
+    return findings
+
+
+def _explained(name: str, bad: Mapping[str, Part]) -> bool:
+    """A service that answers, and says what it lacks, is no root; one that is down by itself is."""
+    return bad[name].health == "degraded" and any(need in bad for need in _NEEDS[name])
+
+
+async def check_metrics(exam: Examination) -> Finding:
+    """Is the gateway's /metrics exposition text?"""
+    base = await gateway_url(exam)
+    if base is None:
+        return fine("metrics.exposed", "The gateway is not started", started=False)
+    answer = await request("GET", f"{base}/metrics", proxies=False)
+    if answer.status == 200 and ("# TYPE" in answer.text or "# HELP" in answer.text):
+        return fine("metrics.exposed", "The gateway exposes metrics")
+    evidence: Facts = {"url": f"{base}/metrics", "status": answer.status, "starts_with": answer.text[:40]}
+    title = f"{base}/metrics is no exposition text"
+    return fault(
+        "metrics.missing", "metrics.exposed", title, evidence, (f"curl -s {base}/metrics", "salambot up gateway")
+    )
+
+
+def _service_needs(environment: Environment) -> tuple[str, ...]:
+    cloud = {"postgres": "rds.schema", "redis": "redis.access"}
+    waits = [probe for name, probe in cloud.items() if environment.placements[name] == "cloud"]  # type: ignore[index] # both are components
+    return ("local.components", *waits)
+
+
+_GROUP = "local"
+PROBES = (
+    Probe(
+        "local.ports",
+        _GROUP,
+        "Ports",
+        check_ports,
+        ("local.port-busy",),
+        ("config.parse",),
+        cheap=True,
+        preflight=True,
+        parts=SERVICES,
+    ),
+    Probe(
+        "local.components",
+        _GROUP,
+        "Local databases",
+        check_components,
+        ("local.unhealthy", "local.stack-down"),
+        ("local.ports", "local.docker", "local.disk"),
+        cheap=True,
+        parts=_STORES,
+    ),
+    Probe(
+        "local.services",
+        _GROUP,
+        "Services",
+        check_services,
+        ("local.unhealthy",),
+        _service_needs,
+        cheap=True,
+        parts=SERVICES,
+    ),
+    Probe("metrics.exposed", _GROUP, "Metrics", check_metrics, ("metrics.missing",), ("local.services",)),
+)
