@@ -64,7 +64,9 @@ async def engine_silence() -> str | None:
 
 def _make(name: Literal["compose", "process"]) -> Runtime:
     if name == "compose":
-        raise PrerequisiteError("runtime compose is not there yet", "", "salambot up --runtime process")
+        from salambot_cli.runtimes.compose import ComposeRuntime
+
+        return ComposeRuntime()
     from salambot_cli.runtimes.process import ProcessRuntime
 
     return ProcessRuntime()

@@ -17,12 +17,12 @@ from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.files import private_folder, unwritable
 from salambot_cli.outside.keys import generated_secrets, identity_provider
-from salambot_cli.outside.ports import LOOPBACK, free_port, holder_of, is_free
-from salambot_cli.outside.state import read_state
+from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
 from salambot_cli.runtimes.base import JobResult, LogLine, StartResult, objects_folder
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
 from salambot_cli.runtimes.components import component_parts, service_part
+from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
 
 _NEEDED_BYTES = 200 * 1024 * 1024
 _JOB_SECONDS = 3600
@@ -57,17 +57,7 @@ class ProcessRuntime:
         """Return taken ports and a full disk."""
         running = await SupervisorClient(environment.state).status()
         ours = {str(name) for name in cast("dict[str, object]", running["units"])} if running else set()
-        problems = [
-            _taken(service, port)
-            for service in SERVICES
-            if service not in ours and isinstance(port := environment.port(service), int) and not is_free(port)
-        ]
-        free = shutil.disk_usage(environment.root).free
-        if free < _NEEDED_BYTES:
-            problems.append(
-                f"the disk of {environment.root} has {free // 2**20} MiB left, 200 are needed: df -h {environment.root}"
-            )
-        return problems
+        return taken_ports(environment, ours) + disk_problem(environment, _NEEDED_BYTES)
 
     async def prepare(self, environment: Environment) -> Environment:
         """Settle ports, make the environment's own secrets and keys, initialise the local database."""
@@ -104,13 +94,7 @@ class ProcessRuntime:
         """Replace `auto` by the port of last time if it is ours or free, else by a free one."""
         running = await SupervisorClient(environment.state).status()
         ours = set(cast("dict[str, object]", running["units"])) if running else set()
-        before = read_state(environment.root).ports
-        ports: dict[str, int | Literal["auto"]] = {}
-        for name, wanted in environment.ports.items():
-            last = before.get(name)
-            keep = last is not None and (name in ours or is_free(last))
-            ports[name] = wanted if wanted != "auto" else cast("int", last) if keep else free_port()
-        return replace(environment, ports=ports)
+        return settle_ports(environment, ours)
 
     async def start(self, environment: Environment, part: str) -> StartResult:
         """Start one part under the supervisor, which is started first if there is none."""
@@ -176,9 +160,7 @@ class ProcessRuntime:
         )
 
     async def _see_ports(self, environment: Environment, units: Mapping[str, object]) -> Environment:
-        last = read_state(environment.root).ports
-        ports = {name: last.get(name, port) if port == "auto" else port for name, port in environment.ports.items()}
-        seen = replace(environment, ports=ports)
+        seen = last_ports(environment)
         if not units or not (environment.state / "keys").is_dir():
             return seen
         return await self.prepare(seen)
@@ -225,15 +207,6 @@ class ProcessRuntime:
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
-
-
-def _taken(service: str, port: int) -> str:
-    holder = holder_of(port)
-    who = f"pid {holder.pid} ({holder.command})" if holder.pid else "a process that only root can see"
-    return (
-        f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, "
-        f'or pick another: salambot up --port {service}=auto (in salambot.toml: [ports] {service} = "auto")'
-    )
 
 
 def _url(environment: Environment, service: Service) -> str | None:

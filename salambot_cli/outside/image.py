@@ -1,0 +1,52 @@
+"""The image of the services: its sources, wherever this command is installed, and the tag that names their content."""
+
+import hashlib
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.outside.assets import asset
+
+IMAGE_LABEL = "io.salambot.image=services"
+_FILES = ("Dockerfile", "healthcheck.py", "requirements.lock")
+_TAG_DIGITS = 12
+
+
+def image_tag() -> str:
+    """Name the image by the hash of everything it is built from: the same content is never built twice."""
+    digest = hashlib.sha256()
+    for name, path in _sources():
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return f"salambot:{digest.hexdigest()[:_TAG_DIGITS]}"
+
+
+def assemble_context(folder: Path) -> None:
+    """Put the build context into a folder of its own, in place of what was there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, path in _sources():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    for name in _FILES:
+        yield name, asset(f"services/{name}")
+    package = _services_package()
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield f"salambot/{path.relative_to(package).as_posix()}", path
+
+
+def _services_package() -> Path:
+    # Found, not imported: the command knows nothing of the services but where they are.
+    spec = importlib.util.find_spec("salambot")
+    if spec is None or not spec.submodule_search_locations:
+        raise PrerequisiteError(
+            "the package of the services is not installed", "no `salambot` on sys.path", "pip install --force salambot"
+        )
+    return Path(spec.submodule_search_locations[0])

@@ -1,0 +1,45 @@
+"""Where secrets stand as files while containers run: outside the project, in memory where the system can."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from salambot_cli.model.secret import Secret
+from salambot_cli.outside.files import private_folder, replace_file
+
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made there is private
+
+
+def secrets_folder(project: str) -> Path:
+    """Name the folder of a project's secrets; `write_secrets` makes it."""
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    if given and Path(given).is_dir():
+        return Path(given) / "salambot" / project
+    base = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    return base / f"salambot-{os.geteuid()}" / project
+
+
+def write_secrets(folder: Path, secrets: Mapping[str, Secret]) -> None:
+    """Write each secret as a file named like its variable, and remove those that are no longer asked for.
+
+    The folder keeps other users of this machine out; the files are readable by all, because a container's
+    user is another one, and Docker hands over the very file (a Compose secret's `mode` is ignored for files).
+    """
+    private_folder(folder.parent)
+    private_folder(folder)
+    for name, secret in secrets.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != secret.reveal():
+            replace_file(path, secret.reveal(), mode=0o444)
+    for path in folder.iterdir():
+        if path.name not in secrets:
+            path.unlink()
+
+
+def forget_secrets(folder: Path) -> None:
+    """Remove a project's secrets from this machine."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()

@@ -1,0 +1,248 @@
+"""Runtime `compose`: the services and the local components as containers of one Compose project."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from salambot_cli.catalog.render import is_untouched, local_parts, render_compose, secret_files
+from salambot_cli.catalog.services import variables_for
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.topology import SERVICES, Service
+from salambot_cli.model.unit import Health, Observed, Part
+from salambot_cli.outside import rendered
+from salambot_cli.outside.docker import Container, Project, containers, image_exists, remove_images, remove_project
+from salambot_cli.outside.engine import inspect_engine
+from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
+from salambot_cli.outside.runtime_folder import forget_secrets, secrets_folder, write_secrets
+from salambot_cli.runtimes.base import JobResult, LogLine, StartResult
+from salambot_cli.runtimes.client import UnitFailedError
+from salambot_cli.runtimes.components import component_parts, service_part
+from salambot_cli.runtimes.container_view import (
+    compose_facts,
+    copy_public_files,
+    inside_view,
+    outside_view,
+    project_name,
+    remove_rendered,
+    rendered_folder,
+)
+from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
+
+IMAGE = "image"
+_NEEDED_BYTES = 2 * 1024**3
+_READY_SECONDS = 150
+_POLL_SECONDS = 0.25
+_JOB_SECONDS = 3600
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("redis", "migrate"),
+    "orchestrateur": ("redis", "migrate"),
+    "nlu": (),
+    "rag": ("migrate",),
+}
+"""What a service needs before it can start; that its peers are there shows in its own readiness."""
+
+
+class ComposeRuntime:
+    """Starts every part as a container; one object serves one run of a command."""
+
+    name: Literal["compose", "process"] = "compose"
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        """What people should know: rendered files that were edited by hand, and their copies."""
+        self._compose_lock = asyncio.Lock()
+        self._look_lock = asyncio.Lock()
+        self._seen: tuple[float, dict[str, Container]] = (-1.0, {})
+        self._hashes: dict[str, str] = {}
+
+    def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+        """Return the graph of what runs here: the image first, then only components that are placed locally."""
+        local = local_parts(environment)
+        graph: dict[str, tuple[str, ...]] = {IMAGE: (), **{str(name): (IMAGE,) for name in local}}
+        graph["migrate"] = (IMAGE, *(name for name in local if name == "postgres"))
+        for service, needs in _NEEDS.items():
+            graph[service] = (IMAGE, *(need for need in needs if need in graph))
+        return graph
+
+    async def check(self, environment: Environment) -> list[str]:
+        """Return what is wrong with engine, Compose, ports and disk."""
+        engine = await inspect_engine()
+        problems = list(engine.problems)
+        ours = set() if problems else set(await containers(project_name(environment)))
+        problems += taken_ports(environment, ours)
+        problems += disk_problem(environment, _NEEDED_BYTES)
+        return problems
+
+    async def prepare(self, environment: Environment) -> Environment:
+        """Settle ports, make the environment's own secrets; return what the containers see."""
+        ours = await containers(project_name(environment))
+        return await asyncio.to_thread(inside_view, settle_ports(environment, ours))
+
+    def project(self, environment: Environment) -> Project:
+        """Return the Compose project of an environment, with the owner's own file last."""
+        own = environment.root / "compose.local.yml"
+        project = Project(project_name(environment), environment.state / "rendered", profiles=local_parts(environment))
+        return replace(project, files=(*project.files, str(own))) if own.is_file() else project
+
+    def render(self, environment: Environment) -> dict[str, str]:
+        """Return the text of each rendered file; the environment has to be prepared."""
+        return render_compose(environment, compose_facts(environment))
+
+    async def start(self, environment: Environment, part: str) -> StartResult:
+        """Start one part and wait until it is healthy; `image` renders the files and builds what changed."""
+        project = self.project(environment)
+        if part == IMAGE:
+            return await self._image(environment, project)
+        before = (await self._look(project)).get(part)
+        current = before is not None and before.config_hash == self._hashes.get(part)
+        if before is not None and current and before.is_ready:
+            return "unchanged"
+        async with self._compose_lock:
+            await project.up(part, recreate=current and before is not None and before.health == "unhealthy")
+        await self._wait(project, part)
+        return "started" if before is None or before.phase != "running" else "restarted"
+
+    async def _image(self, environment: Environment, project: Project) -> StartResult:
+        await asyncio.to_thread(self._write, environment)
+        facts = await asyncio.to_thread(compose_facts, environment)
+        built = not await image_exists(facts.image)
+        if built:
+            await asyncio.to_thread(assemble_context, project.folder / "image")
+            await project.build("gateway")
+        self._hashes = await project.config_hashes()
+        return "started" if built else "unchanged"
+
+    def _write(self, environment: Environment) -> None:
+        folder = rendered_folder(environment.root)
+        copy_public_files(environment)
+        facts = compose_facts(environment)
+        if facts.secrets_folder:
+            write_secrets(facts.secrets_folder, secret_files(environment, facts))
+        files = render_compose(environment, facts)
+        found = rendered.changes(folder, files, is_untouched)
+        kept = rendered.write(folder, files, found)
+        edited = [change for change in found if change.by_hand]
+        for change, copy in zip(edited, kept, strict=True):
+            self.notes.append(f"{change.name} was edited by hand; the edited file is kept as {copy}\n{change.diff}")
+
+    async def _look(self, project: Project) -> dict[str, Container]:
+        """Look at all containers at once, for all parts that wait: at most four times a second."""
+        async with self._look_lock:
+            when, seen = self._seen
+            if time.monotonic() - when > _POLL_SECONDS:
+                seen = await containers(project.name)
+                self._seen = (time.monotonic(), seen)
+            return seen
+
+    async def _wait(self, project: Project, part: str) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        self._seen = (-1.0, {})
+        while True:
+            found = (await self._look(project)).get(part)
+            if found is not None and _is_over(part, found):
+                return
+            trouble = _trouble(found)
+            if trouble is None and time.monotonic() > deadline:
+                trouble = f"not healthy after {_READY_SECONDS} s"
+            if trouble is not None:
+                raise UnitFailedError(part, trouble, await project.last_lines(part))
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
+        """Return what a service gets; `prepare` has put in the addresses of the Compose network."""
+        return variables_for(environment, service)
+
+    async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
+        """Remove the containers that this run started; the last one takes the network with it."""
+        project = self.project(environment)
+        running = [part for part in parts if part != IMAGE]
+        if running:
+            await project.remove(*running)
+        if not await containers(project.name):
+            await remove_project(project.name, volumes=False)
+            await asyncio.to_thread(forget_secrets, secrets_folder(project.name))
+
+    async def observe(self, environment: Environment) -> Observed:
+        """Look at the containers, and ask every service and component for itself."""
+        settled = last_ports(environment)
+        found = await containers(project_name(environment))
+        seen = await asyncio.to_thread(outside_view, settled) if found else settled
+        services = await asyncio.gather(
+            *(
+                service_part(name, f"http://localhost:{settled.ports[name]}" if name in found else None)
+                for name in SERVICES
+            )
+        )
+        components = await component_parts(seen)
+        return Observed(
+            runtime="compose",
+            services={part.name: _with_container(part, found.get(part.name)) for part in services},
+            components={part.name: _with_container(part, found.get(part.name)) for part in components},
+        )
+
+    async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:
+        """Remove containers and network; with `volumes` the data, with `prune` the project's images."""
+        name = project_name(environment)
+        stopped = await remove_project(name, volumes=volumes)
+        await asyncio.to_thread(forget_secrets, secrets_folder(name))
+        if prune:
+            await remove_images(IMAGE_LABEL)
+        if volumes:
+            await asyncio.to_thread(remove_rendered, environment)
+            await asyncio.to_thread(shutil.rmtree, environment.state / "data", ignore_errors=True)
+        return stopped
+
+    async def logs(
+        self, environment: Environment, sources: tuple[str, ...], *, since: str | None, follow: bool
+    ) -> AsyncIterator[LogLine]:
+        """Yield the lines of containers: merged by time, or as they come when following."""
+        lines = self.project(environment).log_lines(sources, since=since, follow=follow)
+        if follow:
+            async for line in lines:
+                yield _log_line(line)
+            return
+        for found in sorted([_log_line(line) async for line in lines], key=lambda line: line.time):
+            yield found
+
+    async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
+        """Run a job inside a service's container, as `docker compose exec SERVICE python -m …`."""
+        project = self.project(environment)
+        ended = await project.execute(service, "python", "-m", *argv, seconds=_JOB_SECONDS)
+        return JobResult(ended.status, ended.output, ended.errors)
+
+
+def _is_over(part: str, container: Container) -> bool:
+    if part == "migrate":
+        return container.phase == "exited" and container.exit_code == 0
+    return container.is_ready
+
+
+def _trouble(container: Container | None) -> str | None:
+    """Say why waiting longer makes no sense, or None."""
+    if container is None:
+        return "its container is gone"
+    if container.out_of_memory:
+        return "killed for using more memory than its limit"
+    if container.phase in {"exited", "dead"}:
+        return f"its container ended with status {container.exit_code}"
+    if container.health != "unhealthy":
+        return None
+    if container.phase != "running":
+        return f"its container keeps ending with status {container.exit_code}"
+    return "its health check keeps failing"
+
+
+def _with_container(part: Part, container: Container | None) -> Part:
+    if container is None:
+        return part
+    health: Health = "starting" if part.health == "down" and container.health == "starting" else part.health
+    return replace(part, pid=container.pid, since=container.started, health=health)
+
+
+def _log_line(line: str) -> LogLine:
+    source, _, rest = line.partition("|")
+    moment, _, text = rest.strip().partition(" ")
+    return LogLine(moment, source.strip().rsplit("-", 1)[0], text)

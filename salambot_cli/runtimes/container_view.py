@@ -1,0 +1,148 @@
+"""An environment as its containers see it: addresses inside the Compose network, paths inside the image."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from salambot_cli.catalog.endpoints import postgres_url, redis_url, with_query
+from salambot_cli.catalog.render import ComposeFacts, Mount, local_parts
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import DEFAULT_PORTS, SERVICES, Service
+from salambot_cli.outside.files import private_folder, replace_file, state_folder
+from salambot_cli.outside.image import image_tag
+from salambot_cli.outside.keys import JWKS, generated_secrets, identity_provider, keys_folder
+from salambot_cli.outside.runtime_folder import secrets_folder
+from salambot_cli.runtimes.base import objects_folder
+
+_INSIDE = "/run/salambot"
+_OBJECTS = "/var/lib/salambot/objects"
+_OWN = ("INTERNAL_TOKEN", "USER_HASH_KEY", "META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET")
+_DATABASE_READERS: tuple[Service, ...] = ("gateway", "orchestrateur", "rag")
+_REDIS_READERS: tuple[Service, ...] = ("gateway", "orchestrateur")
+
+
+def rendered_folder(root: Path) -> Path:
+    """Return `.salambot/rendered`, made private."""
+    return private_folder(state_folder(root) / "rendered")
+
+
+def project_name(environment: Environment) -> str:
+    """Name the Compose project after tenant and folder: environments stand side by side."""
+    digest = hashlib.sha256(str(environment.root.resolve()).encode()).hexdigest()
+    return f"salambot-{environment.tenant}-{digest[:8]}"
+
+
+def inside_view(environment: Environment) -> Environment:
+    """Add what containers see to an environment whose ports are settled."""
+    own = generated_secrets(environment.root)
+    identity_provider(environment.root)
+    given: dict[str, str | Secret] = {
+        **{name: own[name] for name in _OWN if environment.value(name) is None},
+        **{f"{name.upper()}_URL": f"http://{name}:{DEFAULT_PORTS[name]}" for name in SERVICES if name != "gateway"},
+        "JWT_JWKS": f"{_INSIDE}/{JWKS}",
+        **_database(environment, own["POSTGRES_PASSWORD"].reveal()),
+        **_cache(environment, own["REDIS_PASSWORD"].reveal()),
+    }
+    if environment.placement("objects") == "local":
+        given["OBJECTS_URL"] = f"file://{_OBJECTS}"
+    return with_values(environment, given)
+
+
+def _database(environment: Environment, password: str) -> dict[str, str | Secret]:
+    if environment.placement("postgres") == "local":
+        return {"POSTGRES_URL": Secret(postgres_url("postgres", 5432, password))}
+    url = environment.value("POSTGRES_URL")
+    if url is None or environment.postgres_ca is None:
+        return {}
+    return {"POSTGRES_URL": Secret(with_query(url, sslrootcert=f"{_INSIDE}/postgres-ca.pem"))}
+
+
+def _cache(environment: Environment, password: str) -> dict[str, str | Secret]:
+    if environment.placement("redis") == "local":
+        return {"REDIS_URL": Secret(redis_url("redis", 6379, password))}
+    url = environment.value("REDIS_URL")
+    if url is None or environment.redis_ca is None or not url.startswith("rediss:"):
+        return {}
+    return {"REDIS_URL": Secret(with_query(url, ssl_ca_certs=f"{_INSIDE}/redis-ca.pem"))}
+
+
+def outside_view(environment: Environment) -> Environment:
+    """Return the environment as this machine sees it: local parts on their published ports."""
+    own = generated_secrets(environment.root)
+    given: dict[str, str | Secret] = {}
+    for part in local_parts(environment):
+        port = environment.ports[part]
+        if isinstance(port, int):
+            make = postgres_url if part == "postgres" else redis_url
+            given[f"{part.upper()}_URL"] = Secret(make("127.0.0.1", port, own[f"{part.upper()}_PASSWORD"].reveal()))
+    if (
+        environment.placement("postgres") == "cloud"
+        and environment.postgres_ca
+        and (url := environment.value("POSTGRES_URL"))
+    ):
+        given["POSTGRES_URL"] = Secret(with_query(url, sslrootcert=str(environment.postgres_ca)))
+    return with_values(environment, given)
+
+
+def with_values(environment: Environment, values: Mapping[str, str | Secret]) -> Environment:
+    """Return the environment with generated values in place of its own."""
+    generated = {name: Variable(name, value, "generated") for name, value in values.items()}
+    return replace(environment, variables={**environment.variables, **generated})
+
+
+def compose_facts(environment: Environment) -> ComposeFacts:
+    """Return what Compose needs beside the variables. Ports have to be settled."""
+    own = generated_secrets(environment.root)
+    project = project_name(environment)
+    return ComposeFacts(
+        project=project,
+        image=image_tag(),
+        ports={name: port for name, port in environment.ports.items() if isinstance(port, int)},
+        passwords={name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
+        secrets_folder=secrets_folder(project) if environment.placement("secrets") == "aws" else None,
+        mounts=_mounts(environment),
+        user_file=(environment.root / "compose.local.yml").is_file(),
+    )
+
+
+def _mounts(environment: Environment) -> dict[Service, tuple[Mount, ...]]:
+    mounts: dict[Service, tuple[Mount, ...]] = dict.fromkeys(SERVICES, ())
+
+    def add(services: tuple[Service, ...], source: Path, target: str) -> None:
+        for service in services:
+            mounts[service] = (*mounts[service], Mount(source, target))
+
+    folder = environment.state / "rendered"
+    add(("gateway",), folder / JWKS, f"{_INSIDE}/{JWKS}")
+    if environment.placement("objects") == "local":
+        add(("orchestrateur",), objects_folder(environment), _OBJECTS)
+    if environment.placement("postgres") == "cloud" and environment.postgres_ca:
+        add(_DATABASE_READERS, folder / "postgres-ca.pem", f"{_INSIDE}/postgres-ca.pem")
+    if environment.placement("redis") == "cloud" and environment.redis_ca:
+        add(_REDIS_READERS, folder / "redis-ca.pem", f"{_INSIDE}/redis-ca.pem")
+    return mounts
+
+
+def copy_public_files(environment: Environment) -> None:
+    """Put public keys and CA bundles where containers, whose user is another one, may read them."""
+    folder = rendered_folder(environment.root)
+    objects_folder(environment).mkdir(parents=True, exist_ok=True)
+    public = {JWKS: keys_folder(environment.root) / JWKS}
+    if environment.postgres_ca:
+        public["postgres-ca.pem"] = environment.postgres_ca
+    if environment.redis_ca:
+        public["redis-ca.pem"] = environment.redis_ca
+    for name, source in public.items():
+        content = source.read_bytes()
+        target = folder / name
+        # In place where nothing changed: a running container holds the very file.
+        if not target.is_file() or target.read_bytes() != content:
+            replace_file(target, content, mode=0o644)
+
+
+def remove_rendered(environment: Environment) -> None:
+    """Remove what was rendered."""
+    shutil.rmtree(environment.state / "rendered", ignore_errors=True)

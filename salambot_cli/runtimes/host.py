@@ -1,0 +1,57 @@
+"""What both runtimes ask of this machine: free ports and room on the disk."""
+
+import shutil
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Literal, cast
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.topology import SERVICES
+from salambot_cli.outside.ports import free_port, holder_of, is_free
+from salambot_cli.outside.state import read_state
+
+
+def settle_ports(environment: Environment, running: Collection[str]) -> Environment:
+    """Replace `auto` by the port of last time if it is ours or free, else by a free one."""
+    before = read_state(environment.root).ports
+    ports: dict[str, int | Literal["auto"]] = {}
+    for name, wanted in environment.ports.items():
+        last = before.get(name)
+        keep = last is not None and (name in running or is_free(last))
+        ports[name] = wanted if wanted != "auto" else cast("int", last) if keep else free_port()
+    return replace(environment, ports=ports)
+
+
+def last_ports(environment: Environment) -> Environment:
+    """Replace `auto` by the port of the last `up`, where there was one."""
+    before = read_state(environment.root).ports
+    ports = {name: before.get(name, port) if port == "auto" else port for name, port in environment.ports.items()}
+    return replace(environment, ports=ports)
+
+
+def taken_ports(environment: Environment, running: Collection[str]) -> list[str]:
+    """Name the holder of each port that is taken by anything but our own running parts."""
+    return [
+        _taken(service, port)
+        for service in SERVICES
+        if service not in running and isinstance(port := environment.port(service), int) and not is_free(port)
+    ]
+
+
+def _taken(service: str, port: int) -> str:
+    holder = holder_of(port)
+    who = f"pid {holder.pid} ({holder.command})" if holder.pid else "a process that only root can see"
+    variable = f"SALAMBOT_PORTS_{service.upper()}=auto"
+    return (
+        f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, "
+        f'or run with {variable} (in salambot.toml: [ports] {service} = "auto")'
+    )
+
+
+def disk_problem(environment: Environment, needed_bytes: int) -> list[str]:
+    """Say when the disk of the project has too little room."""
+    free = shutil.disk_usage(environment.root).free
+    if free >= needed_bytes:
+        return []
+    room = f"{free // 2**20} MiB left, {needed_bytes // 2**20} are needed"
+    return [f"the disk of {environment.root} has {room}: df -h {environment.root}"]
