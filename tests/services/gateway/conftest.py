@@ -60,7 +60,7 @@ def _world(issuer: Issuer, valkey_server: ValkeyServer, tmp_path_factory: pytest
     with serving(peers.app) as behind:
         settings: dict[str, object] = {
             "internal_token": "internal-canary",
-            "redis_url": valkey_server.url,
+            "redis_url": valkey_server.url(),
             "orchestrateur_url": behind,
             "rag_url": behind,
             "jwt_jwks": str(jwks),

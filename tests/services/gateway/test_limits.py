@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,10 +50,9 @@ def test_what_is_refused_for_another_reason_does_not_count(start_gateway: StartG
 
 
 @pytest.fixture
-def mortal(valkey_server: ValkeyServer) -> Iterator[ValkeyServer]:
+def mortal(tmp_path: Path) -> Iterator[ValkeyServer]:
     """Return a Valkey that this test alone uses."""
-    del valkey_server
-    server = ValkeyServer()
+    server = ValkeyServer(tmp_path)
     server.start()
     yield server
     server.kill()
@@ -61,7 +61,7 @@ def mortal(valkey_server: ValkeyServer) -> Iterator[ValkeyServer]:
 def test_redis_dies_while_serving_and_comes_back(
     start_gateway: StartGateway, message: Message, mortal: ValkeyServer
 ) -> None:
-    gateway = start_gateway(redis_url=mortal.url)
+    gateway = start_gateway(redis_url=mortal.url())
     key = {"Idempotency-Key": "kept"}
     assert gateway.reply(message, **key).status_code == 200
     mortal.kill()
@@ -83,7 +83,7 @@ def test_redis_dies_while_serving_and_comes_back(
 def test_redis_dies_while_a_reply_is_made_and_the_reply_still_arrives(
     start_gateway: StartGateway, message: Message, mortal: ValkeyServer
 ) -> None:
-    gateway = start_gateway(redis_url=mortal.url)
+    gateway = start_gateway(redis_url=mortal.url())
     gateway.peers.fault = "silent"
     headers = {"Idempotency-Key": "k", "Accept": "text/event-stream"}
     with gateway.client.stream("POST", "/v1/generate/reply", json=message, headers=headers) as response:
