@@ -164,7 +164,10 @@ def describe(error: ValidationError) -> list[str]:
     """Turn pydantic's errors into lines such as `placement/vector: should be one of …, not "pinecon"`."""
     lines: dict[str, str] = {}
     for item in error.errors():
-        location = [str(part) for part in item["loc"] if not _is_union_branch(str(part))]
+        *parents, last = [str(part) for part in item["loc"]]
+        unknown = item["type"] == "extra_forbidden"  # then the last part is what a person wrote, whatever it looks like
+        location = [part for part in parents if not _is_union_branch(part)]
+        location += [last] if unknown or not _is_union_branch(last) else []
         path = "/".join(location)
         lines.setdefault(
             path, f"{path}: {_sentence(item['type'], item['msg'], location, item.get('input'), item.get('ctx', {}))}"

@@ -52,31 +52,31 @@ class SupervisorClient:
         private_folder(self._state / "run")
         private_folder(self._state / "logs")
         readable, writable = os.pipe()
-        process = self._popen(writable)
-        os.close(writable)
         try:
+            await asyncio.to_thread(self._detach, writable)
+            os.close(writable)
             if await _first_byte(readable, _START_SECONDS) != b"1":
-                code = process.poll()
-                raise SalamBotError(
-                    "the supervisor did not start",
-                    f"it ended with status {code}",
-                    f"cat {self._state}/logs/supervisor.log",
-                )
+                log = self._state / "logs" / "supervisor.log"
+                raise SalamBotError("the supervisor did not start", _last_line(log), f"cat {log}")
         finally:
             os.close(readable)
         return True
 
-    def _popen(self, ready_fd: int) -> subprocess.Popen[bytes]:
+    def _detach(self, ready_fd: int) -> None:
+        """Start the supervisor; it forks once more, so that it is nobody's child and this ends at once."""
         module = "salambot_cli.runtimes.supervisor"
         with (self._state / "logs" / "supervisor.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, str(self._state), str(self._socket), str(ready_fd)],
+            subprocess.run(
+                [sys.executable, "-P", "-m", module, str(self._state), str(self._socket), str(ready_fd)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=(ready_fd,),
                 start_new_session=True,
                 env=python_environment(),
+                cwd=self._state,
+                timeout=_START_SECONDS,
+                check=False,
             )
 
     async def ensure(self, unit: Unit) -> str:
@@ -133,6 +133,11 @@ def python_environment() -> dict[str, str]:
         for name in ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR")
         if name in os.environ
     }
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it said nothing"
 
 
 async def _first_byte(descriptor: int, seconds: float) -> bytes:

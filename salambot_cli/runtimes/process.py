@@ -206,7 +206,7 @@ class ProcessRuntime:
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module, *arguments)
+    return (sys.executable, "-P", "-m", module, *arguments)  # -P: a file of the user's must not shadow a module
 
 
 def _url(environment: Environment, service: Service) -> str | None:

@@ -283,6 +283,8 @@ def main() -> None:
     """`python -m salambot_cli.runtimes.supervisor STATE_FOLDER SOCKET READY_FD`."""
     folder, socket, ready_fd = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     os.umask(0o077)
+    if os.fork():
+        os._exit(0)  # whoever asked for a supervisor does not become its parent
     with (folder / "run" / "supervisor.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,163 @@
+"""The effective environment: layers, their order, and what is refused with which words."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salambot_cli.catalog.load import load_environment, read_dotenv
+from salambot_cli.model.config import Config, dotted_keys, looks_secret
+from salambot_cli.model.errors import ConfigurationError, ExitStatus
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import COMPONENTS, LOCAL, PLACEMENTS, TOPOLOGIES, preset
+
+
+def project(folder: Path, toml: str = "", dotenv: str | None = None) -> Path:
+    if toml:
+        (folder / "salambot.toml").write_text(toml)
+    if dotenv is not None:
+        (folder / ".env").write_text(dotenv)
+    return folder
+
+
+def refusal(folder: Path, **environ: str) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment(folder, environ=environ)
+    assert caught.value.status is ExitStatus.USAGE
+    return caught.value
+
+
+def test_without_a_file_all_is_local(tmp_path: Path) -> None:
+    environment = load_environment(tmp_path, environ={})
+    assert environment.config_file is None
+    assert (environment.tenant, environment.topology, environment.runtime) == ("demo", ("local",), "auto")
+    assert environment.placements == LOCAL
+    assert environment.env_name == "local"
+    assert set(environment.layers.values()) == {"default"}
+
+
+def test_file_is_found_upwards(tmp_path: Path) -> None:
+    project(tmp_path, 'tenant = "atlas"')
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    environment = load_environment(deep, environ={})
+    assert environment.tenant == "atlas"
+    assert environment.root == tmp_path
+
+
+def test_each_layer_covers_the_one_below(tmp_path: Path) -> None:
+    project(
+        tmp_path,
+        'tenant = "from-toml"\n[ports]\ngateway = 9001\nrag = 9003',
+        "TENANT=from-dotenv\nSALAMBOT_PORTS_GATEWAY=9002\n",
+    )
+    environment = load_environment(tmp_path, {"ports.gateway": 9005}, environ={"TENANT": "from-environment"})
+    assert (environment.tenant, environment.layers["tenant"]) == ("from-environment", "environment")
+    assert (environment.port("gateway"), environment.layers["ports.gateway"]) == (9005, "flag")
+    assert (environment.port("rag"), environment.layers["ports.rag"]) == (9003, "salambot.toml")
+    assert (environment.port("nlu"), environment.layers["ports.nlu"]) == (8082, "default")
+
+
+def test_variables_remember_their_layer_and_mask_themselves(tmp_path: Path) -> None:
+    project(
+        tmp_path, '[env]\nS3_BUCKET = "kb"\nPINECONE_INDEX = "low"', "PINECONE_INDEX=high\nOPENAI_API_KEY=sk-sentinel\n"
+    )
+    environment = load_environment(tmp_path, environ={"OPENAI_API_KEY": "sk-from-process"})
+    assert environment.variables["S3_BUCKET"].layer == "salambot.toml"
+    assert environment.variables["PINECONE_INDEX"].value == "high"
+    assert isinstance(environment.variables["OPENAI_API_KEY"].value, Secret)
+    assert environment.value("OPENAI_API_KEY") == "sk-from-process"
+    assert "sk-" not in repr(environment)
+
+
+def test_presets_apply_in_order_and_name_only_their_own(tmp_path: Path) -> None:
+    environment = load_environment(project(tmp_path, 'topology = ["t1", "t3"]'), environ={})
+    assert environment.placements == preset(["t1"]) | {"secrets": "aws"}
+    assert environment.layers["placement.secrets"] == "preset"
+    assert load_environment(tmp_path, {"topology": ["t2"]}, environ={}).placement("postgres") == "local"
+
+
+def test_single_placement_covers_the_preset(tmp_path: Path) -> None:
+    environment = load_environment(project(tmp_path, 'topology = "t1"\n[placement]\nvector = "qdrant"'), environ={})
+    assert (environment.placement("vector"), environment.layers["placement.vector"]) == ("qdrant", "salambot.toml")
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('topolgy = "t1"', "topolgy: unknown key; did you mean topology?"),
+        (
+            '[placement]\nvector = "pinecon"',
+            'placement/vector: should be one of local, pinecone, qdrant, not "pinecon"',
+        ),
+        ('[placement]\nvectr = "local"', "placement/vectr: unknown key; did you mean vector?"),
+        ("[ports]\ngateway = 70000", "ports/gateway"),
+        ('tenant = "../x"', "tenant: should be lower-case letters"),
+        ('tenant = "a b"', "tenant: should be lower-case letters"),
+        ('tenant = "demo\'; --"', "tenant: should be lower-case letters"),
+        ('tenant = "дemo"', "tenant: should be lower-case letters"),
+        (f'tenant = "{"a" * 300}"', "tenant: should be lower-case letters"),
+        ('[env]\nOPENAI_API_KEY = "anything"', "OPENAI_API_KEY is a secret"),
+        ('[env]\nS3_BUKET = "kb"', "did you mean S3_BUCKET?"),
+        ('[aws]\nprofile = "AKIAABCDEFGHIJKLMNOP"', "looks like a secret"),
+        ('topology = "t9"', "topology"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_place(tmp_path: Path, toml: str, said: str) -> None:
+    error = refusal(project(tmp_path, toml))
+    assert said in error.why
+    assert "AKIA" not in error.why
+    assert "salambot.toml" in error.what
+
+
+def test_broken_toml_is_said_with_its_line(tmp_path: Path) -> None:
+    assert "line 2" in refusal(project(tmp_path, 'tenant = "demo"\nruntime = =\n')).why
+
+
+def test_wrong_value_of_a_variable_blames_the_environment(tmp_path: Path) -> None:
+    assert "environment" in refusal(tmp_path, SALAMBOT_RUNTIME="podman").what
+
+
+def test_dotenv_survives_windows_and_keeps_dollars(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("\ufeffA='x y'\r\nB=$HOME\r\nB=last\r\n".encode())
+    assert read_dotenv(tmp_path / ".env") == {"A": "x y", "B": "last"}
+
+
+def test_unclosed_quote_is_said_with_line_and_column(tmp_path: Path) -> None:
+    project(tmp_path, dotenv='A=1\nB="never closed\n')
+    assert "line 2, column 3" in refusal(tmp_path).what
+
+
+@given(st.lists(st.sampled_from(TOPOLOGIES), min_size=1, max_size=5))
+def test_every_combination_of_presets_is_valid(names: list[str]) -> None:
+    placements = preset(names)  # type: ignore[arg-type] # sampled from the names themselves
+    assert set(placements) == set(COMPONENTS)
+    assert all(placements[component] in PLACEMENTS[component] for component in COMPONENTS)
+
+
+@given(st.dictionaries(st.text(max_size=20), st.one_of(st.text(max_size=20), st.integers(), st.booleans()), max_size=5))
+def test_no_table_breaks_the_loader(tmp_path_factory: pytest.TempPathFactory, table: dict[str, object]) -> None:
+    known = set(dotted_keys())
+    if set(table) <= known:
+        assert load_environment(tmp_path_factory.getbasetemp(), table, environ={}).placements.keys() == set(COMPONENTS)
+    else:
+        with pytest.raises(ConfigurationError):
+            load_environment(tmp_path_factory.getbasetemp(), table, environ={})
+
+
+def test_every_dotted_key_exists_in_the_schema() -> None:
+    properties = Config.model_json_schema()["properties"]
+    assert {key.split(".")[0] for key in dotted_keys()} == set(properties)
+
+
+@pytest.mark.parametrize("value", ["sk-abc", "pcsk_abc", "whsec_abc", "postgres://user:pass@host/db", "eyJhbGciOi.J9"])
+def test_secrets_are_known_by_their_shape(value: str) -> None:
+    assert looks_secret(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["demo", "eu-west-1", "https://otlp-gateway-eu.grafana.net/otlp", "postgres://host:5432/db"]
+)
+def test_plain_values_are_not(value: str) -> None:
+    assert not looks_secret(value)

@@ -1,0 +1,169 @@
+"""The supervisor with real processes: ready, restarted, given up, stopped, gone with its children however it ends."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from salambot_cli.model.unit import Readiness, Unit
+from salambot_cli.outside.ports import free_port
+from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
+
+SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path) -> AsyncIterator[SupervisorClient]:
+    client = SupervisorClient(tmp_path)
+    assert await client.launch()
+    yield client
+    await client.shutdown()
+
+
+def server(port: int, name: str = "server", **changes: str) -> Unit:
+    return Unit(
+        name,
+        (sys.executable, "-c", SERVER, str(port)),
+        Readiness("http", f"http://127.0.0.1:{port}/health", 20),
+        environ=changes,
+    )
+
+
+def script(name: str, code: str, seconds: float = 20) -> Unit:
+    return Unit(name, (sys.executable, "-c", code), Readiness("exit", seconds=seconds))
+
+
+async def facts(client: SupervisorClient, name: str) -> dict[str, object]:
+    status = await client.status()
+    assert status is not None
+    return status["units"][name]  # type: ignore[index, no-any-return]
+
+
+async def until(client: SupervisorClient, name: str, *, other_than: object = -1, **wanted: object) -> dict[str, object]:
+    async with asyncio.timeout(30):
+        while True:
+            found = await facts(client, name)
+            if found["pid"] != other_than and all(found[key] == value for key, value in wanted.items()):
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_only_one_supervisor_serves_an_environment(supervisor: SupervisorClient) -> None:
+    assert not await supervisor.launch()
+
+
+async def test_unit_is_started_once_and_restarted_when_it_changes(supervisor: SupervisorClient) -> None:
+    port = free_port()
+    assert await supervisor.ensure(server(port)) == "started"
+    pid = (await facts(supervisor, "server"))["pid"]
+    assert await supervisor.ensure(server(port)) == "unchanged"
+    assert (await facts(supervisor, "server"))["pid"] == pid
+    assert await supervisor.ensure(server(port, NAME="value")) == "restarted"
+    assert (await facts(supervisor, "server"))["pid"] != pid
+
+
+async def test_killed_unit_comes_back(supervisor: SupervisorClient) -> None:
+    await supervisor.ensure(server(free_port()))
+    pid = (await facts(supervisor, "server"))["pid"]
+    os.kill(int(str(pid)), signal.SIGKILL)
+    healed = await until(supervisor, "server", restarts=1, state="ready")
+    assert healed["pid"] != pid
+
+
+async def test_unit_that_keeps_crashing_is_given_up_loudly(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    await supervisor.ensure(server(free_port()))
+    for _ in range(5):
+        found = await until(supervisor, "server", state="ready")
+        os.kill(int(str(found["pid"])), signal.SIGKILL)
+        await until(supervisor, "server", other_than=found["pid"])
+    failed = await until(supervisor, "server", state="failed")
+    assert failed["detail"] == "was killed by SIGKILL"
+    assert "given up" in (tmp_path / "logs" / "server.log").read_text()
+
+
+async def test_unit_that_ends_before_it_is_ready_fails_with_its_last_lines(supervisor: SupervisorClient) -> None:
+    unit = Unit(
+        "broken", (sys.executable, "-c", "raise SystemExit('no such table')"), Readiness("tcp", "127.0.0.1:1", 20)
+    )
+    with pytest.raises(UnitFailedError) as caught:
+        await supervisor.ensure(unit)
+    assert "ended with status 1" in caught.value.why
+    assert "no such table" in caught.value.why
+
+
+async def test_program_that_does_not_exist_fails(supervisor: SupervisorClient) -> None:
+    with pytest.raises(UnitFailedError, match="missing did not start"):
+        await supervisor.ensure(Unit("missing", ("/nonexistent/program",), Readiness("exit", seconds=5)))
+
+
+async def test_unit_that_is_never_ready_fails_and_is_stopped(supervisor: SupervisorClient) -> None:
+    silent = Unit("silent", (sys.executable, "-c", "input()"), Readiness("tcp", f"127.0.0.1:{free_port()}", 0.5))
+    deaf = Unit(
+        "deaf", (sys.executable, "-c", "import time; time.sleep(60)"), Readiness("tcp", f"127.0.0.1:{free_port()}", 0.5)
+    )
+    for unit in (silent, deaf):
+        with pytest.raises(UnitFailedError):
+            await supervisor.ensure(unit)
+    status = await supervisor.status()
+    assert status is not None
+    assert status["units"] == {}
+
+
+async def test_one_shot_runs_each_time_and_its_failure_shows(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    unit = script("job", f"open({str(mark)!r}, 'a').write('x')")
+    await supervisor.ensure(unit)
+    await supervisor.ensure(unit)
+    assert mark.read_text() == "xx"
+    with pytest.raises(UnitFailedError):
+        await supervisor.ensure(script("bad", "raise SystemExit(3)"))
+
+
+async def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
+    client = SupervisorClient(tmp_path)
+    await client.launch()
+    await client.ensure(server(free_port()))
+    child = psutil.Process(int(str((await facts(client, "server"))["pid"])))
+    status = await client.status()
+    assert status is not None
+    os.kill(int(str(status["pid"])), signal.SIGKILL)
+    await asyncio.to_thread(child.wait, 10)
+    assert await client.status() is None
+    assert await client.launch()  # what the dead one held is free
+    await client.shutdown()
+
+
+async def test_shutdown_ends_a_child_that_ignores_its_signal(tmp_path: Path) -> None:
+    code = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); exec(sys.argv[1])"
+    port = free_port()
+    client = SupervisorClient(tmp_path)
+    await client.launch()
+    stubborn = Unit(
+        "stubborn", (sys.executable, "-c", code, SERVER.replace("sys.argv[1]", "sys.argv[2]"), str(port)),
+        Readiness("http", f"http://127.0.0.1:{port}/", 20),
+    )  # fmt: skip
+    await client.ensure(stubborn)
+    pid = int(str((await facts(client, "stubborn"))["pid"]))
+    assert await client.shutdown()
+    assert not psutil.pid_exists(pid)
+    assert not await client.shutdown()
+
+
+async def test_long_and_binary_lines_reach_the_log(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    code = r"import sys; sys.stdout.buffer.write(b'x' * 200_000 + b'\n\xff\xfe end\n')"
+    await supervisor.ensure(script("chatty", code))
+    text = (tmp_path / "logs" / "chatty.log").read_text()
+    assert text.count("x") >= 200_000
+    assert "end" in text
