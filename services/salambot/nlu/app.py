@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from salambot.application import service_app
 from salambot.language import detect
+from salambot.llms.base import Llm
 from salambot.llms.local import LocalLlm
 from salambot.messages import ComposeRequest
+from salambot.nlu.counting import Counted
 from salambot.nlu.settings import NluSettings
 from salambot.replies import answer
 
@@ -17,7 +19,7 @@ from salambot.replies import answer
 def create_app(settings: NluSettings | None = None) -> FastAPI:
     """Build the service; without `settings` it reads its environment."""
     chosen = settings or NluSettings()
-    llm = LocalLlm()
+    llm = Counted(open_llm(chosen))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -33,3 +35,25 @@ def create_app(settings: NluSettings | None = None) -> FastAPI:
         return await answer(request, ComposeRequest, llm)
 
     return app
+
+
+def open_llm(settings: NluSettings) -> Llm:
+    """Return the configured provider. An SDK is imported only when it is the one: it costs 25 MB and a second."""
+    if settings.llm == "local":
+        return LocalLlm()
+    if settings.openai_api_key is None:
+        raise ValueError("LLM=openai needs OPENAI_API_KEY")
+    from salambot.llms.fallback import WithFallback
+    from salambot.llms.openai import OpenAiConfig, OpenAiLlm
+
+    config = OpenAiConfig(
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        timeout=settings.llm_timeout_s,
+        attempts=settings.llm_attempts,
+        circuit_failures=settings.llm_circuit_failures,
+        circuit_seconds=settings.llm_circuit_s,
+    )
+    llm = OpenAiLlm(config)
+    return WithFallback(llm, LocalLlm()) if settings.llm_fallback == "local" else llm

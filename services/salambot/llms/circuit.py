@@ -1,0 +1,57 @@
+"""A circuit breaker around one host: after several failures in a row it refuses at once, for a while."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OpenedState
+
+from salambot.problems import Problem
+
+State = Literal["closed", "opened", "half-opened"]
+_NAME = "llm"
+
+
+class Circuit:
+    """Count the failures of `host`; `failures` in a row open the circuit for `seconds`."""
+
+    def __init__(self, host: str, failures: int, seconds: float) -> None:
+        self._host = host
+        self._seconds = seconds
+        self._factory = AsyncCircuitBreakerFactory(
+            default_threshold=failures,
+            default_ttl=seconds,
+            exclude=[asyncio.CancelledError, GeneratorExit, (Problem, _is_our_own_fault)],
+        )
+        self.state: State = "closed"
+        self._factory.add_listener(self._note)
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """Run a call whose failure counts. Raises Problem 503 without running it while the circuit is open."""
+        breaker = await self._factory.get_breaker(_NAME)
+        try:
+            await breaker.__aenter__()
+        except OpenedState as opened:
+            wait = max(1, round(opened.opened_at + self._seconds - time.time()))
+            detail = f"{self._host} failed several times in a row and is left alone for a moment."
+            raise Problem(503, "llm_unavailable", detail, headers={"Retry-After": str(wait)}) from None
+        try:
+            yield
+        except BaseException as error:
+            await breaker.__aexit__(type(error), error, error.__traceback__)
+            raise
+        else:
+            await breaker.__aexit__(None, None, None)
+
+    def _note(self, _: str, kind: str, event: object) -> None:
+        if kind == "state_changed":
+            self.state = getattr(event, "state", self.state)
+
+
+def _is_our_own_fault(error: Problem) -> bool:
+    """A request that the host refuses for what it says tells nothing about the host."""
+    return error.code == "llm_refused"

@@ -1,0 +1,205 @@
+"""OpenAI, and whatever speaks its protocol: bounded retries, a circuit, and problems that name the host."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from json import JSONDecodeError
+
+import openai
+import stamina
+from opentelemetry import trace
+from pydantic import SecretStr
+from stamina.instrumentation import set_on_retry_hooks
+
+from salambot.language import detect
+from salambot.llms.circuit import Circuit
+from salambot.llms.openai_dialects import ChatCompletions, Dialect, Part, Responses
+from salambot.llms.prompting import CitationReader
+from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
+from salambot.problems import Problem
+
+_OPENAI = "api.openai.com"
+_PATIENCE_S = 5.0
+"""The longest Retry-After that a customer is made to wait for."""
+_tracer = trace.get_tracer("salambot")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAiConfig:
+    """How to reach a model. `timeout` bounds one reply with all its retries, in seconds."""
+
+    api_key: SecretStr
+    base_url: str | None
+    model: str
+    timeout: float
+    attempts: int
+    circuit_failures: int
+    circuit_seconds: float
+
+
+class OpenAiLlm:
+    """Replies by a model over HTTP. Raises Problem 502, 503 or 504, which name the host."""
+
+    def __init__(self, config: OpenAiConfig) -> None:
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
+        set_on_retry_hooks([])  # the default hook logs the error's text, which may quote a customer
+        self._config = config
+        self._client = openai.AsyncOpenAI(
+            api_key=config.api_key.get_secret_value(),
+            base_url=config.base_url,
+            max_retries=0,
+            timeout=openai.Timeout(config.timeout, connect=min(5.0, config.timeout)),
+            http_client=openai.DefaultAioHttpClient(),
+        )
+        self.host = self._client.base_url.host
+        dialect = Responses if self.host == _OPENAI else ChatCompletions
+        self._dialect: Dialect = dialect(self._client, config.model)
+        self.circuit = Circuit(self.host, config.circuit_failures, config.circuit_seconds)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def reply(self, request: ComposeRequest) -> Reply:
+        """Return the whole reply."""
+        async with self._guarded(), asyncio.timeout(self._config.timeout):
+            part = await self._retried(request)
+        reader = CitationReader(request.passages)
+        return self._reply(request, reader.feed(part.text) + reader.finish(), reader, part)
+
+    async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+        """Yield the reply as the model writes it. What fails before the first piece is tried again."""
+        reader = CitationReader(request.passages)
+        said: list[str] = []
+        last = Part()
+        async with self._guarded(), aclosing(self._parts(request)) as parts:
+            async for part in parts:
+                last = part if part.finish_reason else last
+                if text := reader.feed(part.text):
+                    said.append(text)
+                    yield Delta(text=text)
+            if last.finish_reason is None:
+                raise Problem(502, "llm_broken", f"{self.host} broke off in the middle of its answer.")
+            if text := reader.finish():
+                said.append(text)
+                yield Delta(text=text)
+        yield Completed(reply=self._reply(request, "".join(said), reader, last))
+
+    async def _retried(self, request: ComposeRequest) -> Part:
+        async for attempt in self._attempts():
+            with attempt:
+                return await self._dialect.whole(request, detect(request.prompt, request.locale))
+        raise AssertionError("stamina returns or raises")
+
+    async def _parts(self, request: ComposeRequest) -> AsyncGenerator[Part, None]:
+        """Yield the parts of the first attempt that yields any; each may take as long as a whole reply."""
+        parts, part = await self._opened(request)
+        async with aclosing(parts):
+            while part is not None:
+                yield part
+                async with asyncio.timeout(self._config.timeout):
+                    part = await anext(parts, None)
+
+    async def _opened(self, request: ComposeRequest) -> tuple[AsyncGenerator[Part, None], Part | None]:
+        async with asyncio.timeout(self._config.timeout):
+            async for attempt in self._attempts():
+                with attempt:
+                    parts = self._dialect.parts(request, detect(request.prompt, request.locale))
+                    return parts, await anext(parts, None)
+        raise AssertionError("stamina returns or raises")
+
+    def _attempts(self) -> AsyncIterator[stamina.Attempt]:
+        return stamina.retry_context(
+            on=_is_worth_another_try,
+            attempts=self._config.attempts,
+            timeout=self._config.timeout,
+            wait_initial=0.2,
+            wait_max=2.0,
+            wait_jitter=0.3,
+        ).__aiter__()
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
+        """Run a call in the circuit and in a span, its errors turned into problems."""
+        attributes = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": self._config.model,
+            "server.address": self.host,
+        }
+        span = _tracer.start_span(f"chat {self._config.model}", attributes=attributes)
+        try:
+            async with self.circuit.closed():
+                try:
+                    yield
+                except (openai.OpenAIError, TimeoutError, JSONDecodeError) as error:
+                    span.set_attribute("error.type", type(error).__name__)
+                    raise self._problem(error) from error
+        finally:
+            span.end()
+
+    def _problem(self, error: Exception) -> Problem:
+        match error:
+            case TimeoutError() | openai.APITimeoutError() if _ran_out_of_time(error):
+                return Problem(504, "llm_timeout", f"{self.host} did not answer in time.")
+            case openai.RateLimitError() if _is_out_of_quota(error):
+                return Problem(503, "llm_quota_exceeded", f"{self.host} refuses: the quota of the account is used up.")
+            case openai.RateLimitError():
+                return self._unavailable("is receiving too many requests from this account")
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                return Problem(503, "llm_unauthorized", f"{self.host} does not accept the API key.")
+            case openai.InternalServerError():
+                return self._unavailable(f"answered {error.status_code}")
+            case openai.APIStatusError():
+                return Problem(502, "llm_refused", f"{self.host} refused the request with {error.status_code}.")
+            case openai.APIConnectionError():
+                return self._unavailable("cannot be reached, or broke off")
+        return Problem(502, "llm_invalid", f"{self.host} answered with something that is not of its protocol.")
+
+    def _unavailable(self, why: str) -> Problem:
+        return Problem(503, "llm_unavailable", f"{self.host} {why}.", headers={"Retry-After": "5"})
+
+    def _reply(self, request: ComposeRequest, text: str, reader: CitationReader, part: Part) -> Reply:
+        if not text.strip() and part.finish_reason != "content_filter":
+            raise Problem(502, "llm_invalid", f"{self.host} answered without a text.")
+        return Reply(
+            reply=text.strip(),
+            language=detect(request.prompt, request.locale),
+            citations=reader.citations(),
+            model=part.model or self._config.model,
+            provider="openai",
+            finish_reason=part.finish_reason or "stop",
+            usage=part.usage,
+        )
+
+
+def _ran_out_of_time(error: BaseException) -> bool:
+    """The SDK's aiohttp transport calls a dropped connection a timeout too: look at what it was at first."""
+    while not isinstance(error, TimeoutError):
+        if error.__cause__ is None:
+            return False
+        error = error.__cause__
+    return True
+
+
+def _is_out_of_quota(error: openai.RateLimitError) -> bool:
+    return "insufficient_quota" in {error.code, error.type}
+
+
+def _is_worth_another_try(error: Exception) -> bool | float:
+    """Decide on one failure; a float is what the host asked to wait, in seconds."""
+    if isinstance(error, openai.RateLimitError):
+        return not _is_out_of_quota(error) and _asked_wait(error)
+    if isinstance(error, openai.InternalServerError):
+        return _asked_wait(error)
+    return isinstance(error, openai.APIConnectionError | JSONDecodeError)
+
+
+def _asked_wait(error: openai.APIStatusError) -> bool | float:
+    given = error.response.headers.get("Retry-After", "")
+    if not given.isdigit():
+        return True
+    seconds = float(given)
+    return seconds <= _PATIENCE_S and (seconds or True)
