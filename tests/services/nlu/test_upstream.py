@@ -26,7 +26,12 @@ async def upstream() -> AsyncIterator[tuple[OpenAiServer, str]]:
 
 def settings(url: str, **changes: object) -> NluSettings:
     return NluSettings(
-        internal_token=TOKEN, llm="openai", openai_api_key=SecretStr("sk-test"), openai_base_url=url, llm_attempts=1, **changes
+        internal_token=TOKEN,
+        llm="openai",
+        openai_api_key=SecretStr("sk-test"),
+        openai_base_url=url,
+        llm_attempts=1,
+        **changes,
     )
 
 
