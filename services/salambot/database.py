@@ -6,10 +6,15 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+
+if TYPE_CHECKING:  # jobs that only migrate should not pay for a web framework
+    from fastapi import FastAPI, Request, Response
+
+    from salambot.problems import Problem
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -17,6 +22,13 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
+_SESSION = {
+    "application_name": "salambot",
+    "timezone": "UTC",
+    "hnsw.iterative_scan": "strict_order",  # a search goes on until enough rows of the tenant are found
+    "hnsw.ef_search": "80",
+    "jit": "off",
+}
 _COMPOSE_SECRETS = Path("/run/secrets")
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _UNREACHABLE = (
@@ -47,7 +59,7 @@ async def connect(url: str, *, ca: Path | None = None, max_size: int = 8) -> Poo
         command_timeout=COMMAND_TIMEOUT_S,
         reset=_keep_session,
         ssl=ssl.create_default_context(cafile=ca) if ca is not None else None,
-        server_settings={"application_name": "salambot", "timezone": "UTC"},
+        server_settings=_SESSION,
     )
 
 
@@ -87,6 +99,22 @@ class unavailable_as_problem:  # noqa: N801 - used as a statement: `with unavail
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, _UNREACHABLE):
             raise DatabaseUnavailable("postgres is not available") from error
+
+
+def unavailable() -> "Problem":
+    """Return the problem that names Postgres."""
+    from salambot.problems import Problem
+
+    return Problem(503, "postgres_unavailable", "postgres does not answer.", headers={"Retry-After": "1"})
+
+
+async def _answer_unavailable(_: "Request", __: Exception) -> "Response":
+    return unavailable().response()
+
+
+def install(app: "FastAPI") -> None:
+    """Answer a DatabaseUnavailable as a 503 problem that names Postgres."""
+    app.add_exception_handler(DatabaseUnavailable, _answer_unavailable)
 
 
 def postgres_url() -> str:

@@ -1,1 +1,1 @@
-"""How text is made comparable: normalisation, stems, consonant skeletons and concepts, alike for documents and queries."""
+"""How text is made comparable, documents and questions alike: spelling, stems, skeletons, concepts."""

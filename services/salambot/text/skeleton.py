@@ -5,7 +5,14 @@ import re
 _LETTER_PAIRS = {"ch": "ش", "sh": "ش", "kh": "خ", "gh": "غ", "th": "ت", "dh": "د", "ph": "ف", "ck": "ك"}
 _LETTERS = {
     **dict(zip("bptjdrzsfvqckglmnhx", "ببتجدرزسففككككلمنحش", strict=True)),
-    **{"2": "", "3": "ع", "4": "", "5": "خ", "6": "ت", "7": "ح", "8": "ح", "9": "ك"},
+    "2": "",
+    "3": "ع",
+    "4": "",
+    "5": "خ",
+    "6": "ت",
+    "7": "ح",
+    "8": "ح",
+    "9": "ك",
 }
 _PAIR = re.compile("|".join(_LETTER_PAIRS))
 _VOWELS = re.compile("[aeiouyw\u0621\u0627\u0648\u064a]")

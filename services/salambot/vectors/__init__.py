@@ -1,1 +1,17 @@
-"""Vector stores behind one small protocol, one file each."""
+"""Vector stores by name: `local` is pgvector in the same Postgres; each other file is one provider."""
+
+from importlib import import_module
+
+from salambot.database import Pool
+from salambot.embedders.base import Embedder
+from salambot.vectors.base import VectorStore
+
+VECTORS = ("local",)
+
+
+def open_store(name: str, pool: Pool, embedder: Embedder) -> VectorStore:
+    """Return the store that the variable VECTOR names, for the vectors of `embedder`; each reads its own settings."""
+    if name not in VECTORS:
+        raise ValueError(f"VECTOR should be one of {', '.join(VECTORS)}, not {name!r}")
+    store: VectorStore = import_module(f"salambot.vectors.{name}").open_store(pool, embedder)
+    return store

@@ -1,0 +1,31 @@
+"""From a file's bytes to sections of text: one file a format, chosen by the name's ending."""
+
+from importlib import import_module
+from pathlib import PurePosixPath
+
+from salambot.documents.base import Document, Unreadable
+
+FORMATS = {".md": "markdown", ".markdown": "markdown", ".txt": "plain"}
+"""File name ending -> module of this package. An ending that is not here is not a document."""
+VERSION = "1"
+"""Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""
+SIZE_LIMIT = 20 * 1024 * 1024
+"""Bytes of a document: a larger one is hardly something a shop's customers ask about."""
+
+
+def is_document(path: str) -> bool:
+    """Tell whether this file name's ending is of a known format."""
+    return PurePosixPath(path).suffix.lower() in FORMATS
+
+
+def parse(path: str, content: bytes) -> Document:
+    """Read a document; blocking. Raises Unreadable with the reason that its owner will see."""
+    if len(content) > SIZE_LIMIT:
+        raise Unreadable(f"larger than {SIZE_LIMIT // 1024 // 1024} MiB")
+    if not content.strip():
+        raise Unreadable("empty")
+    module = import_module(f"salambot.documents.{FORMATS[PurePosixPath(path).suffix.lower()]}")
+    document: Document = module.parse(PurePosixPath(path).name, content)
+    if not any(section.text.strip() for section in document.sections):
+        raise Unreadable("no text in it")
+    return document

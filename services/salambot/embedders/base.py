@@ -1,0 +1,36 @@
+"""What turns text into vectors."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""Shape (texts, dimensions); every row has length 1, or is all zero where there was nothing to embed."""
+
+
+class Embedder(Protocol):
+    """Texts in, vectors out. `name` changes whenever the vectors of a text would."""
+
+    @property
+    def name(self) -> str:
+        """The model and its version: vectors of two names are never compared."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector a text, in order. Raises EmbeddingError when the provider fails for good."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class EmbeddingError(Exception):
+    """The provider refused, or did not answer within its bounded retries; the message names it."""

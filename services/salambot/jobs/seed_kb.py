@@ -1,0 +1,164 @@
+"""Index a tenant's documents: `python -m salambot.jobs.seed_kb --tenant demo --incremental --vector local`."""
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+
+import asyncpg
+import orjson
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from salambot import cache, database
+from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
+from salambot.embedders import open_embedder
+from salambot.embedders.base import EmbeddingError
+from salambot.jobs.migrate import MigrationError, migrate
+from salambot.jobs.settings import JobSettings
+from salambot.knowledge.embeddings import Embeddings
+from salambot.knowledge.indexing import Indexer, Options, RefusedRun, Report
+from salambot.knowledge.manifest import Manifest
+from salambot.knowledge.sources import UnknownSource
+from salambot.knowledge.version import forget_version
+from salambot.objects import Objects, ObjectsUnavailable
+from salambot.vectors import VECTORS, open_store
+from salambot.vectors.base import VectorStoreError
+
+LOCK_TIMEOUT_S = 600
+_FAILURES = (
+    DatabaseUnavailable,
+    asyncpg.PostgresError,
+    EmbeddingError,
+    MigrationError,
+    ObjectsUnavailable,
+    RefusedRun,
+    UnknownSource,
+    VectorStoreError,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job; 0 done, 1 failed, 2 usage. The report is one JSON document on standard output."""
+    given = _parser().parse_args(arguments)
+    speak = _Speaker(events=given.json_lines)
+    started = time.monotonic()
+    try:
+        settings = JobSettings()
+        given.vector = given.vector or settings.vector
+        report = asyncio.run(_seed(settings, given, speak))
+    except ValidationError as error:
+        missing = ", ".join(str(item["loc"][0]).upper() for item in error.errors())
+        return speak.failed(given, f"not set, or not valid: {missing}")
+    except _FAILURES as error:
+        return speak.failed(given, str(error) or type(error).__name__)
+    speak.done(given, report, round((time.monotonic() - started) * 1000))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="salambot.jobs.seed_kb", description=__doc__)
+    parser.add_argument("--tenant", required=True, type=_tenant)
+    depth = parser.add_mutually_exclusive_group()
+    depth.add_argument("--incremental", dest="full", action="store_false", help="only what changed (the default)")
+    depth.add_argument("--full", action="store_true", help="everything, embeddings too")
+    parser.add_argument("--vector", choices=VECTORS, help="default: $VECTOR, else local")
+    parser.add_argument("--source", metavar="LABEL", help="only the documents that this source lists")
+    parser.add_argument("--prune", action=argparse.BooleanOptionalAction, help="drop what its source no longer has")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be done")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="the report as one JSON document (the default)")
+    output.add_argument("--json-lines", action="store_true", help="an event a line, the report last")
+    return parser
+
+
+def _tenant(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise argparse.ArgumentTypeError("a tenant is a DNS label: a-z, 0-9 and - inside")
+    return name
+
+
+async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speaker") -> Report:
+    url = settings.postgres_url.get_secret_value()
+    await migrate(url)
+    embedder = open_embedder(settings.embedder)
+    pool = await database.connect(url, max_size=4)
+    store = open_store(given.vector, pool, embedder)
+    options = Options(given.source, given.full, given.prune, given.dry_run)
+    try:
+        async with pool, _tenant_lock(pool, given.tenant, speak):
+            embeddings = Embeddings(pool, given.tenant, embedder.name, store.name)
+            manifest = Manifest(pool, given.tenant)
+            objects = Objects(settings.objects_url, given.tenant)
+            indexer = Indexer(objects, manifest, embeddings, embedder, store, speak.event)
+            report = await indexer.run(given.vector, options)
+    finally:
+        await store.close()
+        await embedder.close()
+    await _tell_rag(settings, given.tenant)
+    return report
+
+
+@asynccontextmanager
+async def _tenant_lock(pool: Pool, tenant: str, speak: "_Speaker") -> AsyncIterator[None]:
+    """Let one run a tenant at a time, on any machine. The lock goes with its connection: a killed run leaves none."""
+    with unavailable_as_problem():
+        async with pool.acquire(timeout=database.ACQUIRE_TIMEOUT_S) as connection:
+            lock = f"hashtextextended('salambot seed {tenant}', 0)"
+            if not await connection.fetchval(f"SELECT pg_try_advisory_lock({lock})"):
+                speak.event("waiting", {"for": "another seed of this tenant"})
+                await connection.fetchval(f"SELECT pg_advisory_lock({lock})", timeout=LOCK_TIMEOUT_S)
+            try:
+                yield
+            finally:
+                if not connection.is_closed():
+                    await connection.fetchval(f"SELECT pg_advisory_unlock({lock})")
+
+
+async def _tell_rag(settings: JobSettings, tenant: str) -> None:
+    """Have caches look at the new index now; without Redis they do so by themselves within seconds."""
+    if settings.redis_url is None:
+        return
+    redis = cache.connect(settings.redis_url.get_secret_value())
+    try:
+        await forget_version(redis, tenant)
+    except RedisError:
+        print("redis does not answer: cached answers may be some seconds old", file=sys.stderr)  # noqa: T201
+    finally:
+        await redis.aclose()
+
+
+class _Speaker:
+    """Events and the report on standard output, a failure on standard error too."""
+
+    def __init__(self, *, events: bool) -> None:
+        self._events = events
+
+    def event(self, name: str, members: Mapping[str, int | str]) -> None:
+        if self._events:
+            self._print({"schema_version": "1.0", "event": name, **members})
+
+    def done(self, given: argparse.Namespace, report: Report, duration_ms: int) -> None:
+        figures = asdict(report)
+        chunks = {name: figures.pop(name) for name in ("embedded", "upserted", "deleted")}
+        status = "planned" if given.dry_run else "done"
+        self._print({**self._head(given, status), "documents": figures, "chunks": chunks, "duration_ms": duration_ms})
+
+    def failed(self, given: argparse.Namespace, reason: str) -> int:
+        self._print({**self._head(given, "failed"), "error": reason})
+        print(f"seed failed: {reason}", file=sys.stderr)  # noqa: T201
+        return 1
+
+    def _head(self, given: argparse.Namespace, status: str) -> dict[str, object]:
+        return {"schema_version": "1.0", "status": status, "tenant": given.tenant, "vector": given.vector}
+
+    def _print(self, document: Mapping[str, object]) -> None:
+        print(orjson.dumps(document).decode(), flush=True)  # noqa: T201 - a job speaks on standard output
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""One seed run: from what the sources hold now to an index that holds exactly that, at the least cost."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from salambot import documents
+from salambot.documents.base import Unreadable
+from salambot.embedders.base import Embedder
+from salambot.knowledge.chunks import PIPELINE, chunk
+from salambot.knowledge.embeddings import Embeddings
+from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
+from salambot.knowledge.sources import SAMPLE, wanted
+from salambot.objects import Objects, StoredObject
+from salambot.vectors.base import VectorStore
+
+BATCH_DOCUMENTS, BATCH_BYTES = 64, 8 * 1024 * 1024
+VECTOR_BATCH = 256
+MANY_REMOVALS = 10
+"""Removing this many documents, and more than half of all, needs an explicit `--prune`."""
+
+_Item = TypeVar("_Item")
+Announce = Callable[[str, Mapping[str, int | str]], None]
+
+
+class RefusedRun(Exception):  # noqa: N818 - nothing went wrong: it needs a decision
+    """The run was not begun, or stopped before it removed anything; the message says what to decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for. `prune` is None where it said nothing."""
+
+    source: str | None = None
+    full: bool = False
+    prune: bool | None = None
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did, or would do: the figures of `salambot seed --json`."""
+
+    seen: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    rejected: list[dict[str, str]] = field(default_factory=list)
+    embedded: int = 0
+    upserted: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    item: StoredObject
+    label: str
+
+
+class Indexer:
+    """A run for one tenant. The caller holds the tenant's lock."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        manifest: Manifest,
+        embeddings: Embeddings,
+        embedder: Embedder,
+        store: VectorStore,
+        announce: Announce,
+    ) -> None:
+        self._objects = objects
+        self._manifest = manifest
+        self._embeddings = embeddings
+        self._embedder = embedder
+        self._store = store
+        self._announce = announce
+        self._report = Report()
+
+    async def run(self, vector: str, options: Options) -> Report:
+        """Bring the index up to date. A crash at any point loses nothing: the next run finishes the job.
+
+        Raises RefusedRun, UnknownSource, EmbeddingError, VectorStoreError, ObjectsUnavailable, DatabaseUnavailable.
+        """
+        await self._refuse_another_embedder(options)
+        entries = await self._manifest.entries()
+        candidates, leftover = await self._compare(entries, options)
+        self._announce("compared", {"seen": self._report.seen, "to_read": len(candidates)})
+        if not options.dry_run:
+            await self._store.prepare()
+        for batch in _batches(candidates):
+            leftover += await self._index(batch, entries, options)
+            self._announce("indexed", {"done": self._report.added + self._report.changed, "total": len(candidates)})
+        await self._remove(leftover, options)
+        if not options.dry_run:
+            await self._fill_store()
+            await self._sweep()
+            await self._manifest.finish(vector, self._embedder.name, self._embedder.dimensions)
+        return self._report
+
+    async def _refuse_another_embedder(self, options: Options) -> None:
+        head = await self._manifest.head()
+        if head.embedder not in {None, self._embedder.name} and not options.full:
+            raise RefusedRun(
+                f"the index was made by the embedder {head.embedder} ({head.dimensions} dimensions), and this is "
+                f"{self._embedder.name} ({self._embedder.dimensions}): --full embeds everything again"
+            )
+
+    async def _compare(self, entries: dict[str, Entry], options: Options) -> tuple[list[_Candidate], list[str]]:
+        """Return what has to be read, and the paths of the manifest that are to go."""
+        want = await wanted(self._objects, options.source)
+        self._report.seen = len(want.documents) + len(want.missing)
+        self._report.rejected += [{"path": path, "reason": "not in the object store"} for path in want.missing]
+        candidates, moved = [], []
+        for path, (item, label) in want.documents.items():
+            entry = entries.get(path)
+            if not documents.is_document(path):
+                self._reject(path, "not a format that is read")
+            elif options.full or entry is None or (entry.etag, entry.pipeline) != (item.etag, PIPELINE):
+                candidates.append(_Candidate(item, label))
+            else:
+                self._report.unchanged += 1
+                if entry.source != label:
+                    moved.append((path, Entry(label, entry.digest, entry.pipeline, entry.etag)))
+        if moved and not options.dry_run:
+            await self._manifest.touch(moved)
+        gone = {SAMPLE, options.source} if options.source is not None and options.source != SAMPLE else {options.source}
+        leftover = [
+            path
+            for path, entry in entries.items()
+            if path not in want.documents and (options.source is None or entry.source in gone)
+        ]
+        return candidates, leftover
+
+    async def _index(self, batch: Sequence[_Candidate], entries: dict[str, Entry], options: Options) -> list[str]:
+        """Index one batch; return the paths that the manifest knows and that cannot be read any more."""
+        contents = await asyncio.gather(*(self._objects.read(candidate.item.path) for candidate in batch))
+        ready, touched, unreadable = [], [], []
+        for candidate, content in zip(batch, contents, strict=True):
+            path, known = candidate.item.path, entries.get(candidate.item.path)
+            digest = hashlib.sha256(content or b"").digest()
+            entry = Entry(candidate.label, digest, PIPELINE, candidate.item.etag)
+            if known is not None and (known.digest, known.pipeline) == (digest, PIPELINE) and not options.full:
+                touched.append((path, entry))
+                continue
+            try:
+                ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
+            except Unreadable as reason:
+                self._reject(path, str(reason))
+                unreadable += [path] if known is not None else []
+        self._report.unchanged += len(touched)
+        self._report.added += sum(document.path not in entries for document in ready)
+        self._report.changed += sum(document.path in entries for document in ready)
+        await self._write(ready, touched, options)
+        return unreadable
+
+    def _read(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
+        if content is None:
+            raise Unreadable("it went while this ran")
+        document = documents.parse(item.path, content)
+        metadata = {**document.metadata, "source": entry.source}
+        uri = self._objects.uri(item.path)
+        return IndexedDocument(item.path, entry, document.title, uri, item.modified, metadata, chunk(document))
+
+    async def _write(
+        self, ready: Sequence[IndexedDocument], touched: Sequence[tuple[str, Entry]], options: Options
+    ) -> None:
+        texts = {piece.digest: piece.embedded for document in ready for piece in document.chunks}
+        if options.dry_run:
+            known = set() if options.full else await self._embeddings.known(list(texts))
+            self._report.embedded += len(texts.keys() - known)
+            return
+        if touched:
+            await self._manifest.touch(touched)
+        if ready:
+            await self._provide_vectors(texts, again=options.full)
+            await self._manifest.commit(ready)
+
+    async def _provide_vectors(self, texts: Mapping[bytes, str], *, again: bool = False) -> None:
+        """Embed what is not embedded, and give the store what it lacks; in this order, so a crash repeats little."""
+        digests = list(texts)
+        known = set() if again else await self._embeddings.known(digests)
+        new = [digest for digest in digests if digest not in known]
+        for part in _slices(new):
+            vectors = await self._embedder.embed([texts[digest] for digest in part])
+            await self._embeddings.keep(part, vectors)
+            self._report.embedded += len(part)
+            self._announce("embedded", {"chunks": self._report.embedded})
+        stored = set() if again else await self._embeddings.stored(digests)
+        for part in _slices([digest for digest in digests if digest not in stored]):
+            loaded, vectors = await self._embeddings.load(part)
+            real = np.flatnonzero(vectors.any(axis=1)).tolist()  # a chunk of stop words only has no direction
+            await self._store.upsert(self._tenant, [loaded[row] for row in real], vectors[real])
+            await self._embeddings.mark_stored(part)
+            self._report.upserted += len(part)
+            self._announce("upserted", {"chunks": self._report.upserted})
+
+    async def _remove(self, leftover: Sequence[str], options: Options) -> None:
+        if options.prune is False or not leftover:
+            return
+        many = len(leftover) >= MANY_REMOVALS and len(leftover) > self._report.seen
+        if options.prune is None and many:
+            raise RefusedRun(
+                f"this would remove {len(leftover)} documents, more than half of all: "
+                "--prune removes them, --no-prune keeps them"
+            )
+        self._report.removed = len(leftover)
+        if not options.dry_run:
+            for part in _slices(leftover):
+                await self._manifest.remove(part)
+            self._announce("removed", {"documents": len(leftover)})
+
+    async def _fill_store(self) -> None:
+        """Give the store what it lacks of the whole index: after a switch of stores, or a crash."""
+        while chunks := await self._embeddings.unstored(VECTOR_BATCH):
+            await self._provide_vectors(dict(chunks))
+
+    async def _sweep(self) -> None:
+        """Delete the vectors that no chunk has any more."""
+        while digests := await self._embeddings.unused(VECTOR_BATCH):
+            await self._store.delete(self._tenant, digests)
+            await self._embeddings.forget(digests)
+            self._report.deleted += len(digests)
+            self._announce("swept", {"chunks": self._report.deleted})
+        await self._embeddings.drop_unused()
+
+    def _reject(self, path: str, reason: str) -> None:
+        self._report.rejected.append({"path": path, "reason": reason})
+
+    @property
+    def _tenant(self) -> str:
+        return self._manifest.tenant
+
+
+def _batches(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
+    """Bound what is in memory at once, whatever the corpus."""
+    batch: list[_Candidate] = []
+    size = 0
+    for candidate in candidates:
+        if batch and (len(batch) >= BATCH_DOCUMENTS or size + candidate.item.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(candidate)
+        size += candidate.item.size
+    if batch:
+        yield batch
+
+
+def _slices(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    for start in range(0, len(items), VECTOR_BATCH):
+        yield list(items[start : start + VECTOR_BATCH])

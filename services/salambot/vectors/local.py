@@ -1,0 +1,71 @@
+"""pgvector in the same Postgres: half precision, HNSW by inner product, isolated by row-level security."""
+
+import re
+from collections.abc import Sequence
+
+from salambot.database import Pool, tenant_transaction, unavailable_as_problem
+from salambot.embedders.base import Embedder, Vectors
+from salambot.vectors.base import Hit, Vector
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._:@/-]{1,80}")
+
+
+class LocalVectors:
+    """The table `vectors`. Each embedder has a partial index of its own, for its number of dimensions."""
+
+    def __init__(self, pool: Pool, embedder: Embedder) -> None:
+        if not _PLAIN_NAME.fullmatch(embedder.name):
+            raise ValueError("an embedder's name stands in SQL: letters, digits and . _ : @ / - only")
+        self.name = f"local/{embedder.name}"
+        self._pool = pool
+        self._embedder = embedder.name
+        self._type = f"halfvec({embedder.dimensions})"
+        # The planner matches the partial index only when it sees the embedder as a literal.
+        self._search = f"""
+            SELECT digest, -((embedding::{self._type}) <#> $1::real[]::{self._type}) AS similarity
+            FROM vectors WHERE embedder = '{embedder.name}' AND tenant = $3
+            ORDER BY (embedding::{self._type}) <#> $1::real[]::{self._type} LIMIT $2"""  # noqa: S608 - checked above
+
+    async def prepare(self) -> None:
+        """Create the HNSW index of this embedder where it is missing."""
+        index = re.sub(r"\W", "_", f"vectors_{self._embedder}")[:63]
+        with unavailable_as_problem():
+            await self._pool.execute(
+                f"CREATE INDEX IF NOT EXISTS {index} ON vectors USING hnsw ((embedding::{self._type}) halfvec_ip_ops) "
+                f"WHERE embedder = '{self._embedder}'"
+            )
+
+    async def upsert(self, tenant: str, digests: Sequence[bytes], vectors: Vectors) -> None:
+        """Write vectors in one transaction."""
+        rows = [(tenant, self._embedder, digest, row.tolist()) for digest, row in zip(digests, vectors, strict=True)]
+        async with tenant_transaction(self._pool, tenant) as rows_of_tenant:
+            await rows_of_tenant.executemany(
+                """
+                INSERT INTO vectors (tenant, embedder, digest, embedding) VALUES ($1, $2, $3, $4::real[]::halfvec)
+                ON CONFLICT (tenant, embedder, digest) DO UPDATE SET embedding = excluded.embedding""",
+                rows,
+            )
+
+    async def delete(self, tenant: str, digests: Sequence[bytes]) -> None:
+        """Delete vectors in one transaction."""
+        async with tenant_transaction(self._pool, tenant) as rows_of_tenant:
+            await rows_of_tenant.execute(
+                "DELETE FROM vectors WHERE tenant = $1 AND embedder = $2 AND digest = ANY($3)",
+                tenant,
+                self._embedder,
+                list(digests),
+            )
+
+    async def search(self, tenant: str, vector: Vector, limit: int) -> list[Hit]:
+        """Search; the scan goes on until `limit` rows of this tenant are found, however many others there are."""
+        async with tenant_transaction(self._pool, tenant) as rows_of_tenant:
+            found = await rows_of_tenant.fetch(self._search, vector.tolist(), limit, tenant)
+        return [Hit(row["digest"], float(row["similarity"])) for row in found]
+
+    async def close(self) -> None:
+        """The pool belongs to whoever opened it."""
+
+
+def open_store(pool: Pool, embedder: Embedder) -> LocalVectors:
+    """Return the store; it has no settings."""
+    return LocalVectors(pool, embedder)
