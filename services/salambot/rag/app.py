@@ -1,0 +1,73 @@
+"""rag: finds the passages that answer a question, in the index of one tenant."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from salambot import cache, database, problems
+from salambot.application import Check, service_app
+from salambot.embedders import open_embedder
+from salambot.messages import IndexState, SearchRequest, TenantName
+from salambot.rag.search import Searcher
+from salambot.rag.settings import RagSettings
+from salambot.vectors import open_store
+
+
+def create_app(settings: RagSettings | None = None) -> FastAPI:
+    """Build the service; without `settings` it reads its environment."""
+    chosen = settings or RagSettings()
+    redis = cache.connect(chosen.redis_url.get_secret_value())
+    embedder = open_embedder(chosen.embedder)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = app.state.pool = await database.connect(chosen.postgres_url.get_secret_value())
+        store = open_store(chosen.vector, pool, embedder)
+        app.state.searcher = Searcher(
+            pool, redis, store, embedder, floor=chosen.search_floor, cache_s=chosen.search_cache_s
+        )
+        yield
+        await store.close()
+        await embedder.close()
+        await redis.aclose()
+        await pool.close()
+
+    async def postgres() -> None:
+        if not await database.is_reachable(app.state.pool):
+            raise database.unavailable()
+
+    async def ping() -> None:
+        await redis.ping()
+
+    checks = (Check("postgres", postgres), Check("redis", ping, matters=False))
+    app = service_app("rag", chosen, lifespan=lifespan, checks=checks)
+    database.install(app)
+    app.post("/internal/search")(_search)
+    app.get("/internal/index")(_index)
+    return app
+
+
+async def _search(request: Request) -> Response:
+    """Answer a SearchRequest with RetrievedPassages."""
+    started = time.perf_counter()
+    try:
+        asked = SearchRequest.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise problems.invalid(error) from error
+    found: bytes = await request.app.state.searcher.search(asked)
+    took_ms = round((time.perf_counter() - started) * 1000, 2)
+    return Response(b'{"results":%b,"took_ms":%.2f}' % (found, took_ms), media_type="application/json")
+
+
+async def _index(request: Request, tenant: Annotated[TenantName, Query()]) -> IndexState:
+    """Tell what a tenant's index holds."""
+    async with database.tenant_transaction(request.app.state.pool, tenant) as rows:
+        row = await rows.fetchrow("SELECT vector, documents, chunks FROM index_state WHERE tenant = $1", tenant)
+    if row is None:
+        return IndexState(tenant=tenant, vector="none", documents=0, chunks=0)
+    return IndexState(tenant=tenant, vector=row["vector"] or "none", documents=row["documents"], chunks=row["chunks"])

@@ -1,0 +1,105 @@
+"""Candidates from the two searches, read in one snapshot: a document is seen as it was or as it is, never half."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+from salambot.database import Connection, Pool, tenant_transaction
+from salambot.messages import Passage
+from salambot.rag.question import Question, Weighed, weigh
+from salambot.vectors.base import Hit
+
+LIMIT = 50
+"""Candidates of each search; with a filter FILTERED, because many will not pass it."""
+FILTERED = 400
+_VARIANT, _CONCEPT = 0.6, 0.7
+"""Of a term's idf: a skeleton or a concept stands for more than was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage with what each search thought of it; None where that search did not find it."""
+
+    passage: Passage
+    terms: frozenset[str]
+    bm25: float | None
+    similarity: float | None
+
+
+async def gather_candidates(
+    pool: Pool, tenant: str, question: Question, hits: Sequence[Hit], wanted: Mapping[str, str]
+) -> tuple[Weighed, list[Candidate]]:
+    """Return the question weighed by this index, and the passages that match it or were hit, unordered."""
+    async with tenant_transaction(pool, tenant) as rows:
+        weighed = await _weigh(rows, tenant, question)
+        similarities = {hit.digest: hit.similarity for hit in hits}
+        found = await rows.fetch(
+            _CANDIDATES,
+            tenant,
+            list(weighed.terms),
+            [weight * _worth(term) for term, weight in weighed.terms.items()],
+            list(similarities),
+            FILTERED if wanted else LIMIT,
+            orjson.dumps(dict(wanted)).decode(),
+        )
+    return weighed, [
+        Candidate(
+            passage=_passage(tenant, row),
+            terms=frozenset(row["terms"]),
+            bm25=row["bm25"],
+            similarity=similarities.get(row["digest"]),
+        )
+        for row in found
+    ]
+
+
+async def _weigh(rows: Connection, tenant: str, question: Question) -> Weighed:
+    counted = await rows.fetch(_FREQUENCIES, tenant, question.terms)
+    frequencies = {row["term"]: row["chunks"] for row in counted}
+    chunks = frequencies.pop("", 0)
+    return weigh(question, frequencies, chunks)
+
+
+def _worth(term: str) -> float:
+    return {"~": _VARIANT, "#": _CONCEPT}.get(term[0], 1.0)
+
+
+def _passage(tenant: str, row: asyncpg.Record) -> Passage:
+    heading = row["heading"]
+    metadata: dict[str, str] = orjson.loads(row["metadata"])
+    if heading:
+        metadata["heading"] = heading
+        text = f"## {heading.rsplit(' > ', 1)[-1]}\n\n{row['text']}"
+    else:
+        text = row["text"]
+    metadata["updated_at"] = row["updated"]
+    return Passage(
+        id=f"{tenant}/{row['path']}#{row['number']}",
+        score=0.0,
+        title=row["title"],
+        text=text,
+        uri=row["uri"],
+        language=row["language"],
+        chunk=row["number"],
+        metadata=metadata,
+    )
+
+
+_FREQUENCIES = """
+    SELECT term, count(*) AS chunks FROM postings WHERE tenant = $1 AND term = ANY($2) GROUP BY term
+    UNION ALL SELECT '', chunks FROM index_state WHERE tenant = $1"""
+_CANDIDATES = """
+    WITH lexical AS (
+      SELECT chunk, sum(postings.weight * asked.weight)::float8 AS bm25
+      FROM unnest($2::text[], $3::float8[]) AS asked(term, weight)
+      JOIN postings ON postings.tenant = $1 AND postings.term = asked.term
+      GROUP BY chunk ORDER BY bm25 DESC LIMIT $5
+    ), found AS (
+      SELECT key, bm25 FROM chunks JOIN lexical ON key = chunk WHERE tenant = $1
+      UNION SELECT key, bm25 FROM chunks LEFT JOIN lexical ON key = chunk WHERE tenant = $1 AND digest = ANY($4))
+    SELECT bm25, digest, path, number, heading, text, language, chunks.metadata, terms, title, uri,
+      to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated
+    FROM found JOIN chunks USING (key) JOIN documents USING (tenant, path)
+    WHERE tenant = $1 AND metadata @> $6::jsonb"""

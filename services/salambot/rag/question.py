@@ -1,0 +1,80 @@
+"""A question, analysed once: its tokens, what each weighs in this index, and how much of it a passage covers."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from salambot.language import detect
+from salambot.messages import Language
+from salambot.text.analysis import Token, analyse
+
+LOOKED_AT = 2000
+"""Characters: a longer message hardly asks one thing."""
+_MOST_TOKENS = 48
+_STEM, _VARIANT, _CONCEPT = 1.0, 0.75, 0.8
+"""What a match by the word's own stem, by another form of it, and by its meaning are worth."""
+_UNKNOWN = 0.55
+"""Of the highest weight: a word that no document holds is as often filler as it is the point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`tokens` is empty when nothing was asked: an emoji, a greeting, punctuation."""
+
+    text: str
+    language: Language
+    tokens: tuple[Token, ...]
+
+    @property
+    def terms(self) -> list[str]:
+        """Every term to look up."""
+        return list(dict.fromkeys(term for token in self.tokens for term in (*token.forms, *token.concepts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A question against one index: the weight of each token, and of each term."""
+
+    question: Question
+    tokens: tuple[float, ...]
+    terms: Mapping[str, float]
+
+    def coverage(self, terms: Collection[str]) -> float:
+        """Return how much of the question's weight a passage with these terms covers, 0 to 1."""
+        total = sum(self.tokens)
+        if not total:
+            return 0.0
+        pairs = zip(self.question.tokens, self.tokens, strict=True)
+        return sum(weight * _match(token, terms) for token, weight in pairs) / total
+
+
+def ask(text: str) -> Question:
+    """Analyse a question."""
+    looked_at = text[:LOOKED_AT]
+    language = detect(looked_at)
+    return Question(looked_at, language, tuple(dict.fromkeys(analyse(looked_at, language)))[:_MOST_TOKENS])
+
+
+def weigh(question: Question, frequencies: Mapping[str, int], chunks: int) -> Weighed:
+    """Weigh a question by how many of the index's `chunks` hold each term."""
+    terms = {term: _idf(count, chunks) for term, count in frequencies.items()}
+    unknown = _UNKNOWN * _idf(0, chunks)
+    return Weighed(question, tuple(_token_weight(token, terms, unknown) for token in question.tokens), terms)
+
+
+def _idf(count: int, chunks: int) -> float:
+    return math.log(1 + (max(chunks, count) - count + 0.5) / (count + 0.5))
+
+
+def _token_weight(token: Token, terms: Mapping[str, float], unknown: float) -> float:
+    """The rarest form decides: a stem that stands in few documents says more than a concept that stands in many."""
+    known: Sequence[float] = [terms[term] for term in (*token.forms, *token.concepts) if term in terms]
+    return max(known) if known else unknown
+
+
+def _match(token: Token, terms: Collection[str]) -> float:
+    if token.forms[0] in terms:
+        return _STEM
+    if any(concept in terms for concept in token.concepts):
+        return _CONCEPT
+    return _VARIANT if any(form in terms for form in token.forms[1:]) else 0.0
