@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="salambot.jobs.seed_kb", description=__doc__)
     parser.add_argument("--tenant", required=True, type=_tenant)
     depth = parser.add_mutually_exclusive_group()
-    depth.add_argument("--incremental", dest="full", action="store_false", default=False, help="only what changed (the default)")
+    depth.add_argument(
+        "--incremental", dest="full", action="store_false", default=False, help="only what changed (the default)"
+    )
     depth.add_argument("--full", action="store_true", help="everything, embeddings too")
     parser.add_argument("--vector", choices=VECTORS, help="default: $VECTOR, else local")
     parser.add_argument("--source", metavar="LABEL", help="only the documents that this source lists")

@@ -97,9 +97,8 @@ _CANDIDATES = """
       JOIN postings ON postings.tenant = $1 AND postings.term = asked.term
       GROUP BY chunk ORDER BY bm25 DESC LIMIT $5
     ), found AS (
-      SELECT key, bm25 FROM chunks JOIN lexical ON key = chunk WHERE tenant = $1
-      UNION SELECT key, bm25 FROM chunks LEFT JOIN lexical ON key = chunk WHERE tenant = $1 AND digest = ANY($4))
-    SELECT bm25, digest, path, number, heading, text, language, chunks.metadata, terms, title, uri,
+      SELECT chunk AS key FROM lexical UNION SELECT key FROM chunks WHERE tenant = $1 AND digest = ANY($4))
+    SELECT bm25, chunks.digest, path, number, heading, text, language, metadata, terms, title, uri,
       to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated
-    FROM found JOIN chunks USING (key) JOIN documents USING (tenant, path)
+    FROM found JOIN chunks USING (key) JOIN documents USING (tenant, path) LEFT JOIN lexical ON lexical.chunk = key
     WHERE tenant = $1 AND metadata @> $6::jsonb"""
