@@ -129,12 +129,19 @@ class GenerateResponse(Message):
     trace_id: str
 
 
+def _number(given: object) -> object:
+    """Refuse text and truth values, which pydantic would convert; 3.0 is an integer to JSON Schema."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise ValueError("a number is needed")  # noqa: TRY004 - pydantic reports ValueError
+    return given
+
+
 class SearchRequest(Message):
     """`POST /v1/search/query`, and `/internal/search` between services. `filter` matches metadata exactly."""
 
     query: WrittenText
     tenant: TenantName
-    top_k: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
+    top_k: Annotated[int, Field(ge=1, le=20), BeforeValidator(_number)] = 3
     filter: Annotated[dict[str, str], Field(max_length=16)] = {}
 
 
