@@ -24,6 +24,15 @@ from salambot_cli.model.topology import SERVICES
 MakeEnvironment = Callable[..., Environment]
 PORTS = {"gateway": 18080, "orchestrateur": 18081, "nlu": 18082, "rag": 18083, "postgres": 15432, "redis": 16379}
 NASTY = "p$a${s}s'w\"o#r d\\n\nسلام é\\"
+OF_THE_NETWORK: dict[str, dict[str, str]] = {
+    "gateway": {
+        "ORCHESTRATEUR_URL": "http://orchestrateur:8081",
+        "RAG_URL": "http://rag:8083",
+        "NEAR_PEERS": "compose",
+    },
+    "orchestrateur": {"RAG_URL": "http://rag:8083", "NLU_URL": "http://nlu:8082"},
+}
+"""What compose/docker-compose.yml sets by itself."""
 FACTS = ComposeFacts(
     project="salambot-demo-0123",
     image="salambot:0123",
@@ -33,10 +42,10 @@ FACTS = ComposeFacts(
 VALUES = {name: f"{name.lower()}-sentinel" for name in EXAMPLES} | {"OPENAI_API_KEY": NASTY}
 
 
-def compose_config(folder: Path, *options: str) -> Any:  # noqa: ANN401 - Compose's own document
+def compose_config(folder: Path) -> Any:  # noqa: ANN401 - Compose's own document
     """Ask the real Compose what it makes of the files in a folder. It needs no engine for that."""
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
-    command = ["docker", "compose", *options, "config", "--format", "json"]
+    command = ["docker", "compose", "config", "--format", "json"]
     done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -66,7 +75,7 @@ def test_each_service_gets_its_variables_and_no_other(
     assert config["name"] == "salambot-demo-0123"
     for service in SERVICES:
         expected = {name: v.reveal() for name, v in variables_for(environment, service).items()}
-        assert config["services"][service]["environment"] == expected
+        assert config["services"][service]["environment"] == OF_THE_NETWORK.get(service, {}) | expected
     local = {part for part in ("postgres", "redis") if environment.placements[part] == "local"}  # type: ignore[index]
     assert set(config["services"]) == {*SERVICES, "migrate", *local}
 
@@ -107,7 +116,7 @@ def test_secrets_as_files_leave_no_value_in_any_rendered_file(
         environ = config["services"][service].get("environment", {})
         given_as_files = {secret["source"] for secret in config["services"][service].get("secrets", [])}
         expected = variables_for(environment, service)
-        assert set(environ) | given_as_files == set(expected)
+        assert (set(environ) | given_as_files) - set(OF_THE_NETWORK.get(service, {})) == set(expected)
         assert given_as_files == {name for name, v in expected.items() if isinstance(v.value, Secret)}
 
 
