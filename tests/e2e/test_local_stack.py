@@ -1,0 +1,253 @@
+"""One stack on embedded parts, from nothing to an answer, through every command that looks at it."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import httpx
+import psutil
+import pytest
+
+from tests.stack import Project, make_project
+
+pytestmark = pytest.mark.xdist_group("local-stack")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = make_project(tmp_path_factory.mktemp("shop"))
+    document = project.json("up")
+    assert document["status"] == "ready"
+    yield project
+    project.run("down")
+    assert project.processes() == []
+
+
+@pytest.fixture(scope="module")
+def url(project: Project) -> str:
+    return str(project.json("status")["services"]["gateway"]["url"])
+
+
+def pid_of(project: Project, service: str) -> int:
+    return int(project.json("status")["services"][service]["pid"])
+
+
+def test_up_again_changes_nothing(project: Project) -> None:
+    before = {process.pid for process in project.processes()}
+    document = project.json("up")
+    assert {step["status"] for step in document["steps"]} <= {"unchanged", "done"}
+    assert all(
+        step["status"] == "unchanged"
+        for step in document["steps"]
+        if step["id"].startswith("start.") and step["id"] != "start.migrate"
+    )
+    assert {process.pid for process in project.processes()} == before
+
+
+def test_document_of_up_has_the_fields_of_the_contract(project: Project) -> None:
+    document = project.json("up")
+    assert set(document) == {
+        "schema_version", "status", "runtime", "topology", "tenant", "services", "components", "public_url", "steps",
+        "duration_ms",
+    }  # fmt: skip
+    assert (document["runtime"], document["topology"], document["tenant"], document["public_url"]) == (
+        "process",
+        ["local"],
+        "demo",
+        None,
+    )
+    assert set(document["services"]) == {"gateway", "orchestrateur", "nlu", "rag"}
+    assert set(document["components"]) == {
+        "postgres",
+        "redis",
+        "vector",
+        "objects",
+        "secrets",
+        "telemetry",
+        "llm",
+        "tunnel",
+    }
+    for service in document["services"].values():
+        assert service["health"] == "healthy"
+        assert psutil.pid_exists(service["pid"])
+        assert re.fullmatch(r"http://localhost:\d+", service["url"])
+    assert (
+        document["components"]["postgres"]
+        == {"placement": "local", "health": "healthy"} | document["components"]["postgres"]
+    )
+
+
+def test_everything_listens_on_loopback_only(project: Project) -> None:
+    addresses = [
+        connection.laddr.ip
+        for process in project.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(addresses) >= 6
+    assert set(addresses) == {"127.0.0.1"}
+
+
+def test_state_is_private_and_no_argument_holds_a_secret(project: Project) -> None:
+    assert project.state.stat().st_mode & 0o777 == 0o700
+    keys = list((project.state / "keys").iterdir())
+    assert keys
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in keys)
+    lines = [" ".join(process.cmdline()) for process in project.processes()]
+    assert not [line for line in lines for key in keys if key.read_text().strip() in line]
+
+
+def test_smoke_passes_and_speaks_json_and_junit(project: Project, tmp_path: Path) -> None:
+    document = project.json("smoke", "--junit", str(tmp_path / "smoke.xml"))
+    assert document["status"] == "pass"
+    assert [check["id"] for check in document["checks"]] == [
+        "health", "generate", "search", "generate.refuses-anonymous", "search.refuses-other-tenant", "metrics",
+    ]  # fmt: skip
+    assert all(check["status"] == "pass" and isinstance(check["latency_ms"], int) for check in document["checks"])
+    suite = ET.parse(tmp_path / "smoke.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("6", "0")
+
+
+@pytest.mark.parametrize(
+    ("question", "languages"),
+    [
+        ("C'est quoi votre politique de remboursement ?", {"fr"}),
+        ("شنو هي سياسة الإرجاع؟", {"ary", "ar"}),
+        ("bghit nrje3 lcommande, kifach?", {"ary-Latn", "ary"}),
+    ],
+)
+def test_chat_answers_from_the_right_document_in_the_language_asked(
+    project: Project, question: str, languages: set[str]
+) -> None:
+    document = project.json("chat", question)
+    data = document["data"]
+    assert data["language"] in languages
+    assert data["provider"] == "local"
+    assert data["citations"]
+    assert re.search(
+        "remb|retour|return|refund|irja|إرجاع",
+        data["citations"][0]["uri"] + data["citations"][0]["title"],
+        re.IGNORECASE,
+    )
+    assert data["reply"].strip()
+
+
+def test_chat_says_that_it_does_not_know(project: Project) -> None:
+    data = project.json("chat", "Quelle est la capitale du Japon ?")["data"]
+    assert data["citations"] == []
+    assert data["language"] == "fr"
+
+
+def test_chat_on_a_pipe_prints_the_reply_alone(project: Project) -> None:
+    done = project.run("chat", "Bonjour SalamBot")
+    assert done.stdout.strip()
+    assert "\x1b" not in done.stdout
+
+
+def test_conversation_reads_prompts_from_standard_input(project: Project) -> None:
+    done = project.run("chat", stdin="Bonjour\nexit\n")
+    assert done.stdout.strip()
+
+
+def test_curl_requests_of_the_original_work_with_the_dev_token(url: str) -> None:
+    headers = {"Authorization": "Bearer dev-token", "X-SalamBot-Tenant": "demo"}
+    body = {
+        "schema_version": "1.0", "tenant": "demo", "channel": "webchat", "message_id": "msg_smoke",
+        "correlation_id": "corr_smoke", "timestamp": "2025-08-14T10:00:00Z", "locale": "fr-MA",
+        "data": {"prompt": "Bonjour", "context": []},
+    }  # fmt: skip
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+        assert client.get("/health").json()["status"] == "ok"
+        reply = client.post("/v1/generate/reply", json=body)
+        assert reply.status_code == 200
+        assert reply.json()["data"]["language"] == "fr"
+        found = client.post("/v1/search/query", json={"query": "politique remboursement", "tenant": "demo", "top_k": 3})
+        assert found.status_code == 200
+        assert found.json()["results"]
+
+
+def test_minted_token_opens_its_own_tenant_only(project: Project, url: str) -> None:
+    mine, other = (project.run("token", "--tenant", name).stdout.strip() for name in ("demo", "other"))
+    query = {"query": "livraison", "tenant": "demo"}
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        assert (
+            client.post("/v1/search/query", json=query, headers={"Authorization": f"Bearer {mine}"}).status_code == 200
+        )
+        assert (
+            client.post("/v1/search/query", json=query, headers={"Authorization": f"Bearer {other}"}).status_code == 403
+        )
+        theirs = client.post(
+            "/v1/search/query", json=query | {"tenant": "other"}, headers={"Authorization": f"Bearer {other}"}
+        )
+        assert (theirs.status_code, theirs.json()["results"]) == (200, [])
+
+
+def test_status_tells_all_at_a_glance(project: Project) -> None:
+    document = project.json("status")
+    assert document["status"] == "ready"
+    text = project.run("status").stdout
+    assert text.count("● healthy") == 12
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_killed_service_is_healed_alone(project: Project) -> None:
+    before = {name: pid_of(project, name) for name in ("nlu", "rag", "orchestrateur")}
+    psutil.Process(before["nlu"]).kill()
+    document = project.json("up")
+    after = {name: document["services"][name]["pid"] for name in before}
+    assert after["nlu"] != before["nlu"]
+    assert (after["rag"], after["orchestrateur"]) == (before["rag"], before["orchestrateur"])
+    assert project.json("smoke")["status"] == "pass"
+
+
+def test_logs_are_merged_and_filtered(project: Project) -> None:
+    lines = [json.loads(line) for line in project.run("logs", "--json").stdout.splitlines()]
+    assert {"gateway", "postgres", "rag"} <= {line["source"] for line in lines}
+    times = [line["time"] for line in lines]
+    assert times == sorted(times)
+    assert all(datetime.fromisoformat(time).tzinfo for time in times)
+    only = project.run("logs", "postgres", "--grep", "ready to accept").stdout
+    assert "ready to accept connections" in only
+    assert "gateway" not in only
+
+
+def test_seed_is_incremental(project: Project, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("# Parking\n\nLe parking du magasin de Fès est gratuit pendant deux heures.\n")
+    (docs / "b.md").write_text("# Ascenseur\n\nUn ascenseur mène au deuxième étage du magasin.\n")
+    first = project.json("seed", str(docs))
+    assert (first["status"], first["tenant"], first["vector"]) == ("done", "demo", "local")
+    assert first["documents"] == {
+        "seen": 2,
+        "added": 2,
+        "changed": 0,
+        "unchanged": 0,
+        "removed": first["documents"]["removed"],
+        "rejected": [],
+    }
+    again = project.json("seed", str(docs))
+    assert (again["documents"]["unchanged"], again["chunks"]["embedded"]) == (2, 0)
+    (docs / "b.md").unlink()
+    assert project.json("seed", str(docs))["documents"]["removed"] == 1
+    assert "deux heures" in project.json("chat", "Le parking est-il gratuit à Fès ?")["data"]["reply"]
+
+
+def test_second_up_is_told_who_holds_the_lock(project: Project) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom salambot_cli.outside.lock import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 'up'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(project.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        said = project.run("up", status=1).stderr
+        assert f"pid {holder.pid} on " in said
+        holder.communicate("")

@@ -1,0 +1,81 @@
+"""A project in a folder of its own, and the `salambot` command run in it the way a person would."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ALL_AUTO = "[ports]\n" + "".join(f'{name} = "auto"\n' for name in ("gateway", "orchestrateur", "nlu", "rag"))
+SECONDS = 150
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a `salambot.toml`, where no default port is taken."""
+
+    folder: Path
+
+    def run(
+        self, *words: str, status: int | None = 0, stdin: str = "", **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `salambot words…`; check its exit status unless that is None."""
+        done = subprocess.run(
+            command(*words),
+            cwd=self.folder,
+            env=os.environ | environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert status is None or done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *words: str, status: int | None = 0, **environ: str) -> dict[str, Any]:
+        """Run a command with --json; return its one document."""
+        text = self.run(*words, "--json", status=status, **environ).stdout
+        document: dict[str, Any] = json.loads(text)
+        assert document["schema_version"] == "1.0"
+        return document
+
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            command(*words), cwd=self.folder, env=os.environ | environ, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self.folder / ".salambot"
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of this project, however it was started."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            places = [process.cwd(), *process.cmdline()]
+        except psutil.Error:
+            return False
+        return process.pid != os.getpid() and any(str(self.folder) in place for place in places)
+
+
+def command(*words: str) -> list[str]:
+    """Return the command line of `salambot words…`."""
+    return [sys.executable, "-m", "salambot_cli", *words]
+
+
+def make_project(folder: Path, toml: str = "") -> Project:
+    """Write a configuration with free ports, and what else it should hold."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "salambot.toml").write_text(f'runtime = "process"\n{toml}\n{ALL_AUTO}')
+    return Project(folder)
