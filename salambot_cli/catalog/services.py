@@ -56,7 +56,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "INTERNAL_TOKEN": (_use(*SERVICES),),
     "LOG_LEVEL": (_use(*SERVICES),),
     "POSTGRES_URL": (_use("gateway", "orchestrateur", "rag"),),
-    "REDIS_URL": (_use("gateway", "orchestrateur"),),
+    "REDIS_URL": (_use("gateway", "orchestrateur", "rag"),),
     # the public edge
     "PUBLIC_BASE_URL": (_use("gateway"),),
     "JWT_AUDIENCE": (_use("gateway"),),

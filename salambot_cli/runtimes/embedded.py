@@ -135,7 +135,7 @@ async def _initdb(data: Path, password: Secret) -> None:
     await _single_user(
         data,
         "postgres",
-        f"CREATE ROLE {_ROLE} LOGIN PASSWORD '{password.reveal()}';\n\nCREATE DATABASE {_DATABASE} OWNER {_ROLE};\n\n",
+        f"CREATE ROLE {_ROLE} LOGIN CREATEROLE PASSWORD '{password.reveal()}';\n\nCREATE DATABASE {_DATABASE} OWNER {_ROLE};\n\n",
     )
     await _single_user(data, _DATABASE, "CREATE EXTENSION vector;\n\n")
 

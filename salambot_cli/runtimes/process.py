@@ -43,6 +43,7 @@ class ProcessRuntime:
 
     def __init__(self) -> None:
         self._launched = False
+        self._launching = asyncio.Lock()
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: only components that are placed locally."""
@@ -99,7 +100,8 @@ class ProcessRuntime:
     async def start(self, environment: Environment, part: str) -> StartResult:
         """Start one part under the supervisor, which is started first if there is none."""
         client = SupervisorClient(environment.state)
-        self._launched = await client.launch() or self._launched
+        async with self._launching:
+            self._launched = await client.launch() or self._launched
         unit = await asyncio.to_thread(self._unit, environment, part)
         return cast("StartResult", await client.ensure(unit))
 
@@ -170,7 +172,8 @@ class ProcessRuntime:
         del prune
         client = SupervisorClient(environment.state)
         running = await client.status()
-        names = [*cast("dict[str, object]", running["units"])] if running else []
+        units = cast("dict[str, object]", running["units"]) if running else {}
+        names = [name for name in reversed([*units]) if name != "migrate"]
         await client.shutdown()
         if volumes:
             await asyncio.to_thread(shutil.rmtree, environment.state / "data", ignore_errors=True)
