@@ -4,12 +4,25 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from salambot_cli.model.errors import ExitStatus, Interrupted
 
 _Result = TypeVar("_Result")
+_Parameters = ParamSpec("_Parameters")
 _last_resort: list[Callable[[], None]] = []
+
+
+async def to_the_end(
+    function: Callable[_Parameters, _Result], *words: _Parameters.args, **named: _Parameters.kwargs
+) -> _Result:
+    """Run blocking work in a thread; an interrupt waits for its end, so that nothing is written after the undoing."""
+    work = asyncio.create_task(asyncio.to_thread(function, *words, **named))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise
 
 
 def on_second_signal(action: Callable[[], None]) -> None:

@@ -135,7 +135,9 @@ async def _initdb(data: Path, password: Secret) -> None:
     await _single_user(
         data,
         "postgres",
-        f"CREATE ROLE {_ROLE} LOGIN CREATEROLE PASSWORD '{password.reveal()}';\n\nCREATE DATABASE {_DATABASE} OWNER {_ROLE};\n\n",
+        # CREATEROLE: the migrations make the role without privileges that tenants' transactions change to.
+        f"CREATE ROLE {_ROLE} LOGIN CREATEROLE PASSWORD '{password.reveal()}';\n\n"
+        f"CREATE DATABASE {_DATABASE} OWNER {_ROLE};\n\n",
     )
     await _single_user(data, _DATABASE, "CREATE EXTENSION vector;\n\n")
 

@@ -16,6 +16,7 @@ from salambot_cli.model.topology import SERVICES, Service
 from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.files import private_folder, unwritable
+from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.outside.keys import generated_secrets, identity_provider
 from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
@@ -62,8 +63,8 @@ class ProcessRuntime:
 
     async def prepare(self, environment: Environment) -> Environment:
         """Settle ports, make the environment's own secrets and keys, initialise the local database."""
-        own = await asyncio.to_thread(generated_secrets, environment.root)
-        jwks = await asyncio.to_thread(identity_provider, environment.root)
+        own = await to_the_end(generated_secrets, environment.root)
+        jwks = await to_the_end(identity_provider, environment.root)
         settled = await self._settle_ports(environment)
         ports = {name: cast("int", port) for name, port in settled.ports.items()}
         private_folder(environment.state / "data")
@@ -102,7 +103,7 @@ class ProcessRuntime:
         client = SupervisorClient(environment.state)
         async with self._launching:
             self._launched = await client.launch() or self._launched
-        unit = await asyncio.to_thread(self._unit, environment, part)
+        unit = await to_the_end(self._unit, environment, part)
         return cast("StartResult", await client.ensure(unit))
 
     def _unit(self, environment: Environment, part: str) -> Unit:

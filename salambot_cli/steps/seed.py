@@ -1,6 +1,5 @@
 """`seed`: the user's documents, or the sample ones, into the object store and the index."""
 
-import asyncio
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.documents import mirror_to_folder, source_label
+from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.runtimes.base import Runtime, objects_folder
 from salambot_cli.steps.base import Run
 
@@ -76,7 +76,7 @@ async def seed(runtime: Runtime, environment: Environment, request: SeedRequest)
         SalamBotError: the job failed; its own last words are the reason.
     """
     if not request.dry_run:
-        await asyncio.to_thread(
+        await to_the_end(
             mirror_to_folder,
             request.path,
             objects_folder(environment),
