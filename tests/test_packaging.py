@@ -1,10 +1,12 @@
 """What is published: the locks follow pyproject.toml, and a wheel works by itself in an empty folder."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,31 @@ def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None
     )
     assert answer.stdout.split() == [str(site / f"salambot_cli/_assets/{name}") for name in ("templates", "compose")]
     assert list(empty.iterdir()) == []
+
+
+def imported_modules(folder: Path) -> dict[str, str]:
+    """Return each top-level module from outside the standard library that the code imports when it runs -> where."""
+    found: dict[str, str] = {}
+    for path in folder.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        for branch in ast.walk(tree):
+            if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test):
+                branch.body = []
+        for node in ast.walk(tree):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules = [node.module]
+            found |= {module.split(".")[0]: str(path) for module in modules}
+    return {module: at for module, at in found.items() if module not in sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("folder", ["salambot_cli", "services/salambot"])
+def test_what_the_code_imports_is_locked(checkout: Path, folder: str) -> None:
+    homes, locked = packages_distributions(), pins("requirements.lock")
+    missing = {
+        module: at
+        for module, at in imported_modules(checkout / folder).items()
+        if module not in {"salambot", "salambot_cli"}
+        and not any(canonicalize_name(home) in locked for home in homes.get(module, []))
+    }
+    assert missing == {}, "name it in pyproject.toml, then run tools/lock"
