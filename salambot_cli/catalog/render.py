@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -25,8 +25,9 @@ _PREPARED_BY: Mapping[Service, tuple[Component, ...]] = {
     "gateway": ("redis",),
     "orchestrateur": ("redis",),
     "nlu": (),
-    "rag": (),
+    "rag": ("redis",),
 }
+CONFIG_LABEL = "io.salambot.config"
 _HEADER = re.compile(r"# Rendered by salambot (?P<version>\S+)[^\n]* sha256:(?P<hash>[0-9a-f]{64})\n")
 
 
@@ -51,8 +52,8 @@ class ComposeFacts:
     """Where secrets stand as files, outside the project; None hands them over as variables."""
     mounts: Mapping[Service, tuple[Mount, ...]] = field(default_factory=dict)
     extra_hosts: tuple[str, ...] = ()
-    user_file: bool = False
-    """Whether the owner has a `compose.local.yml`, which comes last."""
+    user_file: str | None = None
+    """The text of the owner's `compose.local.yml`, which comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def render_compose(environment: Environment, facts: ComposeFacts) -> dict[str, s
     With `facts.secrets_folder` no secret's value is in any of them.
     """
     return {
-        "docker-compose.yml": with_header(asset("compose/docker-compose.yml").read_text(encoding="utf-8")),
+        "docker-compose.yml": with_header(_base()),
         "docker-compose.override.yml": with_header(_override(environment, facts)),
         ".env": with_header(_env(environment, facts)),
     }
@@ -108,50 +109,78 @@ def is_untouched(text: str) -> bool:
     return header is not None and hashlib.sha256(text[header.end() :].encode()).hexdigest() == header["hash"]
 
 
+def config_label(environment: Environment, facts: ComposeFacts) -> dict[str, str]:
+    """Return the value of CONFIG_LABEL for each container: it changes with anything that the container depends on."""
+    return {name: container.labels[CONFIG_LABEL] for name, container in _containers(environment, facts).items()}
+
+
 def _override(environment: Environment, facts: ComposeFacts) -> str:
-    database = variables_for(environment, "orchestrateur")
-    services: dict[str, _Container] = {
-        **{str(name): _container(environment, facts, name) for name in SERVICES},
-        "migrate": _migrate(environment, facts, {"POSTGRES_URL": database["POSTGRES_URL"]}),
-        **{str(part): _local_part(facts, part) for part in local_parts(environment)},
-    }
     secrets = {}
     if facts.secrets_folder:
         secrets = {name: str(facts.secrets_folder / name) for name in secret_files(environment, facts)}
+    services = _containers(environment, facts)
     return _templates().get_template("docker-compose.override.yml.j2").render(services=services, secrets=secrets)
 
 
-def _container(environment: Environment, facts: ComposeFacts, service: Service) -> _Container:
-    variables = variables_for(environment, service)
-    return _Container(
-        environment=_references(_handed_over(variables.values(), facts)),
-        secrets=_as_files(variables, facts),
-        volumes=facts.mounts.get(service, ()),
-        depends_on=tuple(part for part in _PREPARED_BY[service] if environment.placement(part) == "local"),
-        extra_hosts=facts.extra_hosts,
-        labels=_fingerprint(variables, facts),
-    )
+def _containers(environment: Environment, facts: ComposeFacts) -> dict[str, _Container]:
+    database = {"POSTGRES_URL": variables_for(environment, "orchestrateur")["POSTGRES_URL"]}
+    needs_database: tuple[Component, ...] = ("postgres",)
+    return {
+        **{
+            str(name): _service(environment, facts, name, variables_for(environment, name), _PREPARED_BY[name])
+            for name in SERVICES
+        },
+        # The job sees what orchestrateur sees of the database.
+        "migrate": _service(environment, facts, "orchestrateur", database, needs_database),
+        **{str(part): _local_part(facts, part) for part in local_parts(environment)},
+    }
 
 
-def _migrate(environment: Environment, facts: ComposeFacts, variables: Mapping[str, Variable]) -> _Container:
-    return _Container(
+def _service(
+    environment: Environment,
+    facts: ComposeFacts,
+    name: Service,
+    variables: Mapping[str, Variable],
+    needs: tuple[Component, ...],
+) -> _Container:
+    container = _Container(
         environment=_references(_handed_over(variables.values(), facts)),
         secrets=_as_files(variables, facts),
-        volumes=facts.mounts.get("orchestrateur", ()),
-        depends_on=("postgres",) if environment.placement("postgres") == "local" else (),
+        volumes=facts.mounts.get(name, ()),
+        depends_on=tuple(part for part in needs if environment.placement(part) == "local"),
         extra_hosts=facts.extra_hosts,
-        labels=_fingerprint(variables, facts),
     )
+    return _labelled(container, variables, facts, facts.image)
 
 
 def _local_part(facts: ComposeFacts, part: Component) -> _Container:
     name = PASSWORDS[part]
     variables = {name: Variable(name, facts.passwords[name], "generated")}
     if facts.secrets_folder is None:
-        return _Container(_references([name]))
-    # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
-    environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
-    return _Container(environment, (name,), labels=_fingerprint(variables, facts))
+        container = _Container(_references([name]))
+    else:
+        # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
+        environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
+        container = _Container(environment, (name,))
+    return _labelled(container, variables, facts, "")
+
+
+def _labelled(container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, image: str) -> _Container:
+    """Add the fingerprint of everything that goes into a container, the content of its secrets included.
+
+    Compose compares labels, but not the content of files. The hash is keyed with a password of the environment:
+    nobody can try values against it.
+    """
+    digest = hmac.new(facts.passwords["POSTGRES_PASSWORD"].reveal().encode(), digestmod="sha256")
+    values = [f"{name}={variable.reveal()}" for name, variable in variables.items()]
+    for text in (_base(), facts.user_file or "", image, repr(sorted(facts.ports.items())), repr(container), *values):
+        digest.update(f"{len(text)}:{text}".encode())
+    return replace(container, labels={CONFIG_LABEL: digest.hexdigest()})
+
+
+@cache
+def _base() -> str:
+    return asset("compose/docker-compose.yml").read_text(encoding="utf-8")
 
 
 def _handed_over(variables: Iterable[Variable], facts: ComposeFacts) -> list[str]:
@@ -168,19 +197,6 @@ def _as_files(variables: Mapping[str, Variable], facts: ComposeFacts) -> tuple[s
     return tuple(name for name, variable in variables.items() if isinstance(variable.value, Secret))
 
 
-def _fingerprint(variables: Mapping[str, Variable], facts: ComposeFacts) -> dict[str, str]:
-    """Make Compose recreate a container whose secret file changed: it compares labels, not the content of files.
-
-    The hash is keyed with a password of the environment: nobody can try values against it.
-    """
-    if facts.secrets_folder is None:
-        return {}
-    digest = hmac.new(facts.passwords["POSTGRES_PASSWORD"].reveal().encode(), digestmod="sha256")
-    for name in _as_files(variables, facts):
-        digest.update(f"{name}={variables[name].reveal()}\0".encode())
-    return {"io.salambot.secrets": digest.hexdigest()}
-
-
 def _env(environment: Environment, facts: ComposeFacts) -> str:
     variables: dict[str, Variable] = {}
     for service in SERVICES:
@@ -188,7 +204,7 @@ def _env(environment: Environment, facts: ComposeFacts) -> str:
     files = ["docker-compose.yml", "docker-compose.override.yml"]
     compose = {
         "COMPOSE_PROJECT_NAME": facts.project,
-        "COMPOSE_FILE": ":".join([*files, *(["../../compose.local.yml"] if facts.user_file else [])]),
+        "COMPOSE_FILE": ":".join([*files, *(["../../compose.local.yml"] if facts.user_file is not None else [])]),
         "COMPOSE_PROFILES": ",".join(local_parts(environment)),
         "SALAMBOT_IMAGE": facts.image,
         "SALAMBOT_BUILD_CONTEXT": "./image",

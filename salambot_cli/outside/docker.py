@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ _UP_SECONDS = 600
 _BUILD_SECONDS = 1800
 _GRACE_SECONDS = 10
 _LINE_BYTES = 1024 * 1024
+_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 T = TypeVar("T")
 Phase = Literal["created", "running", "restarting", "exited", "dead", "paused", "removing"]
 
@@ -37,7 +39,7 @@ class Container:
     health: str | None
     pid: int | None
     started: datetime | None
-    config_hash: str
+    labels: Mapping[str, str]
     out_of_memory: bool = False
 
     @property
@@ -83,8 +85,7 @@ class Project:
         )
 
     def _command(self, *arguments: str) -> list[str]:
-        command = self.client().client_config.docker_compose_cmd
-        return [*(str(part) for part in command), "--ansi", "never", *arguments]
+        return [*(str(part) for part in self.client().client_config.docker_compose_cmd), *arguments]
 
     async def build(self, service: str) -> None:
         """Build the image of a service. Raises DockerError with the lines of the step that failed."""
@@ -99,14 +100,6 @@ class Project:
         if ended.status != 0:
             raise DockerError(f"{service} cannot be started", _last_lines(ended.errors, 4), f"salambot logs {service}")
 
-    async def config_hashes(self) -> dict[str, str]:
-        """Return the hash that Compose gives the configuration of each service."""
-        ended = await run_docker(self._command("config", "--hash", "*"), _QUICK_SECONDS)
-        if ended.status != 0:
-            why = _last_lines(ended.errors, 4)
-            raise DockerError("Compose refuses the rendered files", why, "salambot render --diff")
-        return dict(line.split(maxsplit=1) for line in ended.output.splitlines() if line)
-
     async def remove(self, *services: str) -> None:
         """Stop and remove the containers of some services."""
         await run_docker(self._command("rm", "--stop", "--force", *services), _UP_SECONDS)
@@ -119,7 +112,7 @@ class Project:
         """Return the last log lines of one service."""
         command = self._command("logs", "--no-color", "--no-log-prefix", "--tail", str(count), service)
         ended = await run_docker(command, _QUICK_SECONDS)
-        return tuple(line for line in ended.output.splitlines() if line.strip())[-count:]
+        return tuple(line for line in _plain(ended.output).splitlines() if line.strip())[-count:]
 
     async def log_lines(self, sources: tuple[str, ...], *, since: str | None, follow: bool) -> AsyncIterator[str]:
         """Yield raw log lines: `service-1  | 2026-01-05T09:12:44.120123456Z text`."""
@@ -128,7 +121,7 @@ class Project:
         try:
             if process.stdout is not None:
                 async for line in process.stdout:
-                    yield line.decode(errors="replace").rstrip("\n")
+                    yield _plain(line.decode(errors="replace")).rstrip("\n")
         finally:
             await _end(process)
 
@@ -164,7 +157,7 @@ def _seen(container: "WhalesContainer") -> Container:
         health=state.health.status if state.health else None,
         pid=state.pid or None,
         started=started,
-        config_hash=labels.get("com.docker.compose.config-hash", ""),
+        labels=labels,
         out_of_memory=bool(state.oom_killed),
     )
 
@@ -287,6 +280,11 @@ def docker_environment(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if name not in hidden and not is_known(name) and not name.startswith("COMPOSE_")
     }
+
+
+def _plain(text: str) -> str:
+    """Leave out terminal controls (ECMA-48 CSI): Compose clears the line even where there is no terminal."""
+    return _CONTROLS.sub("", text)
 
 
 def _last_lines(text: str, count: int) -> str:

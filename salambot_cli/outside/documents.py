@@ -106,4 +106,5 @@ def _listed_before(target: Path, label: str) -> list[str]:
 def _list_now(target: Path, label: str, keys: tuple[str, ...]) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     listing = {"label": label, "keys": keys, "uploaded_at": now}
-    replace_file(target / _SOURCES / f"{label}.json", json.dumps(listing, ensure_ascii=False, indent=1))
+    # The job may run in a container, as another user; the folder above keeps everybody else out.
+    replace_file(target / _SOURCES / f"{label}.json", json.dumps(listing, ensure_ascii=False, indent=1), mode=0o644)

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from salambot_cli.model.errors import PrerequisiteError
@@ -14,6 +15,7 @@ _FILES = ("Dockerfile", "healthcheck.py", "requirements.lock")
 _TAG_DIGITS = 12
 
 
+@cache
 def image_tag() -> str:
     """Name the image by the hash of everything it is built from: the same content is never built twice."""
     digest = hashlib.sha256()

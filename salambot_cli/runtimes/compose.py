@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from salambot_cli.catalog.render import is_untouched, local_parts, render_compose, secret_files
+from salambot_cli.catalog.render import (
+    CONFIG_LABEL,
+    config_label,
+    is_untouched,
+    local_parts,
+    render_compose,
+    secret_files,
+)
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.topology import SERVICES, Service
@@ -40,7 +47,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("redis", "migrate"),
     "orchestrateur": ("redis", "migrate"),
     "nlu": (),
-    "rag": ("migrate",),
+    "rag": ("redis", "migrate"),
 }
 """What a service needs before it can start; that its peers are there shows in its own readiness."""
 
@@ -56,7 +63,7 @@ class ComposeRuntime:
         self._compose_lock = asyncio.Lock()
         self._look_lock = asyncio.Lock()
         self._seen: tuple[float, dict[str, Container]] = (-1.0, {})
-        self._hashes: dict[str, str] = {}
+        self._wanted: dict[str, str] = {}
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: the image first, then only components that are placed locally."""
@@ -97,7 +104,7 @@ class ComposeRuntime:
         if part == IMAGE:
             return await self._image(environment, project)
         before = (await self._look(project)).get(part)
-        current = before is not None and before.config_hash == self._hashes.get(part)
+        current = before is not None and before.labels.get(CONFIG_LABEL) == self._wanted.get(part)
         if before is not None and current and before.is_ready:
             return "unchanged"
         async with self._compose_lock:
@@ -112,7 +119,7 @@ class ComposeRuntime:
         if built:
             await asyncio.to_thread(assemble_context, project.folder / "image")
             await project.build("gateway")
-        self._hashes = await project.config_hashes()
+        self._wanted = await asyncio.to_thread(config_label, environment, facts)
         return "started" if built else "unchanged"
 
     def _write(self, environment: Environment) -> None:

@@ -2,12 +2,13 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from salambot_cli.catalog.endpoints import postgres_url, redis_url, with_query
 from salambot_cli.catalog.render import ComposeFacts, Mount, local_parts
+from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import DEFAULT_PORTS, SERVICES, Service
@@ -20,8 +21,6 @@ from salambot_cli.runtimes.base import objects_folder
 _INSIDE = "/run/salambot"
 _OBJECTS = "/var/lib/salambot/objects"
 _OWN = ("INTERNAL_TOKEN", "USER_HASH_KEY", "META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET")
-_DATABASE_READERS: tuple[Service, ...] = ("gateway", "orchestrateur", "rag")
-_REDIS_READERS: tuple[Service, ...] = ("gateway", "orchestrateur")
 
 
 def rendered_folder(root: Path) -> Path:
@@ -97,6 +96,7 @@ def compose_facts(environment: Environment) -> ComposeFacts:
     """Return what Compose needs beside the variables. Ports have to be settled."""
     own = generated_secrets(environment.root)
     project = project_name(environment)
+    own_file = environment.root / "compose.local.yml"
     return ComposeFacts(
         project=project,
         image=image_tag(),
@@ -104,14 +104,14 @@ def compose_facts(environment: Environment) -> ComposeFacts:
         passwords={name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
         secrets_folder=secrets_folder(project) if environment.placement("secrets") == "aws" else None,
         mounts=_mounts(environment),
-        user_file=(environment.root / "compose.local.yml").is_file(),
+        user_file=own_file.read_text(encoding="utf-8") if own_file.is_file() else None,
     )
 
 
 def _mounts(environment: Environment) -> dict[Service, tuple[Mount, ...]]:
     mounts: dict[Service, tuple[Mount, ...]] = dict.fromkeys(SERVICES, ())
 
-    def add(services: tuple[Service, ...], source: Path, target: str) -> None:
+    def add(services: Iterable[Service], source: Path, target: str) -> None:
         for service in services:
             mounts[service] = (*mounts[service], Mount(source, target))
 
@@ -120,9 +120,9 @@ def _mounts(environment: Environment) -> dict[Service, tuple[Mount, ...]]:
     if environment.placement("objects") == "local":
         add(("orchestrateur",), objects_folder(environment), _OBJECTS)
     if environment.placement("postgres") == "cloud" and environment.postgres_ca:
-        add(_DATABASE_READERS, folder / "postgres-ca.pem", f"{_INSIDE}/postgres-ca.pem")
+        add(readers(environment, "POSTGRES_URL"), folder / "postgres-ca.pem", f"{_INSIDE}/postgres-ca.pem")
     if environment.placement("redis") == "cloud" and environment.redis_ca:
-        add(_REDIS_READERS, folder / "redis-ca.pem", f"{_INSIDE}/redis-ca.pem")
+        add(readers(environment, "REDIS_URL"), folder / "redis-ca.pem", f"{_INSIDE}/redis-ca.pem")
     return mounts
 
 

@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from salambot_cli.catalog.quoting import compose_env, compose_yaml
-from salambot_cli.catalog.render import ComposeFacts, Mount, is_untouched, render_compose, render_example, secret_files
+from salambot_cli.catalog.render import (
+    ComposeFacts,
+    Mount,
+    config_label,
+    is_untouched,
+    render_compose,
+    render_example,
+    secret_files,
+)
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.catalog.validate import EXAMPLES
 from salambot_cli.model.environment import Environment
@@ -120,19 +128,28 @@ def test_secrets_as_files_leave_no_value_in_any_rendered_file(
         assert given_as_files == {name for name, v in expected.items() if isinstance(v.value, Secret)}
 
 
-@needs_compose
-def test_a_changed_secret_changes_only_the_services_that_read_it(
-    make_environment: MakeEnvironment, tmp_path: Path
+@pytest.mark.parametrize("topology", [("t2",), ("t2", "t3")])
+@pytest.mark.parametrize(
+    ("name", "value", "concerned"),
+    [
+        ("OPENAI_API_KEY", "sk-rotated", {"nlu"}),
+        ("S3_BUCKET", "another", {"orchestrateur", "rag"}),
+        ("META_APP_SECRET", "rotated", {"gateway"}),
+        ("LOG_LEVEL", "DEBUG", set(SERVICES)),
+    ],
+)
+def test_a_changed_variable_concerns_only_the_services_that_read_it(
+    make_environment: MakeEnvironment,
+    tmp_path: Path,
+    topology: tuple[str, ...],
+    name: str,
+    value: str,
+    concerned: set[str],
 ) -> None:
-    def hashes(values: dict[str, str]) -> dict[str, str]:
-        facts = replace(FACTS, secrets_folder=tmp_path)
-        environment = make_environment("t2", "t3", variables=values)
-        write(tmp_path, render_compose(environment, facts))
-        config = compose_config(tmp_path)["services"]
-        return {name: service.get("labels", {}).get("io.salambot.secrets", "") for name, service in config.items()}
-
-    before, after = hashes(VALUES), hashes({**VALUES, "OPENAI_API_KEY": "sk-rotated"})
-    assert {name for name in before if before[name] != after[name]} == {"nlu"}
+    facts = replace(FACTS, secrets_folder=tmp_path if "t3" in topology else None)
+    before = config_label(make_environment(*topology, variables=VALUES), facts)
+    after = config_label(make_environment(*topology, variables={**VALUES, name: value}), facts)
+    assert {part for part in before if before[part] != after[part]} == concerned
 
 
 @needs_compose

@@ -41,7 +41,7 @@ def test_t1_as_in_the_original_page(make_environment: MakeEnvironment) -> None:
     assert "OPENAI_API_KEY" in got["nlu"]
     assert not got["nlu"] & ({"POSTGRES_URL", "REDIS_URL", "PUBLIC_BASE_URL"} | index)
     assert not got["gateway"] & ({"OPENAI_API_KEY"} | index)
-    assert not got["rag"] & {"OPENAI_API_KEY", "REDIS_URL", "PUBLIC_BASE_URL"}
+    assert not got["rag"] & {"OPENAI_API_KEY", "PUBLIC_BASE_URL"}
     assert not any("QDRANT_API_KEY" in names for names in got.values())
 
 
