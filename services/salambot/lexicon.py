@@ -5,7 +5,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-DARIJA_FUNCTION_WORDS = _words(
+DARIJA_WORDS = _words(
     """
     شنو شنوا شنا شناهو شناهي شنوهو اشنو اش واش بغيت بغيتي بغينا بغيتو بغا بغات كنبغي نبغي تبغي مابغيتش كيفاش
     ديال ديالي ديالك ديالكم ديالو ديالها ديالنا ديالهم دابا بزاف فين فينا فينكم منين شحال بشحال علاش علاه كاين
@@ -14,33 +14,24 @@ DARIJA_FUNCTION_WORDS = _words(
     مزيان مزيانه واخا لاباس لباس بلاصه شكون فوقاش وقتاش امتا ايمتا عافاك عفاك عافاكم كتديرو كياخد كيبقي كتاخد
     كيكون كتكون كندير كيدير كتدير ندير ديرو دير مزال مازال باقي شي شويه خويا ختي لالا ولا نقدر تقدر تقدرو يمكنلي
     كانت ملي فاش باش عندو عندكوم ديما هنا تما حداكم تاني زوين زوينه خايب سميتي كيفاه قداش نعاود عاود دغيا هاك
-    گاع ݣاع قبيله البارح غدا ليوم اليوما سلام
+    گاع ݣاع قبيله البارح غدا ليوم اليوما سلام هضر نهضر صيفط صيفطو صيفطت نصيفط فلوس لفلوس فلوسي كوموند كوموندا
+    لاكوموند ليفريزون طوموبيل تليفون نخلص خلصت تخلص نتسنى كنتسنى تسنيت كتوصلو كتبيعو كتقبلو كتخدمو كتحلو كتسدو
+    كيوصل نشري شريت كنشري نبدل نبدلو تبدلو وصلاتني وصلات ماوصلاتش ماوصلتش ماوصلنيش مهرس مهرسه خاسر حانوت الحانوت
     """
 )
-DARIJA_CONTENT_WORDS = _words(
-    """
-    هضر نهضر صيفط صيفطو صيفطت نصيفط فلوس لفلوس فلوسي كوموند كوموندا لاكوموند ليفريزون طوموبيل تليفون نخلص خلصت
-    تخلص نتسنى كنتسنى تسنيت كتوصلو كتبيعو كتقبلو كتخدمو كتحلو كتسدو كيوصل نشري شريت كنشري نبدل نبدلو تبدلو
-    وصلاتني وصلات ماوصلاتش ماوصلتش ماوصلنيش مهرس مهرسه خاسر حانوت الحانوت
-    """
-)
-DARIJA_WORDS = DARIJA_FUNCTION_WORDS | DARIJA_CONTENT_WORDS
 """Words of Darija in Arabic script, folded (see `fold_arabic`), that standard Arabic does not use in that sense."""
 
-STANDARD_ARABIC_FUNCTION_WORDS = _words(
+STANDARD_ARABIC_WORDS = _words(
     """
     ما ماذا هل اين متي كيف لماذا كم اريد ارغب اود احتاج يمكنني يمكن استطيع هذا هذه ذلك تلك التي الذي الذين ليس
     ليست لدي لديكم لديك سوف لقد قد لن لم ان انا نحن عن اي ايه نعم فضلك فضلكم السلام عليكم شكرا لكم يرجي الرجاء
-    خلال عند بعد قبل كيفيه اذا لكن ايضا جدا حول كما ينبغي يجب عبر الي مرحبا صباح مساء الخير اهلا هي هو في من على
-    علي مع او لا ها
+    خلال عند بعد قبل كيفيه اذا لكن ايضا جدا حول كما ينبغي يجب عبر الي مرحبا صباح مساء الخير اهلا على توصلون
+    تبيعون تقبلون اتواصل تواصل طلبيتي طلبي
     """
-)
-STANDARD_ARABIC_WORDS = (STANDARD_ARABIC_FUNCTION_WORDS - _words("هي هو في من علي مع او لا ها")) | _words(
-    "تقبلون تبيعون توصلون اتواصل تواصل طلبيتي طلبي"
 )
 """Words of standard Arabic, folded, that Darija mostly says otherwise."""
 
-ARABIZI_FUNCTION_WORDS = _words(
+ARABIZI_WORDS = _words(
     """
     bghit bghiti bghina bghito bgha bghat kanbghi nbghi tbghi wach wax chno chnou chnu chnuwa shno shnou chniya
     chnahiya chnahowa achno achnou ach kifach kifash kifax kifaxe dyal dyali dyalek dyalk dyalkom dyalo dyalha
@@ -55,22 +46,17 @@ ARABIZI_FUNCTION_WORDS = _words(
     katdiro sahbi lyoum lyouma lyom ghedda ghda ghadda lbareh lbar7 m3a ila ana nta nti ntouma ntoma ntuma bla
     chi chwiya chouia bach bax fach mli meli mazal mazala ba9i ba9a dima hna hnaya temma ta7ad walo walou wala
     wla nqder n9der ne9der nakder nqdar n9dar te9dro tqdro t9dro kayhder lwe9t lwa9t smiti smiytkom golou gallia
-    galo s7i7 bsa7 bssah mn men f bikhir mrhba mer7ba merhba sba7 sbah lkhir masa2 akhouya a5ouya
-    """
-)
-ARABIZI_CONTENT_WORDS = _words(
-    """
-    sift sifet sifto siftou siyfet mouchkil mochkil mouchkila mochkila lflous flous floss flousi taman ttaman
-    tman lkhlas khlas nkhles nkhless nkhelles nkhalles nkhlles khlest khelast tawsil twsil ttawsil lcommande
-    lkomande lkomand lakomand kommand komand nrje3 nraje3 rje3 rja3 traj3o nbddel nbedel nbeddel nbdel tbdel
-    tbadlo kantsna kantsenna ntsna tsenit wslat wslatni waslat weslat mawslatch mawsaltch mawslatnich tkhdem
-    khdam khdama khdamin mherres mherresa mharsa khasra khaser 3ayn nchri nechri chrit chrina tchri ldar dar
-    lmdina mdina hanout 7anout katqblo kat9blo katwslo katwsslo katwesslo katbi3o katbi3ou katkhdmo nhder hder
+    galo s7i7 bsa7 bssah mn men f bikhir mrhba mer7ba merhba sba7 sbah lkhir masa2 akhouya a5ouya sift sifet
+    sifto siftou siyfet mouchkil mochkil mouchkila mochkila lflous flous floss flousi taman ttaman tman lkhlas
+    khlas nkhles nkhless nkhelles nkhalles nkhlles khlest khelast tawsil twsil ttawsil lcommande lkomande
+    lkomand lakomand kommand komand nrje3 nraje3 rje3 rja3 traj3o nbddel nbedel nbeddel nbdel tbdel tbadlo
+    kantsna kantsenna ntsna tsenit wslat wslatni waslat weslat mawslatch mawsaltch mawslatnich tkhdem khdam
+    khdama khdamin mherres mherresa mharsa khasra khaser 3ayn nchri nechri chrit chrina tchri ldar dar lmdina
+    mdina hanout 7anout katqblo kat9blo katwslo katwsslo katwesslo katbi3o katbi3ou katkhdmo nhder hder
     lmouchkil lmochkil l7anout lhanout swiya
     """
 )
-ARABIZI_WORDS = ARABIZI_FUNCTION_WORDS | ARABIZI_CONTENT_WORDS
-"""Words of Darija in Latin script, without accents. The function words carry no meaning of their own."""
+"""Words of Darija in Latin script, without accents."""
 
 AMBIGUOUS_ARABIZI_WORDS = _words(
     """

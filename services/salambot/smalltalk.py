@@ -11,9 +11,8 @@ Courtesy = Literal["greeting", "thanks", "farewell", "nothing"]
 
 _WORD = re.compile(r"[^\W_]+")
 _HOW_ARE_YOU = re.compile(r"\bhow (?:are you|is it going|do you do)\b")
-_SHORT = 7
 _LONGEST = 8
-"""Words: who says fewer than the first may lean on what was said; who says more than the second wants something."""
+"""Words: whoever says more wants something."""
 _KINDS: tuple[tuple[Courtesy, frozenset[str]], ...] = (
     ("thanks", THANKS_WORDS),
     ("farewell", FAREWELL_WORDS),
@@ -39,11 +38,6 @@ def opens_with_greeting(prompt: str) -> bool:
     """Tell whether a longer message starts by a greeting, which deserves one back."""
     words = _words_of(prompt)
     return bool(words) and words[0] in GREETING_WORDS
-
-
-def is_follow_up(prompt: str) -> bool:
-    """Tell whether a prompt is so short that it may lean on what was said before."""
-    return len(prompt.split(maxsplit=_SHORT)) < _SHORT
 
 
 def _is_courteous(word: str) -> bool:

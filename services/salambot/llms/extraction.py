@@ -9,8 +9,11 @@ from typing import get_args
 
 from salambot.language import detect
 from salambot.messages import Language, Passage
-from salambot.terms import Alternatives, question_terms, text_terms
+from salambot.text.analysis import Token, analyse
 
+LOOKED_AT = 2_000
+"""Characters of a question: a longer message hardly asks one thing."""
+_MOST_WORDS = 48
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$")
 _QUESTION = re.compile(r"^(?:\*\*|__)?(?:[QسF]\s*[:.-]\s*)?(.{3,160}[?؟])(?:\*\*|__)?$")
 _ANSWER_MARK = re.compile(r"^(?:\*\*)?(?:R|A|ج)\s*[:.-](?:\*\*)?\s+")
@@ -25,6 +28,10 @@ _READABLE: dict[Language, tuple[str, ...]] = {
     "en": ("en",),
 }
 """The languages that answer a prompt without an excuse, the best first."""
+_BY_MEANING = 0.8
+"""What a word is worth that is found by another form of it, or by its meaning."""
+_ENOUGH, _ENOUGH_WITH_HEADING = 0.5, 0.3
+"""How much of a question a section must cover to answer it: less where its heading speaks of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class Answer:
     passage: Passage
     section: Section
     score: float
-    covered: frozenset[Alternatives]
+    covered: frozenset[Token]
+    in_heading: frozenset[Token]
 
 
 def is_readable(language: Language, answer: Answer) -> bool:
@@ -54,54 +62,53 @@ def is_readable(language: Language, answer: Answer) -> bool:
 
 def find_answers(question: str, language: Language, passages: Sequence[Passage]) -> list[Answer]:
     """Return the sections that answer, the best first: one, or two where the second covers what the first does not."""
-    asked = question_terms(question, arabizi=language == "ary-Latn")
-    if not asked:
+    asked = list(dict.fromkeys(analyse(question[:LOOKED_AT], language)))[:_MOST_WORDS]
+    candidates = [(passage, section) for passage in passages for section in _sections_of(passage)]
+    if not asked or not candidates:
         return []
-    candidates = [(passage, section) for passage in passages for section in sections(passage)]
     weights = _weights(asked, [section for _, section in candidates])
-    answers = [
-        answer
-        for rank, (passage, section) in enumerate(candidates)
-        if (answer := _judge(passage, section, weights, _preference(language, section) - 0.01 * rank))
-    ]
-    answers.sort(key=lambda answer: -answer.score)
+    judged = (_judge(passage, section, weights, language) for passage, section in candidates)
+    answers = sorted((answer for answer in judged if answer), key=lambda answer: -answer.score)
     return answers[:1] + _complement(answers, language)
 
 
-def _weights(asked: Sequence[Alternatives], found: Sequence[Section]) -> dict[Alternatives, float]:
+def _weights(asked: Sequence[Token], found: Sequence[Section]) -> dict[Token, float]:
     """A word that many sections hold tells little; one that none holds counts in full against all."""
-    return {word: 1 / sqrt(max(1, sum(not word.isdisjoint(section.terms) for section in found))) for word in asked}
+    return {word: 1 / sqrt(max(1, sum(_match(word, section.terms) > 0 for section in found))) for word in asked}
 
 
-def _judge(passage: Passage, section: Section, weights: dict[Alternatives, float], preference: float) -> Answer | None:
-    covered = frozenset(word for word in weights if not word.isdisjoint(section.terms))
-    in_heading = [word for word in covered if not word.isdisjoint(section.heading_terms)]
+def _match(word: Token, terms: frozenset[str]) -> float:
+    if word.forms[0] in terms:
+        return 1.0
+    return _BY_MEANING if not terms.isdisjoint((*word.forms, *word.concepts)) else 0.0
+
+
+def _judge(passage: Passage, section: Section, weights: dict[Token, float], language: Language) -> Answer | None:
     total = sum(weights.values())
-    coverage = sum(weights[word] for word in covered) / total
-    if not (
-        len(covered) == len(weights) or (in_heading and coverage >= 1 / 3) or (len(covered) > 1 and coverage >= 1 / 2)
-    ):
+    coverage = sum(weight * _match(word, section.terms) for word, weight in weights.items()) / total
+    in_heading = frozenset(word for word in weights if _match(word, section.heading_terms))
+    if coverage < (_ENOUGH_WITH_HEADING if in_heading else _ENOUGH):
         return None
-    score = coverage + 0.7 * sum(weights[word] for word in in_heading) / total + preference
-    return Answer(passage, section, score, covered)
+    told_by_heading = sum(weights[word] * _match(word, section.heading_terms) for word in in_heading) / total
+    score = coverage + 0.5 * told_by_heading + 0.5 * passage.score + _preference(language, section)
+    covered = frozenset(word for word in weights if _match(word, section.terms))
+    return Answer(passage, section, score, covered, in_heading)
 
 
 def _preference(language: Language, section: Section) -> float:
     readable = _READABLE[language]
-    return 0.4 - 0.1 * readable.index(section.language) if section.language in readable else 0.0
+    return 0.5 - 0.1 * readable.index(section.language) if section.language in readable else 0.0
 
 
 def _complement(answers: Sequence[Answer], language: Language) -> list[Answer]:
-    first = answers[0] if answers else None
+    """Return the best answer to what the first leaves open, as in "livraison et remboursement"."""
     for answer in answers[1:]:
-        if first is not None and answer.covered - first.covered and is_readable(language, answer):
-            new = answer.covered - first.covered
-            if any(not word.isdisjoint(answer.section.heading_terms) for word in new):
-                return [answer]
+        if answer.in_heading - answers[0].covered and is_readable(language, answer):
+            return [answer]
     return []
 
 
-def sections(passage: Passage) -> tuple[Section, ...]:
+def _sections_of(passage: Passage) -> tuple[Section, ...]:
     """Cut a passage at its headings and questions; a passage without any is one section under its title."""
     return _sections(passage.title, passage.text, passage.language)
 
@@ -115,15 +122,17 @@ def _sections(title: str, text: str, language: str) -> tuple[Section, ...]:
             cuts.append((heading.group(1), []))
         elif stripped:
             cuts[-1][1].append(_plain(stripped))
-    return tuple(_section(heading, "\n".join(lines), language) for heading, lines in cuts if lines)
+    return tuple(_section(title, heading, "\n".join(lines), language) for heading, lines in cuts if lines)
 
 
-def _section(heading: str, body: str, language: str) -> Section:
-    of_passage = language if language in get_args(Language) else None
-    spoken = detect(body, of_passage)
-    arabizi = spoken == "ary-Latn"
-    heading_terms = text_terms(heading, arabizi=arabizi)
-    return Section(body, spoken, heading_terms, heading_terms | text_terms(body, arabizi=arabizi))
+def _section(title: str, heading: str, body: str, language: str) -> Section:
+    known = next((name for name in get_args(Language) if name == language), None) or detect(body)
+    heading_terms = _terms(heading, known)
+    return Section(body, known, heading_terms, heading_terms | _terms(f"{title}\n{body}", known))
+
+
+def _terms(text: str, language: str) -> frozenset[str]:
+    return frozenset(term for token in analyse(text, language) for term in (*token.forms, *token.concepts))
 
 
 def _plain(line: str) -> str:

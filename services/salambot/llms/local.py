@@ -3,11 +3,12 @@
 import re
 from collections.abc import AsyncGenerator, Sequence
 
+from salambot.followup import readings
 from salambot.language import detect
 from salambot.llms.extraction import Answer, find_answers, is_readable
 from salambot.llms.phrases import PHRASES, Phrase
 from salambot.messages import Citation, Completed, ComposeRequest, Delta, Failed, Language, Reply, Usage
-from salambot.smalltalk import courtesy_of, is_follow_up, opens_with_greeting
+from salambot.smalltalk import courtesy_of, opens_with_greeting
 
 MODEL = "extractive-1"
 LONGEST_ANSWER = 900
@@ -36,7 +37,7 @@ class LocalLlm:
 
 def compose(request: ComposeRequest) -> Reply:
     """Compose the reply: a courtesy for a courtesy, else the best answer of the passages, else "I do not know"."""
-    language = _language_of(request)
+    language = detect(request.prompt, request.locale)
     if courtesy := courtesy_of(request.prompt):
         return _reply(request, language, PHRASES[courtesy][language])
     answers = _answers(request, language)
@@ -58,17 +59,11 @@ def shorten(text: str) -> tuple[str, bool]:
     return (text[: ends[-1]] if ends else text[: LONGEST_ANSWER - 1].rsplit(" ", 1)[0] + "…"), False
 
 
-def _language_of(request: ComposeRequest) -> Language:
-    """The prompt's own language; where it has none of its own (`ok`, an emoji), that of the turns before it."""
-    return detect(request.prompt, request.locale)
-
-
 def _answers(request: ComposeRequest, language: Language) -> Sequence[Answer]:
-    answers = find_answers(request.prompt, language, request.passages)
-    said_before = next((turn.content for turn in reversed(request.context) if turn.role == "user"), None)
-    if answers or said_before is None or not is_follow_up(request.prompt):
-        return answers
-    return find_answers(f"{said_before} {request.prompt}", language, request.passages)
+    for reading in readings(request.prompt, request.context):
+        if answers := find_answers(reading, language, request.passages):
+            return answers
+    return []
 
 
 def _reply(

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
+from salambot.followup import readings
 from salambot.hops import Hop
 from salambot.messages import (
     Completed,
@@ -19,7 +20,7 @@ from salambot.messages import (
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.problems import Problem
-from salambot.smalltalk import courtesy_of, is_follow_up
+from salambot.smalltalk import courtesy_of
 
 PASSAGES = 5
 LONGEST_QUERY = 2_000
@@ -73,14 +74,13 @@ class Dialogue:
         )
 
     async def _passages(self, request: ReplyRequest, context: list[Turn]) -> list[Passage]:
-        """Retrieve for the prompt; a short one that finds nothing is tried again with what was asked before it."""
+        """Retrieve for the prompt, a short one with what was asked before it; small talk needs nothing."""
         if courtesy_of(request.prompt) is not None:
             return []
-        found = await self._search(request.tenant, request.prompt)
-        asked_before = next((turn.content for turn in reversed(context) if turn.role == "user"), None)
-        if found or asked_before is None or not is_follow_up(request.prompt):
-            return found
-        return await self._search(request.tenant, f"{asked_before[:LONGEST_QUERY]} {request.prompt}")
+        for reading in readings(request.prompt, context):
+            if found := await self._search(request.tenant, reading):
+                return found
+        return []
 
     async def _search(self, tenant: str, query: str) -> list[Passage]:
         search = SearchRequest(query=query[:LONGEST_QUERY], tenant=tenant, top_k=PASSAGES)
