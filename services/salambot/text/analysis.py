@@ -22,7 +22,7 @@ _ARABIZI_DIGIT = re.compile(r"[a-z][23579]|[23579][a-z]{2}")
 _ELIDED_ARTICLE = re.compile(r"^l(?=[^aeiou\W])")
 _SKELETON, _CONCEPT = "~", "#"
 _SHORT_CONCEPT = 3
-"""A skeleton must have as many consonants before it stands for a concept: shorter ones are too many things."""
+"""A stem or skeleton must be as long before it stands for a concept: `fe` is the stem of fee, and of Fès."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,6 @@ def _concept_forms(word: str) -> Iterator[str]:
         yield from (_SKELETON + form for form in skeletons(word)[:2] if len(form) >= _SHORT_CONCEPT)
         return
     for language in ("fr", "en"):
-        yield from _latin_stems(word, folded, language)
+        yield from (stem for stem in _latin_stems(word, folded, language) if len(stem) >= _SHORT_CONCEPT)
     if _ARABIZI_DIGIT.search(folded):
         yield from (_SKELETON + form for form in skeletons(folded)[:2] if len(form) >= _SHORT_CONCEPT)
