@@ -20,14 +20,15 @@ _ANSWER_MARK = re.compile(r"^(?:\*\*)?(?:R|A|ج)\s*[:.-](?:\*\*)?\s+")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w))")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+")
-_READABLE: dict[Language, tuple[str, ...]] = {
-    "fr": ("fr",),
-    "ar": ("ar", "ary"),
-    "ary": ("ary", "ar"),
-    "ary-Latn": ("ary-Latn", "ary", "ar"),
-    "en": ("en",),
+_PREFERENCE: dict[Language, dict[str, float]] = {
+    "fr": {"fr": 0.5, "en": 0.1},
+    "ar": {"ar": 0.5, "ary": 0.4, "fr": 0.1},
+    "ary": {"ary": 0.5, "ar": 0.4, "fr": 0.1},
+    "ary-Latn": {"ary-Latn": 0.5, "ary": 0.45, "ar": 0.35, "fr": 0.1},
+    "en": {"en": 0.5, "fr": 0.15},
 }
-"""The languages that answer a prompt without an excuse, the best first."""
+"""What an answer gains by its language; from _READABLE on, it answers a prompt without an excuse."""
+_READABLE = 0.3
 _BY_MEANING = 0.8
 """What a word is worth that is found by another form of it, or by its meaning."""
 _ENOUGH, _ENOUGH_WITH_HEADING = 0.5, 0.3
@@ -57,7 +58,7 @@ class Answer:
 
 def is_readable(language: Language, answer: Answer) -> bool:
     """Tell whether an answer stands in a language that fits the prompt's."""
-    return answer.section.language in _READABLE[language]
+    return _PREFERENCE[language].get(answer.section.language, 0.0) >= _READABLE
 
 
 def find_answers(question: str, language: Language, passages: Sequence[Passage]) -> list[Answer]:
@@ -90,14 +91,10 @@ def _judge(passage: Passage, section: Section, weights: dict[Token, float], lang
     if coverage < (_ENOUGH_WITH_HEADING if in_heading else _ENOUGH):
         return None
     told_by_heading = sum(weights[word] * _match(word, section.heading_terms) for word in in_heading) / total
-    score = coverage + 0.5 * told_by_heading + 0.5 * passage.score + _preference(language, section)
+    preference = _PREFERENCE[language].get(section.language, 0.0)
+    score = coverage + 0.7 * told_by_heading + 0.5 * passage.score + preference
     covered = frozenset(word for word in weights if _match(word, section.terms))
     return Answer(passage, section, score, covered, in_heading)
-
-
-def _preference(language: Language, section: Section) -> float:
-    readable = _READABLE[language]
-    return 0.5 - 0.1 * readable.index(section.language) if section.language in readable else 0.0
 
 
 def _complement(answers: Sequence[Answer], language: Language) -> list[Answer]:
