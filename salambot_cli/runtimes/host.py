@@ -41,10 +41,9 @@ def taken_ports(environment: Environment, running: Collection[str]) -> list[str]
 def _taken(service: str, port: int) -> str:
     holder = holder_of(port)
     who = f"pid {holder.pid} ({holder.command})" if holder.pid else "a process that only root can see"
-    variable = f"SALAMBOT_PORTS_{service.upper()}=auto"
     return (
         f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, "
-        f'or run with {variable} (in salambot.toml: [ports] {service} = "auto")'
+        f'or pick another: salambot up --port {service}=auto (in salambot.toml: [ports] {service} = "auto")'
     )
 
 
