@@ -220,7 +220,8 @@ def _migrated(postgres_server: PostgresServer) -> str:
     return "migrated"
 
 
-def _database(server: PostgresServer, template: str) -> Iterator[str]:
+def database_from(server: PostgresServer, template: str) -> Iterator[str]:
+    """Copy a template database; yield the URL of the copy, and drop it."""
     name = f"test_{secrets.token_hex(6)}"
     server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
@@ -232,13 +233,13 @@ def _database(server: PostgresServer, template: str) -> Iterator[str]:
 @pytest.fixture
 def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the URL of a database without a schema, for this test alone."""
-    yield from _database(postgres_server, "template1")
+    yield from database_from(postgres_server, "template1")
 
 
 @pytest.fixture
 def database_url(postgres_server: PostgresServer, _migrated: str) -> Iterator[str]:
     """Return the URL of a database at the newest revision, for this test alone."""
-    yield from _database(postgres_server, _migrated)
+    yield from database_from(postgres_server, _migrated)
 
 
 @pytest.fixture

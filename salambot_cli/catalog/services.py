@@ -96,6 +96,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "AWS_ENDPOINT_URL_S3": (_OBJECTS,),
     # the language model
     "LLM": (_use("nlu"),),
+    "LLM_FALLBACK": (_use("nlu", when=_uses_openai),),
     "OPENAI_API_KEY": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),
     "OPENAI_BASE_URL": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),
     "OPENAI_MODEL": (_use("nlu", when=_uses_openai),),

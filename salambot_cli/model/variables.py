@@ -48,6 +48,7 @@ PLAIN_VARIABLES = frozenset(
         "AWS_CA_BUNDLE",
         "PINECONE_CONTROLLER_HOST",
         "OPENAI_MODEL",
+        "LLM_FALLBACK",
         "OPENAI_EMBEDDING_MODEL",
         "EMBEDDER",
         "RATE_LIMIT_GENERATE",

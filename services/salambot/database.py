@@ -36,6 +36,7 @@ _UNREACHABLE = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server died between two messages of one query
     OSError,
     TimeoutError,
 )

@@ -36,9 +36,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
             stack.push_async_callback(redis.aclose)
             await stack.enter_async_context(rag)
             await stack.enter_async_context(nlu)
-            app.state.pool = await database.connect(
-                chosen.postgres_url.get_secret_value(), ca=chosen.postgres_ca, max_size=12
-            )
+            app.state.pool = await database.connect(chosen.postgres_url.get_secret_value(), max_size=12)
             stack.callback(app.state.pool.terminate)
             conversations = Conversations(app.state.pool, redis)
             app.state.dialogue = Dialogue(chosen, rag, nlu, conversations)
@@ -48,7 +46,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
 
     async def postgres() -> None:
         if not await database.is_reachable(app.state.pool):
-            raise DatabaseUnavailable("postgres does not answer")
+            raise database.unavailable()
 
     async def ping_redis() -> None:
         await redis.ping()

@@ -10,9 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from salambot import tracing
-from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable_as_problem
+from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable, unavailable_as_problem
 from salambot.messages import Message, Reply, ReplyRequest, Turn, utc_now
-from salambot.problems import Problem
 
 REMEMBERED_TURNS = 12
 REMEMBERED_FOR = timedelta(hours=24)
@@ -82,8 +81,7 @@ class Conversations:
                 async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                     found = await connection.fetchval(query, *arguments)
         except DatabaseUnavailable as error:
-            detail = "postgres does not answer: the conversation cannot be kept."
-            raise Problem(503, "postgres_unavailable", detail, headers={"Retry-After": "1"}) from error
+            raise unavailable() from error
         return _turns.validate_json(found) if found else []
 
     async def _read_hot(self, request: ReplyRequest) -> list[Turn] | None:

@@ -1,7 +1,5 @@
 """What orchestrateur reads from its environment."""
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 
 from salambot.settings import ServiceSettings
@@ -11,7 +9,6 @@ class OrchestrateurSettings(ServiceSettings):
     """Where conversations stand and which services are asked. Times are in seconds."""
 
     postgres_url: SecretStr
-    postgres_ca: Path | None = None
     redis_url: SecretStr
     rag_url: str = "http://127.0.0.1:8083"
     nlu_url: str = "http://127.0.0.1:8082"
