@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from salambot_cli.doctor.probe import Address, Examination
 from salambot_cli.model.environment import Environment
-from salambot_cli.outside.aws import Aws, AwsFailure
+from salambot_cli.outside.aws import Aws, AwsFailure, aws_of
 from salambot_cli.outside.aws_data import Cache, Cluster, Database, caches, clusters, databases, match
 
 T = TypeVar("T")
@@ -27,11 +27,7 @@ async def account(exam: Examination) -> Aws:
     """Return the clients of this environment's account."""
 
     async def make() -> Aws:
-        environment = exam.environment
-        names = [name for name in environment.variables if name.startswith("AWS_")]
-        variables = {name: environment.value(name) or "" for name in names}
-        profile = environment.aws.profile or variables.get("AWS_PROFILE")
-        return Aws(environment.aws.region or variables.get("AWS_REGION"), profile, variables)
+        return aws_of(exam.environment)
 
     return await exam.once("aws", make)
 

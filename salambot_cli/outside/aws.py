@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.variables import is_secret
 from salambot_cli.outside.network import Reach, causes, reach_of
 
 if TYPE_CHECKING:
@@ -142,6 +145,20 @@ class Aws:
                 )
             return self._clients[service]
 
+    def credentials(self) -> dict[str, str | Secret]:
+        """Return the keys that the chain finds (variables, profile, SSO, role), as variables; empty without any."""
+        with self._lock, translated():
+            found = self._open().get_credentials()
+            if found is None:
+                return {}
+            frozen = found.get_frozen_credentials()
+        keys = {
+            "AWS_ACCESS_KEY_ID": frozen.access_key,
+            "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+            "AWS_SESSION_TOKEN": frozen.token,
+        }
+        return {name: Secret(value) if is_secret(name) else value for name, value in keys.items() if value}
+
     @property
     def sts(self) -> "STSClient":
         """Who we are."""
@@ -191,6 +208,14 @@ class Aws:
     def cloudwatch(self) -> "CloudWatchClient":
         """Metrics."""
         return cast("CloudWatchClient", self.client("cloudwatch"))
+
+
+def aws_of(environment: Environment) -> Aws:
+    """Return the clients of an environment: its region, profile, keys and endpoints."""
+    names = (name for name in environment.variables if name.startswith("AWS_"))
+    variables = {name: environment.value(name) or "" for name in names}
+    region = environment.aws.region or variables.get("AWS_REGION")
+    return Aws(region, environment.aws.profile or variables.get("AWS_PROFILE"), variables)
 
 
 @contextmanager

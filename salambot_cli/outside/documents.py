@@ -12,7 +12,7 @@ from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.outside.files import replace_file, unwritable
 
 MAX_FILES = 100_000
-_SOURCES = ".sources"
+SOURCES = ".sources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,17 @@ def _digest(path: Path) -> str:
 
 def _listed_before(target: Path, label: str) -> list[str]:
     try:
-        return [str(key) for key in json.loads((target / _SOURCES / f"{label}.json").read_text())["keys"]]
+        return [str(key) for key in json.loads((target / SOURCES / f"{label}.json").read_text())["keys"]]
     except (OSError, ValueError, KeyError):
         return []
 
 
-def _list_now(target: Path, label: str, keys: tuple[str, ...]) -> None:
+def listing(label: str, keys: tuple[str, ...]) -> str:
+    """Return the document that says what a source holds, as `.sources/<label>.json`."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    listing = {"label": label, "keys": keys, "uploaded_at": now}
+    return json.dumps({"label": label, "keys": keys, "uploaded_at": now}, ensure_ascii=False, indent=1)
+
+
+def _list_now(target: Path, label: str, keys: tuple[str, ...]) -> None:
     # The job may run in a container, as another user; the folder above keeps everybody else out.
-    replace_file(target / _SOURCES / f"{label}.json", json.dumps(listing, ensure_ascii=False, indent=1), mode=0o644)
+    replace_file(target / SOURCES / f"{label}.json", listing(label, keys), mode=0o644)

@@ -12,6 +12,7 @@ from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import DEFAULT_PORTS, SERVICES, Service
+from salambot_cli.outside.aws import aws_of
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
 from salambot_cli.outside.image import image_tag
 from salambot_cli.outside.keys import JWKS, generated_secrets, identity_provider, keys_folder
@@ -47,7 +48,11 @@ def inside_view(environment: Environment) -> Environment:
     }
     if environment.placement("objects") == "local":
         given["OBJECTS_URL"] = f"file://{_OBJECTS}"
-    return with_values(environment, given)
+    else:
+        # A container has neither ~/.aws nor a browser: it gets the keys that this machine's chain found.
+        given |= aws_of(environment).credentials()
+    inside = with_values(environment, given)
+    return replace(inside, variables={name: v for name, v in inside.variables.items() if name != "AWS_PROFILE"})
 
 
 def _database(environment: Environment, password: str) -> dict[str, str | Secret]:

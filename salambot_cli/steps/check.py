@@ -1,8 +1,10 @@
 """`host.check`: every missing prerequisite and taken port in one report, before anything is touched."""
 
+import asyncio
 from dataclasses import dataclass
 
 from salambot_cli.catalog.validate import validate
+from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.steps.base import Run
@@ -20,6 +22,7 @@ class CheckHost:
         """Raise one error that names everything that stands in the way."""
         validate(run.environment)
         problems = await run.runtime.check(run.environment)
+        problems += await asyncio.to_thread(_credentials_problem, run.environment)
         if problems:
             lines = "\n".join(f"- {problem}" for problem in problems)
             raise PrerequisiteError("this machine is not ready", lines, "mend the above, then: salambot up")
@@ -27,3 +30,16 @@ class CheckHost:
 
     async def undo(self, run: Run) -> None:
         """Looking leaves nothing behind."""
+
+
+def _credentials_problem(environment: Environment) -> list[str]:
+    """Say when a component stands in AWS and no credentials are found; whether AWS takes them is seen later."""
+    if environment.placement("objects") != "s3" and environment.placement("secrets") != "aws":
+        return []
+    from salambot_cli.outside.aws import AwsFailure, aws_of
+
+    try:
+        found = aws_of(environment).credentials()
+    except AwsFailure as failure:
+        return [f"no AWS credentials ({failure.message}): aws sso login, or aws configure"]
+    return [] if found else ["no AWS credentials in the environment, .env or ~/.aws: aws configure sso"]

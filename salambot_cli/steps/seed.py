@@ -76,14 +76,7 @@ async def seed(runtime: Runtime, environment: Environment, request: SeedRequest)
         SalamBotError: the job failed; its own last words are the reason.
     """
     if not request.dry_run:
-        await to_the_end(
-            mirror_to_folder,
-            request.path,
-            objects_folder(environment),
-            request.tenant,
-            request.label,
-            prune=request.prune,
-        )
+        await to_the_end(_upload, environment, request)
     result = await runtime.run_job(environment, "orchestrateur", _argv(environment, request))
     try:
         document = cast("Document", json.loads(result.output))
@@ -93,6 +86,18 @@ async def seed(runtime: Runtime, environment: Environment, request: SeedRequest)
         words = (result.errors.strip() or result.output.strip() or f"status {result.status}").splitlines()
         raise SalamBotError("the seed job failed", "\n".join(words[-4:]), "salambot doctor")
     return document
+
+
+def _upload(environment: Environment, request: SeedRequest) -> None:
+    if environment.placement("objects") == "local":
+        store = objects_folder(environment)
+        mirror_to_folder(request.path, store, request.tenant, request.label, prune=request.prune)
+        return
+    from salambot_cli.outside.aws import aws_of
+    from salambot_cli.outside.bucket import mirror_to_bucket
+
+    bucket = environment.value("S3_BUCKET") or ""
+    mirror_to_bucket(aws_of(environment).s3, bucket, request.path, request.tenant, request.label, prune=request.prune)
 
 
 def _argv(environment: Environment, request: SeedRequest) -> tuple[str, ...]:
