@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 Health = Literal["healthy", "starting", "degraded", "unhealthy", "down"]
-ReadyWhen = Literal["http", "tcp", "exit"]
-"""`http`: the URL answers 200; `tcp`: the address accepts; `exit`: the process ended with status 0 (a one-shot)."""
+ReadyWhen = Literal["http", "tcp", "command", "exit"]
+"""`http`: the URL answers 200; `tcp`: the address accepts; `command`: it ends with status 0; `exit`: the unit does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Readiness:
 
     when: ReadyWhen
     target: str = ""
-    """A URL for `http`, `host:port` for `tcp`."""
+    """A URL for `http`, `host:port` for `tcp`, a quoted command line for `command`."""
     seconds: float = 60
 
 

@@ -6,6 +6,7 @@ The packages' own start-up code is not used: it opens folders to everybody, trus
 import asyncio
 import os
 import re
+import shlex
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.outside.files import private_folder, replace_file, unwritable
+from salambot_cli.outside.ports import LOOPBACK
 
 NOBODY = 65534
 _INITDB_SECONDS = 120
@@ -48,7 +50,10 @@ def postgres_unit(data: Path, port: int) -> Unit:
     return Unit(
         name="postgres",
         argv=argv,
-        readiness=Readiness("tcp", f"127.0.0.1:{port}", 30),
+        # Its port accepts while it still recovers from a crash: only this tells when it takes logins.
+        readiness=Readiness(
+            "command", shlex.join((str(_binary("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(port))), 60
+        ),
         tier=0,
         stop_signal="SIGINT",  # fast shutdown: sessions end, data is flushed
         death_signal="SIGINT",

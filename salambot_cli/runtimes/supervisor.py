@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import random
+import shlex
 import signal
 import sys
 import time
@@ -248,6 +249,8 @@ async def _announce(watched: Watched) -> None:
 async def _is_ready(readiness: Readiness) -> bool:
     if readiness.when == "http":
         return await _http_status(readiness.target, 5) == 200
+    if readiness.when == "command":
+        return await _succeeds(shlex.split(readiness.target))
     host, _, port = readiness.target.rpartition(":")
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 1)
@@ -255,6 +258,20 @@ async def _is_ready(readiness: Readiness) -> bool:
         return False
     writer.close()
     return True
+
+
+async def _succeeds(argv: list[str]) -> bool:
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        return await asyncio.wait_for(process.wait(), 5) == 0
+    except (TimeoutError, asyncio.CancelledError) as end:
+        process.kill()
+        await process.wait()
+        if isinstance(end, asyncio.CancelledError):
+            raise
+        return False
 
 
 def _liveness_url(readiness: Readiness) -> str:
