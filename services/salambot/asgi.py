@@ -2,8 +2,10 @@
 
 import hmac
 import time
+from functools import cache
 
 import structlog
+from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -87,8 +89,9 @@ class _Answer:
         route = route_of(self.scope)
         status = self.status or 499  # nginx's "client closed request": it left before there was an answer
         seconds = time.perf_counter() - self.started
-        REQUESTS.labels(self.service, route, status).inc()
-        DURATION.labels(self.service, route, status).observe(seconds)
+        count, duration = _request_metrics(self.service, route, status)
+        count.inc()
+        duration.observe(seconds)
         if route not in _QUIET:
             method = self.scope["method"]
             _log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
@@ -102,7 +105,18 @@ def route_of(scope: Scope) -> str:
 
 def observe_first_byte(service: str, scope: Scope) -> None:
     """Measure the time from the request received to now; a stream calls this at its first piece of text."""
-    TTFB.labels(service, route_of(scope)).observe(time.perf_counter() - scope["salambot.started"])
+    _ttfb_metric(service, route_of(scope)).observe(time.perf_counter() - scope["salambot.started"])
+
+
+@cache
+def _request_metrics(service: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Return the metrics of these labels. To look them up costs more than to count; routes and statuses are few."""
+    return REQUESTS.labels(service, route, status), DURATION.labels(service, route, status)
+
+
+@cache
+def _ttfb_metric(service: str, route: str) -> Histogram:
+    return TTFB.labels(service, route)
 
 
 class BodyLimit:

@@ -50,7 +50,7 @@ class Hop:
 
     async def post(self, path: str, model: BaseModel, response_model: type[_Answer], timeout: float) -> _Answer:  # noqa: ASYNC109 - becomes aiohttp's own timeout
         """Send `model`, return the answer within `timeout` seconds. Raises Problem 502, 503, 504."""
-        async with self._call(path, model, aiohttp.ClientTimeout(timeout, connect=min(timeout, 2)), {}) as response:
+        async with self._call(path, model, aiohttp.ClientTimeout(timeout, sock_connect=2), {}) as response:
             content = await response.read()
         try:
             return response_model.model_validate_json(content)
@@ -62,7 +62,7 @@ class Hop:
 
         `timeout` is in seconds, for the whole stream. Raises Problem 502 when the stream breaks off.
         """
-        limits = aiohttp.ClientTimeout(timeout, connect=min(timeout, 2))
+        limits = aiohttp.ClientTimeout(timeout, sock_connect=2)
         async with self._call(path, model, limits, {"Accept": NDJSON}) as response:
             async for line in response.content:
                 try:
