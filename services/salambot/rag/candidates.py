@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import asyncpg
 import orjson
@@ -9,6 +10,7 @@ import orjson
 from salambot.database import Connection, Pool, tenant_transaction
 from salambot.messages import Passage
 from salambot.rag.question import Question, Weighed, weigh
+from salambot.text.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
 from salambot.vectors.base import Hit
 
 LIMIT = 50
@@ -24,6 +26,7 @@ class Candidate:
 
     passage: Passage
     terms: frozenset[str]
+    heading: tuple[Token, ...]
     bm25: float | None
     similarity: float | None
 
@@ -48,11 +51,17 @@ async def gather_candidates(
         Candidate(
             passage=_passage(tenant, row),
             terms=frozenset(row["terms"]),
+            heading=_heading(row["heading"] or row["title"], row["language"]),
             bm25=row["bm25"],
             similarity=similarities.get(row["digest"]),
         )
         for row in found
     ]
+
+
+@lru_cache(maxsize=4096)
+def _heading(heading: str, language: str) -> tuple[Token, ...]:
+    return tuple(analyse(heading, language))
 
 
 async def _weigh(rows: Connection, tenant: str, question: Question) -> Weighed:
@@ -63,7 +72,7 @@ async def _weigh(rows: Connection, tenant: str, question: Question) -> Weighed:
 
 
 def _worth(term: str) -> float:
-    return {"~": _VARIANT, "#": _CONCEPT}.get(term[0], 1.0)
+    return _CONCEPT if term[0] == CONCEPT else _VARIANT if term[0] in {SKELETON, HEARD} else 1.0
 
 
 def _passage(tenant: str, row: asyncpg.Record) -> Passage:

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from salambot.language import detect
 from salambot.messages import Language
-from salambot.text.analysis import Token, analyse
+from salambot.text.analysis import HEARD, Token, analyse
+from salambot.text.normalisation import is_arabic
 
 LOOKED_AT = 2000
 """Characters: a longer message hardly asks one thing."""
@@ -15,6 +17,11 @@ _STEM, _VARIANT, _CONCEPT = 1.0, 0.75, 0.8
 """What a match by the word's own stem, by another form of it, and by its meaning are worth."""
 _UNKNOWN = 0.55
 """Of the highest weight: a word that no document holds is as often filler as it is the point."""
+
+GENERIC = frozenset({"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay"})
+"""What nearly everything in a shop is about: such words seldom are the point."""
+_NUMBER, _GENERIC, _NAMED = 0.3, 0.5, 1.5
+"""What bare numbers, generic concepts and all other concepts weigh, against a word that means nothing to a shop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class Question:
         return list(dict.fromkeys(term for token in self.tokens for term in (*token.forms, *token.concepts)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weighed:
     """A question against one index: the weight of each token, and of each term."""
 
@@ -42,17 +49,36 @@ class Weighed:
     def coverage(self, terms: Collection[str]) -> float:
         """Return how much of the question's weight a passage with these terms covers, 0 to 1."""
         total = sum(self.tokens)
-        if not total:
-            return 0.0
         pairs = zip(self.question.tokens, self.tokens, strict=True)
         return sum(weight * _match(token, terms) for token, weight in pairs) / total
+
+    def precision(self, heading: Sequence[Token]) -> float:
+        """Return which share of a heading the question asks for, 0 to 1."""
+        if not heading:
+            return 0.0
+        asked = self.asked
+        return sum(not asked.isdisjoint((*token.forms, *token.concepts)) for token in heading) / len(heading)
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """Every term of the question."""
+        return frozenset(self.question.terms)
 
 
 def ask(text: str) -> Question:
     """Analyse a question."""
     looked_at = text[:LOOKED_AT]
     language = detect(looked_at)
-    return Question(looked_at, language, tuple(dict.fromkeys(analyse(looked_at, language)))[:_MOST_TOKENS])
+    tokens = dict.fromkeys(map(_as_asked, analyse(looked_at, language)))
+    return Question(looked_at, language, tuple(tokens)[:_MOST_TOKENS])
+
+
+def _as_asked(token: Token) -> Token:
+    """Who writes Arabic letters means them: what only sounds alike is for those who write Arabizi."""
+    if not is_arabic(token.word):
+        return token
+    forms = tuple(form for form in token.forms if not form.startswith(HEARD))
+    return Token(token.word, forms, token.concepts)
 
 
 def weigh(question: Question, frequencies: Mapping[str, int], chunks: int) -> Weighed:
@@ -69,7 +95,12 @@ def _idf(count: int, chunks: int) -> float:
 def _token_weight(token: Token, terms: Mapping[str, float], unknown: float) -> float:
     """The rarest form decides: a stem that stands in few documents says more than a concept that stands in many."""
     known: Sequence[float] = [terms[term] for term in (*token.forms, *token.concepts) if term in terms]
-    return max(known) if known else unknown
+    weight = max(known) if known else unknown
+    if token.is_number:
+        return _NUMBER * weight
+    if not token.concepts:
+        return weight
+    return (_GENERIC if GENERIC.issuperset(token.concepts) else _NAMED) * weight
 
 
 def _match(token: Token, terms: Collection[str]) -> float:

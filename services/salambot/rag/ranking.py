@@ -20,7 +20,7 @@ _NEAR: dict[Language, frozenset[str]] = {
 }
 _OTHER_LANGUAGE = 0.8
 """Of the fused rank: an answer that its reader understands comes first among equals."""
-_COVERAGE, _SIMILARITY = 0.75, 0.25
+_COVERAGE, _HEADING, _SIMILARITY = 0.6, 0.25, 0.15
 _ALIKE = 0.6
 """The cosine of a question and the passage that answers it in the same words: the top of the scale."""
 
@@ -81,7 +81,14 @@ def _ranking(candidates: Sequence[Candidate], score_of: Callable[[Candidate], fl
 
 def _relevance(weighed: Weighed, candidate: Candidate) -> float:
     alike = min(1.0, max(0.0, _similarity(candidate)) / _ALIKE)
-    return _COVERAGE * weighed.coverage(candidate.terms) + _SIMILARITY * alike
+    return _COVERAGE * weighed.coverage(candidate.terms) + _HEADING * _named(weighed, candidate) + _SIMILARITY * alike
+
+
+def _named(weighed: Weighed, candidate: Candidate) -> float:
+    """Return how well the heading asks the same, 0 to 1 (F1): a heading's other words make it another question."""
+    terms = frozenset(term for token in candidate.heading for term in (*token.forms, *token.concepts))
+    recall, precision = weighed.coverage(terms), weighed.precision(candidate.heading)
+    return 2 * recall * precision / (recall + precision) if recall and precision else 0.0
 
 
 def _without_doubles(ordered: Sequence[_Judged], top_k: int) -> list[_Judged]:

@@ -11,18 +11,19 @@ import Stemmer
 
 from salambot.language import fold_latin
 from salambot.text.normalisation import is_arabic, normalise, words
-from salambot.text.skeleton import skeletons
+from salambot.text.skeleton import as_heard, skeletons
 from salambot.text.stopwords import STOPWORDS
 
 VERSION = "1"
 """Part of the manifest's pipeline: raise it when the terms of a text change."""
 
-_STEMMERS = {"fr": "french", "en": "english", "ar": "arabic", "ary": "arabic"}
+_STEMMERS = {"fr": "french", "en": "english", "ar": "arabic"}
 _ARABIZI_DIGIT = re.compile(r"[a-z][23579]|[23579][a-z]{2}")
 _ELIDED_ARTICLE = re.compile(r"^l(?=[^aeiou\W])")
-_SKELETON, _CONCEPT = "~", "#"
-_SHORT_CONCEPT = 3
-"""A stem or skeleton must be as long before it stands for a concept: `fe` is the stem of fee, and of Fès."""
+SKELETON, HEARD, CONCEPT = "~", "^", "#"
+"""What terms that are no stems begin with."""
+_SHORTEST_KEY = {SKELETON: 4, HEARD: 4, "": 4}
+"""Characters of a form from which on it stands for a concept: shorter ones are too many things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Token:
     forms: tuple[str, ...]
     concepts: tuple[str, ...] = ()
 
+    @property
+    def is_number(self) -> bool:
+        """Tell whether this is a bare number, which seldom is what a question is about."""
+        return self.word[0].isdigit() and self.forms[0] == self.word
+
 
 def analyse(text: str, language: str) -> list[Token]:
     """Return the tokens of `text`, written mainly in `language` (a `Language`), stop words left out, in order."""
@@ -42,18 +48,26 @@ def analyse(text: str, language: str) -> list[Token]:
 @lru_cache(maxsize=65536)
 def _token(word: str, language: str) -> Token | None:
     folded = word if is_arabic(word) else fold_latin(word)
-    if folded in STOPWORDS or word in STOPWORDS or (len(folded) < 2 and not folded.isdigit()):
+    if _says_nothing(word, folded):
         return None
     forms = tuple(dict.fromkeys(_forms(word, folded, language)))
-    concepts = {concept for form in forms for concept in _concepts().get(form, ())}
-    return Token(folded, forms, tuple(_CONCEPT + concept for concept in sorted(concepts)))
+    concepts = sorted(_concepts_of(word, folded, forms))
+    return Token(folded, forms, tuple(CONCEPT + concept for concept in concepts))
+
+
+def _says_nothing(word: str, folded: str) -> bool:
+    """Stop words say nothing, except those that ask where, when or how much: they are listed as concepts."""
+    if f"={word}" in _concepts():
+        return False
+    return folded in STOPWORDS or (len(folded) < 2 and not folded.isdigit())
 
 
 def _forms(word: str, folded: str, language: str) -> Iterator[str]:
     """Yield the stems first, then the skeletons of what may be Arabic under the letters."""
     if is_arabic(word):
         yield _stem(word, "ar")
-        yield from (_SKELETON + skeleton for skeleton in skeletons(word))
+        yield from (SKELETON + skeleton for skeleton in skeletons(word))
+        yield from (HEARD + as_heard(skeleton) for skeleton in skeletons(word))
         return
     if folded[0].isdigit() and not _ARABIZI_DIGIT.search(folded):
         yield folded
@@ -62,7 +76,7 @@ def _forms(word: str, folded: str, language: str) -> Iterator[str]:
     yield from _latin_stems(word, folded, "en" if language == "en" else "fr")
     if arabizi:
         yield from _latin_stems(_ELIDED_ARTICLE.sub("", word), _ELIDED_ARTICLE.sub("", folded), "fr")
-        yield from (_SKELETON + skeleton for skeleton in skeletons(folded))
+        yield from (HEARD + as_heard(skeleton) for skeleton in skeletons(folded))
 
 
 def _latin_stems(word: str, folded: str, language: str) -> Iterator[str]:
@@ -81,19 +95,44 @@ def _stemmer(name: str) -> Stemmer.Stemmer:
     return Stemmer.Stemmer(name)
 
 
+def _concepts_of(word: str, folded: str, forms: tuple[str, ...]) -> set[str]:
+    """Return what a word means: by itself, else by its stems, else by its skeletons, the surest that knows it."""
+    table = _concepts()
+    if by_word := table.get(f"={word}") or table.get(f"={folded}"):
+        return set(by_word)
+    for kind in ("", SKELETON, HEARD):
+        if kind == HEARD and is_arabic(word):
+            break
+        if found := {concept for form in forms if _kind(form) == kind for concept in table.get(form, ())}:
+            return found
+    return set()
+
+
+def _kind(form: str) -> str:
+    return form[0] if form[0] in {SKELETON, HEARD} else ""
+
+
 @cache
 def _concepts() -> dict[str, tuple[str, ...]]:
-    """Map each form to the concepts it names. Read once: about sixty lines."""
+    """Map words and forms to the concepts they name. Read once: about sixty lines."""
+    found: dict[str, dict[str, None]] = {}
+    for concept, listed in _table().items():
+        for word in normalise(listed).split():
+            folded = fold_latin(word)
+            # `où` asks where and `ou` says nothing: of a stop word only the listed spelling counts.
+            found.setdefault(f"={word if folded in STOPWORDS else folded}", {})[concept] = None
+            if folded in STOPWORDS:
+                continue
+            for form in _concept_forms(word):
+                if len(form) >= _SHORTEST_KEY[_kind(form)]:
+                    found.setdefault(form, {})[concept] = None
+    return {form: tuple(concepts) for form, concepts in found.items()}
+
+
+def _table() -> dict[str, str]:
     with Path(__file__).with_name("concepts.toml").open("rb") as file:
         table: dict[str, str] = tomllib.load(file)
-    found: dict[str, dict[str, None]] = {}
-    for concept, listed in table.items():
-        for word in normalise(listed).split():
-            for form in _concept_forms(word):
-                concepts = found.setdefault(form, {})
-                if not (concepts and form.startswith(_SKELETON)):  # the first line wins: skeletons collide
-                    concepts[concept] = None
-    return {form: tuple(concepts) for form, concepts in found.items()}
+    return table
 
 
 def _concept_forms(word: str) -> Iterator[str]:
@@ -101,9 +140,10 @@ def _concept_forms(word: str) -> Iterator[str]:
     folded = fold_latin(word)
     if is_arabic(word):
         yield _stem(word, "ar")
-        yield from (_SKELETON + form for form in skeletons(word)[:2] if len(form) >= _SHORT_CONCEPT)
+        yield from (SKELETON + form for form in skeletons(word)[:2])
+        yield from (HEARD + as_heard(form) for form in skeletons(word)[:2])
         return
     for language in ("fr", "en"):
-        yield from (stem for stem in _latin_stems(word, folded, language) if len(stem) >= _SHORT_CONCEPT)
+        yield from _latin_stems(word, folded, language)
     if _ARABIZI_DIGIT.search(folded):
-        yield from (_SKELETON + form for form in skeletons(folded)[:2] if len(form) >= _SHORT_CONCEPT)
+        yield from (HEARD + as_heard(form) for form in skeletons(folded)[:2])

@@ -25,20 +25,25 @@ _LATIN_ARTICLE = re.compile(r"^(?:w|f|b)?(?:el|al|l|[nrtdsz](?=[nrtdsz]))(?=[^ae
 _PREFIX = re.compile("^(?:كن|كت|غن|غت|مت|[نتمبفل])(?=..)")
 _SUFFIX = re.compile("(?<=..)(?:كم|نا|ت|ش|ح|ن)$")
 _SILENT_H = re.compile("(?<=[aeiou])h$")
-_SHORTEST = 2
+_SHORTEST = 3
 
 
 def skeletons(word: str) -> tuple[str, ...]:
     """Return the skeletons that a normalised word may stand for: the plain one first, then without affixes.
 
-    Empty when fewer than two consonants are left: such a skeleton would match nearly anything.
+    Arabic letters keep their own consonants. Empty when fewer than three are left: it would match nearly anything.
     """
     plain = _consonants(word)
     bare = _consonants(_strip_article(word))
     found = [plain, bare]
-    found += [_PREFIX.sub("", form, count=1) for form in (bare,) if len(form) > _SHORTEST + 1]
-    found += [_SUFFIX.sub("", form, count=1) for form in found[1:] if len(form) > _SHORTEST + 1]
+    found += [_PREFIX.sub("", form, count=1) for form in (bare,) if len(form) > _SHORTEST]
+    found += [_SUFFIX.sub("", form, count=1) for form in found[1:] if len(form) > _SHORTEST]
     return tuple(dict.fromkeys(form for form in found if len(form) >= _SHORTEST))
+
+
+def as_heard(skeleton: str) -> str:
+    """Fold the consonants that Arabizi does not tell apart, as in ط and ت: this is where both scripts meet."""
+    return _DOUBLE.sub(r"\1", skeleton.translate(_FOLDS))
 
 
 def _strip_article(word: str) -> str:
@@ -51,4 +56,4 @@ def _consonants(word: str) -> str:
         word = "".join(_LETTERS.get(letter, letter) for letter in word)
     else:
         word = re.sub("ه$", "", word)
-    return _DOUBLE.sub(r"\1", _VOWELS.sub("", word).translate(_FOLDS))
+    return _DOUBLE.sub(r"\1", _VOWELS.sub("", word))
