@@ -15,11 +15,12 @@ LOOKED_AT = 2000
 _MOST_TOKENS = 48
 _STEM, _VARIANT, _CONCEPT = 1.0, 0.75, 0.8
 """What a match by the word's own stem, by another form of it, and by its meaning are worth."""
-_UNKNOWN = 0.55
+_UNKNOWN = 0.85
 """Of the highest weight: a word that no document holds is as often filler as it is the point."""
 
 GENERIC = frozenset({"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay"})
 """What nearly everything in a shop is about: such words seldom are the point."""
+_MEASURES = frozenset({"#when", "#howmuch", "#delay"})
 _NUMBER, _GENERIC, _NAMED = 0.3, 0.5, 1.5
 """What bare numbers, generic concepts and all other concepts weigh, against a word that means nothing to a shop."""
 
@@ -51,6 +52,16 @@ class Weighed:
         total = sum(self.tokens)
         pairs = zip(self.question.tokens, self.tokens, strict=True)
         return sum(weight * _match(token, terms) for token, weight in pairs) / total
+
+    def has_the_point(self, terms: Collection[str]) -> bool:
+        """Tell whether a passage with these terms says anything of what the question is about.
+
+        A question of generic words only has no point to miss; one of numbers and measures only has none to find.
+        """
+        points = [token for token in self.question.tokens if not _is_generic(token)]
+        if not points:
+            return any(not _MEASURES.issuperset(token.concepts) for token in self.question.tokens)
+        return any(_match(token, terms) for token in points)
 
     def precision(self, heading: Sequence[Token]) -> float:
         """Return which share of a heading the question asks for, 0 to 1."""
@@ -98,9 +109,13 @@ def _token_weight(token: Token, terms: Mapping[str, float], unknown: float) -> f
     weight = max(known) if known else unknown
     if token.is_number:
         return _NUMBER * weight
-    if not token.concepts:
-        return weight
-    return (_GENERIC if GENERIC.issuperset(token.concepts) else _NAMED) * weight
+    if _is_generic(token):
+        return _GENERIC * weight
+    return _NAMED * weight if token.concepts else weight
+
+
+def _is_generic(token: Token) -> bool:
+    return token.is_number or (bool(token.concepts) and GENERIC.issuperset(token.concepts))
 
 
 def _match(token: Token, terms: Collection[str]) -> float:

@@ -21,6 +21,7 @@ _NEAR: dict[Language, frozenset[str]] = {
 _OTHER_LANGUAGE = 0.8
 """Of the fused rank: an answer that its reader understands comes first among equals."""
 _COVERAGE, _HEADING, _SIMILARITY = 0.6, 0.25, 0.15
+_LEAST = 1e-6
 _ALIKE = 0.6
 """The cosine of a question and the passage that answers it in the same words: the top of the scale."""
 
@@ -40,7 +41,7 @@ def rank(weighed: Weighed, candidates: Sequence[Candidate], *, floor: float, top
         _Judged(candidate, score / best, _relevance(weighed, candidate))
         for candidate, score in zip(candidates, fused, strict=True)
     ]
-    relevant = [item for item in judged if item.relevance >= floor]
+    relevant = [item for item in judged if _score(item) >= max(floor, _LEAST)]
     relevant.sort(key=lambda item: (-_score(item), item.candidate.passage.id))
     return [
         item.candidate.passage.model_copy(update={"score": round(_score(item), 4)})
@@ -80,6 +81,8 @@ def _ranking(candidates: Sequence[Candidate], score_of: Callable[[Candidate], fl
 
 
 def _relevance(weighed: Weighed, candidate: Candidate) -> float:
+    if not weighed.has_the_point(candidate.terms):
+        return 0.0
     alike = min(1.0, max(0.0, _similarity(candidate)) / _ALIKE)
     return _COVERAGE * weighed.coverage(candidate.terms) + _HEADING * _named(weighed, candidate) + _SIMILARITY * alike
 

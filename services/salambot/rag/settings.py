@@ -12,7 +12,7 @@ class RagSettings(ServiceSettings):
     redis_url: SecretStr
     vector: str = "local"
     embedder: str = "local"
-    search_floor: float = Field(default=0.35, ge=0, le=1)
-    """Passages less relevant than this are not returned."""
+    search_floor: float = Field(default=0.36, ge=0, le=1)
+    """Passages that score less are not returned: found by bench/retrieval, where answers and nonsense part."""
     search_cache_s: int = Field(default=300, ge=0)
     """How long an answer is kept in Redis; 0 keeps none. A change of the index empties it anyway."""

@@ -22,7 +22,7 @@ _ARABIZI_DIGIT = re.compile(r"[a-z][23579]|[23579][a-z]{2}")
 _ELIDED_ARTICLE = re.compile(r"^l(?=[^aeiou\W])")
 SKELETON, HEARD, CONCEPT = "~", "^", "#"
 """What terms that are no stems begin with."""
-_SHORTEST_KEY = {SKELETON: 4, HEARD: 4, "": 4}
+_SHORTEST_KEY = {SKELETON: 4, HEARD: 5, "": 4}
 """Characters of a form from which on it stands for a concept: shorter ones are too many things."""
 
 

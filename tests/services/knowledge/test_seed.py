@@ -1,12 +1,18 @@
 """Seeding: incremental, exact, and safe to stop at any point."""
 
+import asyncio
 from pathlib import Path
 
+import asyncpg
+import orjson
 import pytest
 
 from tests.knowledge import KnowledgeBase
+from tests.servers import PostgresServer
 
 RETURNS = "# Retours\n\n## Puis-je retourner un article ?\n\nOui, sous 14 jours.\n\n## Qui paie le retour ?\n\nNous.\n"
+HOURS = "Ouvert de 9 h à 19 h."
+STAGES = ("compared", "embedded", "upserted", "indexed", "removed", "swept")
 
 
 @pytest.fixture
@@ -14,11 +20,189 @@ def base(tmp_path: Path, database_url: str) -> KnowledgeBase:
     return KnowledgeBase(tmp_path / "objects", database_url)
 
 
-async def test_a_second_run_embeds_nothing(base: KnowledgeBase) -> None:
-    base.write({"a.md": RETURNS, "b.txt": "Ouvert de 9 h à 19 h."})
-    first = await base.seed("--incremental", "--vector", "local", "--json")
-    assert first["documents"] == {"seen": 2, "added": 2, "changed": 0, "unchanged": 0, "removed": 0, "rejected": []}
-    assert first["chunks"] == {"embedded": 3, "upserted": 3, "deleted": 0}
-    second = await base.seed()
-    assert second["documents"] == {"seen": 2, "added": 0, "changed": 0, "unchanged": 2, "removed": 0, "rejected": []}
-    assert second["chunks"] == {"embedded": 0, "upserted": 0, "deleted": 0}
+def counts(report: dict[str, object]) -> str:
+    """Return a report's figures in one line: what changes in documents / in chunks."""
+    documents, chunks = report["documents"], report["chunks"]
+    assert isinstance(documents, dict)
+    assert isinstance(chunks, dict)
+    names = ("added", "changed", "unchanged", "removed")
+    return f"{' '.join(str(documents[name]) for name in names)} / {' '.join(map(str, chunks.values()))}"
+
+
+async def rows(base: KnowledgeBase, query: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(base.variables["POSTGRES_URL"])
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def assert_whole(base: KnowledgeBase) -> None:
+    """Nothing is left over, and nothing is missing."""
+    assert await rows(base, "SELECT digest FROM vectors EXCEPT SELECT digest FROM chunks") == []
+    assert await rows(base, "SELECT digest FROM chunks EXCEPT SELECT digest FROM vectors") == []
+    assert await rows(base, "SELECT digest FROM embeddings EXCEPT SELECT digest FROM chunks") == []
+    assert await rows(base, "SELECT digest FROM vector_entries EXCEPT SELECT digest FROM chunks") == []
+    assert await rows(base, "SELECT chunk FROM postings EXCEPT SELECT key FROM chunks") == []
+
+
+async def test_only_what_changed_is_done(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    assert counts(await base.seed("--incremental", "--vector", "local", "--json")) == "2 0 0 0 / 3 3 0"
+    assert counts(await base.seed()) == "0 0 2 0 / 0 0 0", "nothing changed"
+    base.write({"a.md": RETURNS.replace("14", "30")})
+    assert counts(await base.seed()) == "0 1 1 0 / 1 1 1", "one paragraph changed"
+    base.write({"sub/c.txt": HOURS})
+    base.delete("b.txt")
+    assert counts(await base.seed()) == "1 0 1 1 / 1 1 1", "a name is the title of a plain text"
+    base.write({"sub/d.md": RETURNS.replace("14", "30")})
+    base.delete("a.md")
+    assert counts(await base.seed()) == "1 0 1 1 / 0 0 0", "renamed: nothing is embedded"
+    assert await rows(base, "SELECT path FROM documents ORDER BY 1") == [("sub/c.txt",), ("sub/d.md",)]
+    base.delete("sub/c.txt")
+    assert counts(await base.seed("--no-prune")) == "0 0 1 0 / 0 0 0", "kept"
+    assert counts(await base.seed()) == "0 0 1 1 / 0 0 1", "deleted"
+    assert counts(await base.seed("--full")) == "0 1 0 0 / 2 2 0", "everything again"
+    await assert_whole(base)
+
+
+async def test_touched_but_equal_is_unchanged(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS})
+    await base.seed()
+    base.write({"a.md": RETURNS})
+    assert counts(await base.seed()) == "0 0 1 0 / 0 0 0"
+
+
+async def test_a_dry_run_changes_nothing(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS})
+    report = await base.seed("--dry-run")
+    assert (report["status"], counts(report)) == ("planned", "1 0 0 0 / 2 0 0")
+    assert await rows(base, "SELECT path FROM documents") == []
+    assert counts(await base.seed()) == "1 0 0 0 / 2 2 0"
+
+
+async def test_what_cannot_be_read_is_named_and_the_run_goes_on(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b.md": b"\xff\xfe\x00", "c.txt": "  \n", "d.exe": "x", "e.md": "# Titre seul\n"})
+    report = await base.seed()
+    documents = report["documents"]
+    assert isinstance(documents, dict)
+    assert {item["path"]: item["reason"] for item in documents["rejected"]} == {
+        "b.md": "not UTF-8 text",
+        "c.txt": "empty",
+        "d.exe": "not a format that is read",
+        "e.md": "no text in it",
+    }
+    assert counts(report) == "1 0 0 0 / 2 2 0"
+
+
+async def test_a_document_that_became_unreadable_leaves_the_index(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    await base.seed()
+    base.write({"b.txt": b"\xff"})
+    assert counts(await base.seed()) == "0 0 1 1 / 0 0 1"
+
+
+async def test_a_source_owns_its_documents_only(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    base.list_source("kb", "a.md")
+    base.list_source("shop", "b.txt")
+    assert counts(await base.seed("--source", "kb")) == "1 0 0 0 / 2 2 0"
+    assert counts(await base.seed("--source", "shop")) == "1 0 0 0 / 1 1 0"
+    base.list_source("kb")
+    assert counts(await base.seed("--source", "kb")) == "0 0 0 1 / 0 0 2"
+    assert await rows(base, "SELECT path, source FROM documents") == [("b.txt", "shop")]
+    failed = await base.seed("--source", "nobody", status=1)
+    assert failed["status"] == "failed"
+
+
+async def test_the_sample_gives_way_to_the_first_documents_of_the_owner(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    base.list_source("sample", "a.md")
+    await base.seed("--source", "sample")
+    base.list_source("kb", "b.txt")
+    assert counts(await base.seed("--source", "kb")) == "1 0 0 1 / 1 1 2"
+    assert counts(await base.seed()) == "0 0 1 0 / 0 0 0", "nor does it come back"
+
+
+async def test_removing_most_documents_needs_a_word(base: KnowledgeBase) -> None:
+    paths = [f"{number}.txt" for number in range(12)]
+    base.write({path: f"Texte {path}" for path in paths})
+    await base.seed()
+    base.delete(*paths[1:])
+    refused = await base.seed(status=1)
+    assert "--prune" in str(refused["error"])
+    assert len(await rows(base, "SELECT path FROM documents")) == 12
+    assert counts(await base.seed("--prune")) == "0 0 1 11 / 0 0 11"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_killed_at_any_stage_the_next_run_finishes(base: KnowledgeBase, stage: str) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    await base.seed()
+    base.write({"a.md": RETURNS.replace("14", "30"), "c.txt": "Un texte de plus."})
+    base.delete("b.txt")
+    job = await base.start("--json-lines")
+    assert job.stdout is not None
+    async for line in job.stdout:
+        if orjson.loads(line)["event"] == stage:
+            break
+    job.kill()
+    await job.communicate()
+    await base.seed()
+    await assert_whole(base)
+    assert await rows(base, "SELECT path FROM documents ORDER BY 1") == [("a.md",), ("c.txt",)]
+    assert await rows(base, "SELECT count(*) FROM chunks WHERE text LIKE '%30 jours%'") == [(1,)]
+    assert counts(await base.seed()) == "0 0 2 0 / 0 0 0"
+
+
+async def test_two_at_once_exclude_each_other(base: KnowledgeBase) -> None:
+    base.write({f"{number}.md": f"# Titre {number}\n\nTexte {number}." for number in range(80)})
+    reports = await asyncio.gather(*(base.seed("--json-lines") for _ in range(3)))
+    assert sorted(map(counts, reports)) == ["0 0 80 0 / 0 0 0", "0 0 80 0 / 0 0 0", "80 0 0 0 / 80 80 0"]
+    await assert_whole(base)
+
+
+async def test_tenants_do_not_wait_for_each_other_nor_see_each_other(base: KnowledgeBase) -> None:
+    other = KnowledgeBase(base.folder, base.variables["POSTGRES_URL"], tenant="other")
+    base.write({"a.md": RETURNS})
+    other.write({"a.md": RETURNS})
+    reports = await asyncio.gather(base.seed(), other.seed())
+    assert [counts(report) for report in reports] == ["1 0 0 0 / 2 2 0"] * 2
+
+
+async def test_postgres_lost_and_back(base: KnowledgeBase, postgres_server: PostgresServer) -> None:
+    base.write({"a.md": RETURNS})
+    postgres_server.kill()
+    try:
+        failed = await base.seed(status=1)
+    finally:
+        postgres_server.start()
+    assert "postgres" in str(failed["error"])
+    assert counts(await base.seed()) == "1 0 0 0 / 2 2 0"
+
+
+async def test_another_embedder_is_refused_before_anything_is_written(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS})
+    await base.seed()
+    connection = await asyncpg.connect(base.variables["POSTGRES_URL"])
+    await connection.execute("UPDATE index_state SET embedder = 'another', dimensions = 8")
+    await connection.close()
+    refused = await base.seed(status=1)
+    assert "--full" in str(refused["error"])
+    assert counts(await base.seed("--full")) == "0 1 0 0 / 2 2 0"
+
+
+async def test_a_vector_store_that_lost_everything_is_filled_without_embedding(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS})
+    await base.seed()
+    connection = await asyncpg.connect(base.variables["POSTGRES_URL"])
+    await connection.execute("TRUNCATE vectors, vector_entries")
+    await connection.close()
+    assert counts(await base.seed()) == "0 0 1 0 / 0 2 0"
+    await assert_whole(base)
+
+
+@pytest.mark.parametrize("missing", ["POSTGRES_URL", "OBJECTS_URL"])
+async def test_what_is_not_set_is_named(base: KnowledgeBase, missing: str) -> None:
+    del base.variables[missing]
+    assert missing in str((await base.seed(status=1))["error"])
