@@ -12,9 +12,8 @@ from dataclasses import asdict
 import asyncpg
 import orjson
 from pydantic import ValidationError
-from redis.exceptions import RedisError
 
-from salambot import cache, database
+from salambot import database
 from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
 from salambot.embedders import open_embedder
 from salambot.embedders.base import EmbeddingError
@@ -24,7 +23,6 @@ from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.indexing import Indexer, Options, RefusedRun, Report
 from salambot.knowledge.manifest import Manifest
 from salambot.knowledge.sources import UnknownSource
-from salambot.knowledge.version import forget_version
 from salambot.objects import Objects, ObjectsUnavailable
 from salambot.vectors import VECTORS, open_store
 from salambot.vectors.base import VectorStoreError
@@ -125,6 +123,11 @@ async def _tell_rag(settings: JobSettings, tenant: str) -> None:
     """Have caches look at the new index now; without Redis they do so by themselves within seconds."""
     if settings.redis_url is None:
         return
+    from redis.exceptions import RedisError
+
+    from salambot import cache
+    from salambot.knowledge.version import forget_version
+
     redis = cache.connect(settings.redis_url.get_secret_value())
     try:
         await forget_version(redis, tenant)
