@@ -1,4 +1,4 @@
-"""The peer of the gateway path: the same four hops, server and HTTP client, and none of our logic.
+"""The peer of the gateway path: the same four hops, messages, server and HTTP client, and none of our logic.
 
 `python -m bench.bare gateway --port 9000` starts one hop; ORCHESTRATEUR_URL, RAG_URL and NLU_URL name the others.
 """
@@ -7,22 +7,34 @@ import argparse
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import aiohttp
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from pydantic import BaseModel
 
+from salambot.messages import (
+    Citation,
+    ComposeRequest,
+    GenerateRequest,
+    GenerateResponse,
+    Passage,
+    Reply,
+    ReplyRequest,
+    RetrievedPassages,
+    SearchRequest,
+    utc_now,
+)
 from salambot.serve import SERVICES, serve
 
-Json = dict[str, object]
+Answer = TypeVar("Answer", bound=BaseModel)
 
+TEXT = "Vous avez 14 jours après la réception pour nous rendre un article et être remboursé. "
 PASSAGES = [
-    {
-        "id": f"doc-{n}",
-        "title": "Politique de remboursement",
-        "text": "Vous disposez de quatorze jours. " * 8,
-        "score": 0.5,
-    }
-    for n in range(3)
+    Passage(
+        id=f"doc-{n}", score=0.5, title="Remboursement", text=TEXT * 4, uri="kb://demo/x.md", language="fr", chunk=n
+    )
+    for n in range(5)
 ]
 
 
@@ -37,38 +49,57 @@ async def one_client(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=one_client)
 
 
-async def call(request: Request, service: str, body: Json) -> Json:
-    """Send a body to the next hop and return its answer."""
+async def call(service: str, message: BaseModel, answer: type[Answer]) -> Answer:
+    """Send a message to the next hop and return its answer."""
     url = f"{os.environ[f'{service.upper()}_URL']}/{service}"
-    async with request.app.state.client.post(url, json=body) as response:
+    headers = {"Content-Type": "application/json"}
+    async with app.state.client.post(url, data=message.model_dump_json().encode(), headers=headers) as response:
         response.raise_for_status()
-        answer: Json = await response.json()
-        return answer
+        return answer.model_validate_json(await response.read())
 
 
 @app.post("/gateway")
-async def gateway(request: Request, body: Json) -> Json:
-    """Hand the message on."""
-    return await call(request, "orchestrateur", body)
+async def gateway(message: GenerateRequest) -> GenerateResponse:
+    """Hand the message on, and the reply back."""
+    request = ReplyRequest(
+        tenant=message.tenant,
+        channel=message.channel,
+        message_id=message.message_id,
+        correlation_id=message.correlation_id or "none",
+        prompt=message.data.prompt,
+    )
+    return GenerateResponse(
+        tenant=message.tenant,
+        channel=message.channel,
+        message_id=message.message_id,
+        correlation_id=request.correlation_id,
+        timestamp=utc_now(),
+        locale=message.locale,
+        data=await call("orchestrateur", request, Reply),
+        trace_id="none",
+    )
 
 
 @app.post("/orchestrateur")
-async def orchestrateur(request: Request, body: Json) -> Json:
+async def orchestrateur(request: ReplyRequest) -> Reply:
     """Fetch passages, then have a reply made of them."""
-    passages = await call(request, "rag", body)
-    return await call(request, "nlu", {**body, **passages})
+    found = await call("rag", SearchRequest(query=request.prompt, tenant=request.tenant, top_k=5), RetrievedPassages)
+    question = ComposeRequest(tenant=request.tenant, prompt=request.prompt, passages=found.results)
+    return await call("nlu", question, Reply)
 
 
 @app.post("/rag")
-async def rag() -> Json:
-    """Return three passages."""
-    return {"results": PASSAGES}
+async def rag(request: SearchRequest) -> RetrievedPassages:
+    """Return the same passages to everybody."""
+    return RetrievedPassages(results=PASSAGES[: request.top_k], took_ms=0)
 
 
 @app.post("/nlu")
-async def nlu(body: Json) -> Json:
-    """Return a reply."""
-    return {"reply": "Vous disposez de quatorze jours.", "citations": body["results"]}
+async def nlu(question: ComposeRequest) -> Reply:
+    """Return the same reply to everybody."""
+    first = question.passages[0]
+    cited = Citation(id=first.id, title=first.title, uri=first.uri, score=first.score)
+    return Reply(reply=TEXT, language="fr", citations=[cited], model="none", provider="local")
 
 
 if __name__ == "__main__":
