@@ -93,8 +93,10 @@ class _Answer:
         count.inc()
         duration.observe(seconds)
         if route not in _QUIET:
+            # The edge tells of every request; the hops behind it only of what went wrong, or when asked for more.
+            tell = _log.debug if route.startswith("/internal/") and status < 400 else _log.info
             method = self.scope["method"]
-            _log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
+            tell("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
         return route
 
 
