@@ -83,7 +83,8 @@ class Dialogue:
         return []
 
     async def _search(self, tenant: str, query: str) -> list[Passage]:
-        search = SearchRequest(query=query[:LONGEST_QUERY], tenant=tenant, top_k=PASSAGES)
+        start = query.lstrip() or query  # what is cut off must not leave white space alone, which is no query
+        search = SearchRequest(query=start[:LONGEST_QUERY], tenant=tenant, top_k=PASSAGES)
         found = await self._rag.post("/internal/search", search, RetrievedPassages, self._settings.search_timeout_s)
         return found.results
 

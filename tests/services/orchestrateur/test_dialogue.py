@@ -36,7 +36,9 @@ async def test_small_talk_and_the_unknown_cite_nothing(orchestra: Orchestra) -> 
     assert greeting.citations == unknown.citations == []
 
 
-@pytest.mark.parametrize("prompt", ["", "😀😀😀", "remboursement " * 1_400, "livraison التوصيل delivery tawsil"])
+@pytest.mark.parametrize(
+    "prompt", ["", "😀😀😀", "remboursement " * 1_400, "livraison التوصيل delivery tawsil", " " * 2_500 + "livraison ?"]
+)
 async def test_odd_prompts_get_a_reply(orchestra: Orchestra, prompt: str) -> None:
     assert (await orchestra.reply(prompt)).reply
 
