@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from salambot import logs, problems
 from salambot.asgi import BodyLimit, InternalGuard, RequestContext
-from salambot.health import Check, current_version, routes
+from salambot.health import Check, add_routes, current_version
 from salambot.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -41,5 +41,5 @@ def service_app(
     app.add_middleware(InternalGuard, token=settings.internal_token)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestContext, service=name, public=public)
-    app.include_router(routes(name, checks))
+    add_routes(app, name, checks)
     return app
