@@ -7,6 +7,8 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from salambot.mounted_secrets import load_mounted_secrets
+
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
 
 
@@ -17,6 +19,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
+    load_mounted_secrets()
     create_app = import_module(f"salambot.{arguments.service}.app").create_app
     try:
         app = create_app()

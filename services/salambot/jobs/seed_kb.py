@@ -23,6 +23,7 @@ from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.indexing import Indexer, Options, RefusedRun, Report
 from salambot.knowledge.manifest import Manifest
 from salambot.knowledge.sources import UnknownSource
+from salambot.mounted_secrets import load_mounted_secrets
 from salambot.objects import Objects, ObjectsUnavailable
 from salambot.vectors import VECTORS, open_store
 from salambot.vectors.base import VectorStoreError
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     speak = _Speaker(events=given.json_lines)
     started = time.monotonic()
+    load_mounted_secrets()
     try:
         settings = JobSettings()
         given.vector = given.vector or settings.vector
