@@ -47,6 +47,16 @@ class OfflineCloud:
     postgres: TlsFront
     redis: TlsFront
 
+    async def cut(self) -> None:
+        """Lose the network to the database and the cache."""
+        await self.postgres.cut()
+        await self.redis.cut()
+
+    async def mend(self) -> None:
+        """Find it again."""
+        await self.postgres.mend()
+        await self.redis.mend()
+
     def write_project(self, folder: Path, topology: list[str]) -> None:
         """Write `salambot.toml`, `.env` and the CA of a project that uses this cloud.
 

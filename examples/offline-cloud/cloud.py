@@ -11,11 +11,17 @@ from tests.offline_cloud import offline_cloud, reachable_address
 
 
 async def main(project: Path, topology: list[str]) -> None:
-    """Serve until SIGTERM or Ctrl-C. `PROJECT/cloud-ready` appears when everything answers."""
+    """Serve until SIGTERM or Ctrl-C. `PROJECT/cloud-ready` appears when everything answers.
+
+    SIGUSR1 cuts the network to Postgres and Redis, SIGUSR2 mends it.
+    """
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with offline_cloud(reachable_address()) as cloud:
+        loop.add_signal_handler(number, stop.set)
+    async with offline_cloud(reachable_address()) as cloud, asyncio.TaskGroup() as tasks:
+        loop.add_signal_handler(signal.SIGUSR1, lambda: tasks.create_task(cloud.cut()))
+        loop.add_signal_handler(signal.SIGUSR2, lambda: tasks.create_task(cloud.mend()))
         cloud.write_project(project, topology)
         exports = "".join(f"export {name}={value}\n" for name, value in cloud.credentials.items())
         (project / "cloud-ready").write_text(exports)

@@ -135,20 +135,21 @@ class ComposeRuntime:
         for change, copy in zip(edited, kept, strict=True):
             self.notes.append(f"{change.name} was edited by hand; the edited file is kept as {copy}\n{change.diff}")
 
-    async def _look(self, project: Project) -> dict[str, Container]:
+    async def _look(self, project: Project, not_before: float = 0) -> dict[str, Container]:
         """Look at all containers at once, for all parts that wait: at most four times a second."""
         async with self._look_lock:
-            when, seen = self._seen
-            if time.monotonic() - when > _POLL_SECONDS:
+            began, seen = self._seen
+            now = time.monotonic()
+            if began < not_before or now - began > _POLL_SECONDS:
                 seen = await containers(project.name)
-                self._seen = (time.monotonic(), seen)
+                self._seen = (now, seen)
             return seen
 
     async def _wait(self, project: Project, part: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        self._seen = (-1.0, {})
+        began = time.monotonic()
+        deadline = began + _READY_SECONDS
         while True:
-            found = (await self._look(project)).get(part)
+            found = (await self._look(project, began)).get(part)
             if found is not None and _is_over(part, found):
                 return
             trouble = _trouble(found)

@@ -1,0 +1,164 @@
+"""The hybrid environment on a real engine: up, seed, smoke, down; locally and against a cloud outside the project."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.stack import ALL_AUTO, Project, command
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+RUNNING = {"gateway", "orchestrateur", "nlu", "rag"}
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    """Return a maker of projects; each is taken down with its data, and nothing of it may stay."""
+    made: list[Project] = []
+
+    def make(toml: str = "") -> Project:
+        folder = tmp_path / f"shop{len(made)}"
+        folder.mkdir()
+        (folder / "salambot.toml").write_text(f'runtime = "compose"\n{toml}\n{ALL_AUTO}')
+        made.append(Project(folder))
+        return made[-1]
+
+    yield make
+    for project in made:
+        subprocess.run(command("down", "--volumes", "--yes"), cwd=project.folder, capture_output=True, check=True)
+        assert containers(project) == {}
+
+
+@contextmanager
+def offline_cloud(checkout: Path, folder: Path, *topology: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the offline cloud of the examples, which writes a project into `folder`."""
+    script = checkout / "examples" / "offline-cloud" / "cloud.py"
+    cloud = subprocess.Popen([sys.executable, script, folder, *topology], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "cloud-ready").exists():
+            assert cloud.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        toml = folder / "salambot.toml"
+        toml.write_text(f'runtime = "compose"\n{toml.read_text()}\n{ALL_AUTO}')
+        yield cloud
+    finally:
+        cloud.terminate()
+        cloud.wait(timeout=60)
+
+
+def rendered(project: Project) -> Path:
+    return project.state / "rendered"
+
+
+def compose(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run plain `docker compose` where the files are rendered: it needs no option."""
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "DOCKER_HOST"}}
+    done = subprocess.run(
+        ["docker", "compose", *words], cwd=rendered(project), env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def containers(project: Project) -> dict[str, str]:
+    """Return the id of each container of a project, by service."""
+    form = '{{.Label "com.docker.compose.service"}} {{.ID}}'
+    folder = f"label=com.docker.compose.project.working_dir={rendered(project)}"
+    listing = subprocess.run(
+        ["docker", "ps", "--all", "--no-trunc", "--filter", folder, "--format", form],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(line.split() for line in listing.stdout.splitlines())
+
+
+def inspect(*ids: str) -> str:
+    return subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True).stdout
+
+
+def test_local_from_up_to_down(make_project: Callable[[str], Project]) -> None:
+    project = make_project("")
+    up = project.json("up", "--no-seed")
+    assert (up["status"], up["runtime"]) == ("ready", "compose")
+    assert {name: facts["health"] for name, facts in up["services"].items()} == dict.fromkeys(RUNNING, "healthy")
+    assert project.json("seed")["documents"]["added"] > 0
+    assert project.json("smoke")["status"] == "pass"
+    status = project.json("status")
+    assert status["status"] == "ready"
+    before = containers(project)
+    assert set(before) == RUNNING | {"migrate", "postgres", "redis"}
+    again = project.json("up")
+    assert {step["status"] for step in again["steps"] if step["id"].startswith("start.")} == {"unchanged"}
+    assert containers(project) == before
+    logs = project.run("logs", "gateway").stdout
+    assert "gateway" in logs
+
+
+def test_the_original_seed_command_and_healing(make_project: Callable[[str], Project]) -> None:
+    project = make_project("")
+    project.json("up", "--seed")
+    job = ["python", "-m", "salambot.jobs.seed_kb", "--tenant", "demo", "--incremental", "--vector", "local"]
+    report = compose(project, "exec", "-T", "orchestrateur", *job, "--json").stdout
+    assert json.loads(report)["status"] == "done"
+    before = containers(project)
+    subprocess.run(["docker", "kill", "--signal", "KILL", before["nlu"]], check=True, capture_output=True)
+    compose(project, "stop", "nlu")
+    healed = project.json("up", "--no-seed")
+    assert healed["status"] == "ready"
+    changed = {step["id"] for step in healed["steps"] if step["status"] == "done" and step["id"].startswith("start.")}
+    assert changed == {"start.nlu"}
+    project.run("down")
+    assert containers(project) == {}
+    assert project.json("up")["status"] == "ready", "the data of the volumes is still there"
+
+
+def test_a_changed_variable_recreates_only_who_reads_it(make_project: Callable[[str], Project]) -> None:
+    project = make_project("")
+    project.run("up", "--no-seed")
+    before = containers(project)
+    project.run("up", "--no-seed", META_APP_SECRET="rotated-secret-of-the-channel")
+    after = containers(project)
+    assert {name for name in before if before[name] != after[name]} == {"gateway"}
+
+
+def test_two_environments_side_by_side(make_project: Callable[[str], Project]) -> None:
+    first, second = make_project(""), make_project('tenant = "atlas"')
+    urls = [each.json("up", "--no-seed")["services"]["gateway"]["url"] for each in (first, second)]
+    assert urls[0] != urls[1]
+    second.run("down", "--volumes", "--yes")
+    assert first.json("status")["status"] == "ready"
+
+
+def test_t2_against_the_offline_cloud(checkout: Path, make_project: Callable[[str], Project]) -> None:
+    project = make_project("")
+    with offline_cloud(checkout, project.folder, "t2"):
+        assert project.json("up", "--no-seed")["status"] == "ready"
+        seeded = project.json("seed")
+        assert seeded["documents"]["added"] > 0
+        assert project.json("smoke")["status"] == "pass"
+        reply = project.json("chat", "C'est quoi votre politique de remboursement ?")
+        assert reply["data"]["provider"] == "openai"
+
+
+def test_a_lost_cloud_database_and_its_return(checkout: Path, make_project: Callable[[str], Project]) -> None:
+    project = make_project("")
+    with offline_cloud(checkout, project.folder, "t1") as cloud:
+        toml = project.folder / "salambot.toml"
+        toml.write_text(toml.read_text().replace("[placement]", '[placement]\nvector = "local"'))
+        assert project.json("up", "--no-seed")["status"] == "ready"
+        assert set(containers(project)) == RUNNING | {"migrate"}, "no local container for what is in the cloud"
+        cloud.send_signal(signal.SIGUSR1)
+        assert project.json("status", status=None)["status"] == "degraded"
+        assert project.json("smoke", status=1)["status"] == "fail"
+        cloud.send_signal(signal.SIGUSR2)
+        deadline = time.monotonic() + 60
+        while project.json("smoke", status=None)["status"] != "pass":
+            assert time.monotonic() < deadline, "it did not recover by itself"
