@@ -31,6 +31,7 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
         app.state.searcher = Searcher(
             pool, redis, store, embedder, floor=chosen.search_floor, cache_s=chosen.search_cache_s
         )
+        app.state.vector = chosen.vector
         yield
         await store.close()
         await embedder.close()
@@ -68,6 +69,9 @@ async def _index(request: Request, tenant: Annotated[TenantName, Query()]) -> In
     """Tell what a tenant's index holds."""
     async with database.tenant_transaction(request.app.state.pool, tenant) as rows:
         row = await rows.fetchrow("SELECT vector, documents, chunks FROM index_state WHERE tenant = $1", tenant)
+    configured: str = request.app.state.vector
     if row is None:
-        return IndexState(tenant=tenant, vector="none", documents=0, chunks=0)
-    return IndexState(tenant=tenant, vector=row["vector"] or "none", documents=row["documents"], chunks=row["chunks"])
+        return IndexState(tenant=tenant, vector=configured, documents=0, chunks=0)
+    return IndexState(
+        tenant=tenant, vector=row["vector"] or configured, documents=row["documents"], chunks=row["chunks"]
+    )
