@@ -5,7 +5,18 @@ from pathlib import PurePosixPath
 
 from salambot.documents.base import Document, Unreadable
 
-FORMATS = {".md": "markdown", ".markdown": "markdown", ".txt": "plain"}
+FORMATS = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "plain",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".xlsx": "xlsx",
+}
 """File name ending -> module of this package. An ending that is not here is not a document."""
 VERSION = "1"
 """Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""

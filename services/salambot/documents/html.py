@@ -1,0 +1,21 @@
+"""HTML: the text a reader came for, without menus and banners, as Markdown with its headings and tables."""
+
+import re
+
+import trafilatura
+
+from salambot.documents import markdown
+from salambot.documents.base import Document, Unreadable, decode
+
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,300}?)\s*</title>", re.IGNORECASE)
+
+
+def parse(name: str, content: bytes) -> Document:
+    """Return the sections of the page's main content."""
+    page = decode(content)
+    text = trafilatura.extract(page, output_format="markdown", include_tables=True, favor_recall=True)
+    if not text:
+        raise Unreadable("no readable text in the page")
+    document = markdown.parse(name, text.encode())
+    title = _TITLE.search(page)
+    return Document(title[1], document.sections, document.metadata) if title else document

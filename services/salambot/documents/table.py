@@ -1,0 +1,29 @@
+"""Rows with a question and an answer, or any columns: one section a row (CSV, JSON Lines, XLSX)."""
+
+from collections.abc import Iterable, Mapping
+
+from salambot.documents.base import Document, Section, Unreadable, title_of_name
+
+MOST_ROWS = 100_000
+QUESTION = frozenset({"question", "q", "titre", "title", "السؤال", "سؤال", "so2al"})
+ANSWER = frozenset({"answer", "a", "réponse", "reponse", "text", "texte", "الجواب", "جواب", "jawab"})
+
+
+def document(name: str, rows: Iterable[Mapping[str, str]]) -> Document:
+    """Make a section of each row: its question is the heading; without one, each cell stands with its column."""
+    sections = []
+    for number, row in enumerate(rows):
+        if number >= MOST_ROWS:
+            raise Unreadable(f"more than {MOST_ROWS} rows")
+        cells = {column.strip(): value.strip() for column, value in row.items() if value and value.strip()}
+        if cells:
+            sections.append(_section(cells))
+    return Document(title_of_name(name), tuple(sections))
+
+
+def _section(cells: Mapping[str, str]) -> Section:
+    question = next((value for column, value in cells.items() if column.casefold() in QUESTION), None)
+    answer = next((value for column, value in cells.items() if column.casefold() in ANSWER), None)
+    if question and answer:
+        return Section((question,), answer)
+    return Section((), "\n".join(f"{column}: {value}" for column, value in cells.items()))

@@ -1,0 +1,34 @@
+"""XLSX: every sheet whose first row names the columns."""
+
+import io
+from collections.abc import Iterator
+from zipfile import BadZipFile
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from salambot.documents import table
+from salambot.documents.archives import refuse_bombs
+from salambot.documents.base import Document, Unreadable
+
+
+def parse(name: str, content: bytes) -> Document:
+    """Return a section a row, formulas by their last result."""
+    refuse_bombs(content)
+    try:
+        return table.document(name, _rows(content))
+    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise Unreadable("not an XLSX file, or a damaged one") from error
+
+
+def _rows(content: bytes) -> Iterator[dict[str, str]]:
+    workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    try:
+        for sheet in workbook.worksheets:
+            rows = sheet.iter_rows(values_only=True)
+            columns = ["" if cell is None else str(cell) for cell in next(rows, ())]
+            for row in rows:
+                cells = zip(columns, row, strict=False)
+                yield {column: str(value) for column, value in cells if column and value is not None}
+    finally:
+        workbook.close()

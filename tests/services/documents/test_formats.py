@@ -1,0 +1,188 @@
+"""Each format gives its sections; what cannot be read says why; chunks stay within their bounds."""
+
+import contextlib
+import io
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openpyxl import Workbook
+from pypdf import PdfWriter
+
+from salambot.documents import FORMATS, parse
+from salambot.documents.archives import UNPACKED_LIMIT
+from salambot.documents.base import Document, Section, Unreadable
+from salambot.knowledge.chunks import CAPACITY, chunk
+
+_WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+
+
+def headings(document: Document) -> list[tuple[tuple[str, ...], str]]:
+    return [(section.headings, section.text) for section in document.sections]
+
+
+def docx(body: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(
+            "[Content_Types].xml",
+            '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Override PartName="/word/document.xml" ContentType="{_WORD}.document.main+xml"/></Types>',
+        )
+        archive.writestr(
+            "_rels/.rels",
+            '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+            '<Relationship Id="r" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
+            'officeDocument" Target="word/document.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "word/document.xml",
+            '<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+            f"<w:body>{body}</w:body></w:document>",
+        )
+    return file.getvalue()
+
+
+def paragraph(text: str, style: str = "") -> str:
+    styled = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+    return f"<w:p>{styled}<w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def xlsx(*rows: tuple[str, ...]) -> bytes:
+    book, file = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(file)
+    return file.getvalue()
+
+
+def pdf(text: str, password: str = "") -> bytes:
+    """Write a PDF by hand: a page with one line in a standard font."""
+    stream = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET".encode()
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        (
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+            b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
+        ),
+        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(stream), stream),
+    ]
+    out, offsets = b"%PDF-1.4\n", []
+    for number, item in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, item)
+    start = len(out)
+    out += b"xref\n0 5\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start
+    if not password:
+        return out
+    writer, file = PdfWriter(io.BytesIO(out)), io.BytesIO()
+    writer.encrypt(password, algorithm="RC4-128")
+    writer.write(file)
+    return file.getvalue()
+
+
+def test_markdown_keeps_questions_tables_and_front_matter() -> None:
+    source = (
+        "---\ncity: Fès\n---\n# T\n\nintro\n## Q ?\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> # no heading\n\n### R\n\nr"
+    )
+    document = parse("x.md", source.encode())
+    assert (document.title, document.metadata) == ("T", {"city": "Fès"})
+    assert headings(document) == [
+        ((), "intro"),
+        (("Q ?",), "| a | b |\n|---|---|\n| 1 | 2 |\n\n> # no heading"),
+        (("Q ?", "R"), "r"),
+    ]
+
+
+def test_html_leaves_the_menu_out() -> None:
+    page = (
+        "<html><head><title>Aide</title></head><body><nav><a href='/'>Accueil</a></nav><main><h1>Aide</h1>"
+        "<h2>Livraison</h2><p>La livraison coûte 25 DH à Casablanca et 35 DH dans les autres villes du Maroc.</p>"
+        "<h2>Retours</h2><p>Vous avez 14 jours pour nous retourner un article, c'est simple et rapide.</p>"
+        "<table><tr><th>ville</th><th>prix</th></tr><tr><td>Fès</td><td>35 DH</td></tr></table>"
+        "</main></body></html>"
+    )
+    document = parse("x.html", page.encode())
+    assert document.title == "Aide"
+    assert [section.headings for section in document.sections] == [("Livraison",), ("Retours",)]
+    assert "25 DH" in document.sections[0].text
+    assert "| Fès | 35 DH |" in document.sections[1].text
+
+
+def test_csv_jsonl_and_xlsx_are_questions_with_answers() -> None:
+    asked = [(("Livrez-vous à Fès ?",), "Oui ; en 3 jours.")]
+    assert (
+        headings(parse("faq.csv", '\ufeffquestion;réponse\nLivrez-vous à Fès ?;"Oui ; en 3 jours."\n'.encode()))
+        == asked
+    )
+    line = '{"question": "Livrez-vous à Fès ?", "answer": "Oui ; en 3 jours."}\n\n'
+    assert headings(parse("faq.jsonl", line.encode())) == asked
+    assert headings(parse("faq.xlsx", xlsx(("Question", "Réponse"), *[(q[0], a) for q, a in asked]))) == asked
+    assert headings(parse("p.csv", b"nom,prix\nTajine,120\n")) == [((), "nom: Tajine\nprix: 120")]
+
+
+def test_docx_has_its_headings() -> None:
+    body = paragraph("Livraison", "Heading1") + paragraph("La livraison coûte 25 DH à Casablanca et à Rabat.")
+    document = parse("x.docx", docx(body))
+    assert "25 DH" in document.sections[-1].text
+
+
+def test_pdf_has_a_section_a_page() -> None:
+    assert headings(parse("guide-retours.pdf", pdf("Retours sous 14 jours"))) == [((), "Retours sous 14 jours")]
+
+
+def bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("word/document.xml", "w") as member:
+        for _ in range(UNPACKED_LIMIT // (1 << 24) + 1):
+            member.write(bytes(1 << 24))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.pdf", pdf("x", "secret"), "encrypted"),
+        ("a.pdf", pdf(""), "scanned"),
+        ("a.pdf", b"hello", "damaged"),
+        ("a.docx", b"hello", "not what its name says"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0 protected", "encrypted"),
+        ("a.docx", docx(""), "no text"),
+        ("a.jsonl", b'{"q": 1}\nnot json\n', "line 2"),
+        ("a.jsonl", b"[1]\n", "object"),
+        ("a.csv", b"justoneword\n", "columns"),
+        ("a.html", b"<html><body></body></html>", "text"),
+        ("a.txt", b"\x00\x01", "binary"),
+        ("a.md", b" ", "empty"),
+    ],
+)
+def test_what_cannot_be_read_says_why(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        parse(name, content)
+
+
+def test_a_zip_bomb_is_not_unpacked() -> None:
+    with pytest.raises(Unreadable, match="unpacks to more"):
+        parse("a.docx", bomb())
+
+
+@given(name=st.sampled_from(sorted(FORMATS)), content=st.binary(max_size=400))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_read_or_refused(name: str, content: bytes) -> None:
+    with contextlib.suppress(Unreadable):
+        parse(f"x{name}", content)
+
+
+@given(st.lists(st.text(max_size=3000), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_chunks_are_bounded_stable_and_lose_no_word(texts: list[str]) -> None:
+    document = Document("T", tuple(Section((f"h{n}",), text, "markdown") for n, text in enumerate(texts)))
+    chunks = chunk(document)
+    assert [piece.digest for piece in chunk(document)] == [piece.digest for piece in chunks]
+    assert all(len(piece.text) <= CAPACITY for piece in chunks)
+    assert [piece.number for piece in chunks] == list(range(len(chunks)))
+    assert "".join("".join(piece.text for piece in chunks).split()) == "".join("".join(texts).split())
