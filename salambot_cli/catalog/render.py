@@ -53,7 +53,9 @@ class ComposeFacts:
     mounts: Mapping[Service, tuple[Mount, ...]] = field(default_factory=dict)
     extra_hosts: tuple[str, ...] = ()
     user_file: str | None = None
-    """The text of the owner's `compose.local.yml`, which comes last."""
+    """The text of the owner's own Compose file, which comes last."""
+    user_file_path: str = ""
+    """Where that file is, as seen from the rendered files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def _override(environment: Environment, facts: ComposeFacts) -> str:
 
 
 def _containers(environment: Environment, facts: ComposeFacts) -> dict[str, _Container]:
-    database = {"POSTGRES_URL": variables_for(environment, "orchestrateur")["POSTGRES_URL"]}
+    known = variables_for(environment, "orchestrateur")
+    database = {name: known[name] for name in ("POSTGRES_URL",) if name in known}
     needs_database: tuple[Component, ...] = ("postgres",)
     return {
         **{
@@ -150,7 +153,7 @@ def _service(
         depends_on=tuple(part for part in needs if environment.placement(part) == "local"),
         extra_hosts=facts.extra_hosts,
     )
-    return _labelled(container, variables, facts, facts.image)
+    return _labelled(container, variables, facts, f"{facts.image} {facts.ports.get(name)}")
 
 
 def _local_part(facts: ComposeFacts, part: Component) -> _Container:
@@ -162,10 +165,10 @@ def _local_part(facts: ComposeFacts, part: Component) -> _Container:
         # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
         environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
         container = _Container(environment, (name,))
-    return _labelled(container, variables, facts, "")
+    return _labelled(container, variables, facts, str(facts.ports.get(part)))
 
 
-def _labelled(container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, image: str) -> _Container:
+def _labelled(container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, own: str) -> _Container:
     """Add the fingerprint of everything that goes into a container, the content of its secrets included.
 
     Compose compares labels, but not the content of files. The hash is keyed with a password of the environment:
@@ -173,7 +176,7 @@ def _labelled(container: _Container, variables: Mapping[str, Variable], facts: C
     """
     digest = hmac.new(facts.passwords["POSTGRES_PASSWORD"].reveal().encode(), digestmod="sha256")
     values = [f"{name}={variable.reveal()}" for name, variable in variables.items()]
-    for text in (_base(), facts.user_file or "", image, repr(sorted(facts.ports.items())), repr(container), *values):
+    for text in (_base(), facts.user_file or "", own, repr(container), *values):
         digest.update(f"{len(text)}:{text}".encode())
     return replace(container, labels={CONFIG_LABEL: digest.hexdigest()})
 
@@ -204,7 +207,7 @@ def _env(environment: Environment, facts: ComposeFacts) -> str:
     files = ["docker-compose.yml", "docker-compose.override.yml"]
     compose = {
         "COMPOSE_PROJECT_NAME": facts.project,
-        "COMPOSE_FILE": ":".join([*files, *(["../../compose.local.yml"] if facts.user_file is not None else [])]),
+        "COMPOSE_FILE": ":".join([*files, *([facts.user_file_path] if facts.user_file is not None else [])]),
         "COMPOSE_PROFILES": ",".join(local_parts(environment)),
         "SALAMBOT_IMAGE": facts.image,
         "SALAMBOT_BUILD_CONTEXT": "./image",

@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "smoke": "smoke",
     "logs": "logs",
     "doctor": "doctor",
+    "render": "render",
     "token": "token",
     "config": "config",
     "down": "down",

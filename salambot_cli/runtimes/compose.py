@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from salambot_cli.catalog.render import (
@@ -28,6 +29,7 @@ from salambot_cli.runtimes.base import JobResult, LogLine, StartResult
 from salambot_cli.runtimes.client import UnitFailedError
 from salambot_cli.runtimes.components import component_parts, service_part
 from salambot_cli.runtimes.container_view import (
+    OWN_FILE,
     compose_facts,
     copy_public_files,
     inside_view,
@@ -35,6 +37,7 @@ from salambot_cli.runtimes.container_view import (
     project_name,
     remove_rendered,
     rendered_folder,
+    with_mounted_secrets,
 )
 from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
 
@@ -90,13 +93,13 @@ class ComposeRuntime:
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
-        own = environment.root / "compose.local.yml"
+        own = environment.root / OWN_FILE
         project = Project(project_name(environment), environment.state / "rendered", profiles=local_parts(environment))
         return replace(project, files=(*project.files, str(own))) if own.is_file() else project
 
-    def render(self, environment: Environment) -> dict[str, str]:
-        """Return the text of each rendered file; the environment has to be prepared."""
-        return render_compose(environment, compose_facts(environment))
+    def render(self, environment: Environment, folder: Path) -> dict[str, str]:
+        """Return the text of each file to be rendered into a folder; the environment has to be prepared."""
+        return render_compose(environment, compose_facts(environment, folder))
 
     async def start(self, environment: Environment, part: str) -> StartResult:
         """Start one part and wait until it is healthy; `image` renders the files and builds what changed."""
@@ -177,7 +180,8 @@ class ComposeRuntime:
         """Look at the containers, and ask every service and component for itself."""
         settled = last_ports(environment)
         found = await containers(project_name(environment))
-        seen = await asyncio.to_thread(outside_view, settled) if found else settled
+        known = await asyncio.to_thread(with_mounted_secrets, settled)
+        seen = await asyncio.to_thread(outside_view, known) if found else known
         services = await asyncio.gather(
             *(
                 service_part(name, f"http://localhost:{settled.ports[name]}" if name in found else None)

@@ -1,6 +1,7 @@
 """An environment as its containers see it: addresses inside the Compose network, paths inside the image."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import DEFAULT_PORTS, SERVICES, Service
+from salambot_cli.model.variables import is_secret
 from salambot_cli.outside.aws import aws_of
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
 from salambot_cli.outside.image import image_tag
@@ -19,6 +21,8 @@ from salambot_cli.outside.keys import JWKS, generated_secrets, identity_provider
 from salambot_cli.outside.runtime_folder import secrets_folder
 from salambot_cli.runtimes.base import objects_folder
 
+OWN_FILE = "compose.local.yml"
+"""What an owner adds to the containers; salambot never writes it."""
 _INSIDE = "/run/salambot"
 _OBJECTS = "/var/lib/salambot/objects"
 _OWN = ("INTERNAL_TOKEN", "USER_HASH_KEY", "META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET")
@@ -82,12 +86,13 @@ def outside_view(environment: Environment) -> Environment:
         if isinstance(port, int):
             make = postgres_url if part == "postgres" else redis_url
             given[f"{part.upper()}_URL"] = Secret(make("127.0.0.1", port, own[f"{part.upper()}_PASSWORD"].reveal()))
-    if (
-        environment.placement("postgres") == "cloud"
-        and environment.postgres_ca
-        and (url := environment.value("POSTGRES_URL"))
+    for part, name, certificate in (
+        ("postgres", "sslrootcert", environment.postgres_ca),
+        ("redis", "ssl_ca_certs", environment.redis_ca),
     ):
-        given["POSTGRES_URL"] = Secret(with_query(url, sslrootcert=str(environment.postgres_ca)))
+        url = environment.value(f"{part.upper()}_URL")
+        if part not in local_parts(environment) and certificate and url:
+            given[f"{part.upper()}_URL"] = Secret(with_query(url, **{name: str(certificate)}))
     return with_values(environment, given)
 
 
@@ -97,11 +102,21 @@ def with_values(environment: Environment, values: Mapping[str, str | Secret]) ->
     return replace(environment, variables={**environment.variables, **generated})
 
 
-def compose_facts(environment: Environment) -> ComposeFacts:
-    """Return what Compose needs beside the variables. Ports have to be settled."""
+def with_mounted_secrets(environment: Environment) -> Environment:
+    """Add the secrets that running containers were given as files, where this run has not read them itself."""
+    folder = secrets_folder(project_name(environment))
+    if environment.placement("secrets") != "aws" or not folder.is_dir():
+        return environment
+    missing = [path for path in folder.iterdir() if is_secret(path.name) and environment.value(path.name) is None]
+    return with_values(environment, {path.name: Secret(path.read_text(encoding="utf-8")) for path in missing})
+
+
+def compose_facts(environment: Environment, folder: Path | None = None) -> ComposeFacts:
+    """Return what Compose needs beside the variables, for files in `folder`. Ports have to be settled."""
     own = generated_secrets(environment.root)
     project = project_name(environment)
-    own_file = environment.root / "compose.local.yml"
+    own_file = environment.root / OWN_FILE
+    place = folder or environment.state / "rendered"
     return ComposeFacts(
         project=project,
         image=image_tag(),
@@ -110,6 +125,7 @@ def compose_facts(environment: Environment) -> ComposeFacts:
         secrets_folder=secrets_folder(project) if environment.placement("secrets") == "aws" else None,
         mounts=_mounts(environment),
         user_file=own_file.read_text(encoding="utf-8") if own_file.is_file() else None,
+        user_file_path=os.path.relpath(own_file, place),
     )
 
 
