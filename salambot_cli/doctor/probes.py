@@ -1,13 +1,38 @@
-"""Every probe, in the order of printing: prerequisites, credentials, network … data, performance, cost."""
+"""Every probe, in the order of printing: prerequisites, credentials, network … data, performance, security, cost."""
 
-from salambot_cli.doctor import access, host, postgres, postgres_session, redis, stack
+from salambot_cli.doctor import (
+    access,
+    cost,
+    edge,
+    host,
+    hygiene,
+    models,
+    objects,
+    postgres,
+    postgres_session,
+    redis,
+    security,
+    stack,
+    telemetry,
+    vault,
+    vectors,
+)
 
 PROBES = (
     *host.PROBES,
     *access.PROBES,
+    *vault.PROBES,
     *postgres.PROBES,
     *postgres_session.PROBES,
     *redis.PROBES,
+    *objects.PROBES,
+    *vectors.PROBES,
+    *models.PROBES,
+    *telemetry.PROBES,
     *stack.PROBES,
+    *edge.PROBES,
+    *security.PROBES,
+    *hygiene.PROBES,
+    *cost.PROBES,
 )
 GROUPS = tuple(dict.fromkeys(probe.group for probe in PROBES))

@@ -54,3 +54,26 @@ def _command(pid: int | None) -> str | None:
         return " ".join(psutil.Process(pid).cmdline())[:120]
     except psutil.Error:
         return None
+
+
+def wildcard_listeners() -> dict[int, str]:
+    """Return the ports that listen on every interface, with the name of the program where the system tells it."""
+    import psutil
+
+    found: dict[int, str] = {}
+    with contextlib.suppress(psutil.AccessDenied):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+                continue
+            if connection.laddr.ip in {"0.0.0.0", "::"}:  # noqa: S104 - reads, binds nothing
+                found[connection.laddr.port] = _program(connection.pid)
+    return found
+
+
+def _program(pid: int | None) -> str:
+    import psutil
+
+    try:
+        return psutil.Process(pid).name() if pid is not None else ""
+    except psutil.Error:
+        return ""

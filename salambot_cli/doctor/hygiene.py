@@ -1,0 +1,182 @@
+"""sec.* on this machine: consoles that listen to everybody, secrets in files, persons in logs and labels."""
+
+import asyncio
+import ipaddress
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.stack import gateway_url
+from salambot_cli.doctor.tail import PERSONAL
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.outside.http import request
+from salambot_cli.outside.ports import wildcard_listeners
+from salambot_cli.outside.programs import run
+
+CONSOLES, FILES, PERSONS = "sec.consoles", "sec.files", "sec.personal-data"
+_KNOWN_PORTS = frozenset({3000, 3100, 9000, 9001, 9090, 9091, 9093})
+_MARKS = {
+    "Grafana": ("/api/health", re.compile(r'"database"\s*:|grafana', re.IGNORECASE)),
+    "Prometheus": ("/-/healthy", re.compile(r"prometheus", re.IGNORECASE)),
+    "MinIO": ("/minio/health/live", re.compile(r"minio", re.IGNORECASE)),
+}
+_WEAK = frozenset(
+    {
+        "postgres",
+        "password",
+        "passwd",
+        "admin",
+        "root",
+        "changeme",
+        "change-me",
+        "secret",
+        "minioadmin",
+        "salambot",
+        "pass",
+    }
+    | {"test", "demo", "123456", "12345678", "redis", "guest", "default", "example"}
+)
+_LOG_BYTES = 512 * 1024
+_JSON_FIELD = re.compile(r'"([A-Za-z_][\w.-]{0,60})"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
+
+
+async def check_consoles(exam: Examination) -> list[Finding] | Finding:  # noqa: ARG001 - every probe takes it
+    """Does Grafana, Prometheus or MinIO answer on a wildcard address?"""
+    listeners = await asyncio.to_thread(wildcard_listeners)
+    ports = sorted({port for port in listeners if port in _KNOWN_PORTS or listeners[port] in _NAMES})
+    found = await asyncio.gather(*(_console_at(port) for port in ports))
+    open_ = [(name, port) for name, port in zip(found, ports, strict=True) if name is not None]
+    return [_public(name, port) for name, port in open_] or fine(CONSOLES, "No console listens to everybody")
+
+
+_NAMES = frozenset({"grafana", "grafana-server", "prometheus", "minio"})
+
+
+async def _console_at(port: int) -> str | None:
+    for name, (path, mark) in _MARKS.items():
+        answer = await request("GET", f"http://127.0.0.1:{port}{path}", proxies=False, seconds=1.5)
+        server = answer.headers.get("server", "")
+        if answer.status == 200 and (mark.search(answer.text) or mark.search(server)):
+            return name
+        if not answer.status:
+            return None
+    return None
+
+
+def _public(name: str, port: int) -> Finding:
+    evidence: Facts = {"console": name, "port": port, "address": "every interface"}
+    title = f"{name} on port {port} listens to everybody"
+    text = f"Bind it to 127.0.0.1 (in Compose: `127.0.0.1:{port}:{port}`); reach it by VPN or SSO."
+    return fault("sec.console-public", CONSOLES, title, evidence, (f"ss -ltnp 'sport = :{port}'",), text=text)
+
+
+async def check_files(exam: Examination) -> list[Finding] | Finding:
+    """Well-known passwords towards the cloud, secrets in `.env` beside Secrets Manager, `.env` in git."""
+    environment = exam.environment
+    findings = [*_weak_passwords(exam), *_clear_secrets(environment)]
+    dotenv = environment.root / ".env"
+    if (
+        dotenv.is_file()
+        and (await run("git", "ls-files", "--error-unmatch", ".env", cwd=str(environment.root))).status == 0
+    ):
+        commands = ("git rm --cached .env", "echo .env >> .gitignore")
+        title = "git knows .env: its secrets are in the history"
+        evidence: Facts = {"file": str(dotenv), "kind": "tracked"}
+        text = "Take it out of git, and rotate every secret in it."
+        findings.append(fault("sec.weak-credentials", FILES, title, evidence, commands, text=text))
+    return findings or fine(FILES, "No well-known password, no secret where it does not belong")
+
+
+def _weak_passwords(exam: Examination) -> list[Finding]:
+    findings: list[Finding] = []
+    for component, name in (("postgres", "POSTGRES_URL"), ("redis", "REDIS_URL")):
+        url = exam.value(name)
+        if exam.environment.placements[component] != "cloud" or not url:  # type: ignore[index] # both are components
+            continue
+        try:
+            parts = urlsplit(url)
+            password = unquote(parts.password or "")
+        except ValueError:
+            continue
+        if password.lower() in _WEAK and not _is_loopback(parts.hostname or ""):
+            evidence: Facts = {"variable": name, "host": parts.hostname, "kind": "well-known"}
+            findings.append(
+                fault("sec.weak-credentials", FILES, f"The password in {name} is a well-known one", evidence)
+            )
+    return findings
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _clear_secrets(environment: Environment) -> list[Finding]:
+    from salambot_cli.model.variables import is_secret
+
+    if environment.placement("secrets") != "aws":
+        return []
+    held = sorted(v.name for v in environment.variables.values() if is_secret(v.name) and v.layer == ".env")
+    if not held:
+        return []
+    evidence: Facts = {"variables": held, "file": str(environment.root / ".env"), "kind": "clear"}
+    title = f"secrets = aws, and .env holds {', '.join(held)} in clear"
+    commands = ("salambot secrets push",)
+    return [fault("sec.weak-credentials", FILES, title, evidence, commands)]
+
+
+async def check_persons(exam: Examination) -> list[Finding] | Finding:
+    """A phone number, address or identity number in logs, metric labels or resource attributes: field, never value."""
+    places: dict[str, str] = {}
+    logs = exam.environment.state / "logs"
+    for log in sorted(logs.glob("*.log")) if logs.is_dir() else []:
+        places.update(await asyncio.to_thread(_in_log, log))
+    base = await gateway_url(exam)
+    if base is not None:
+        answer = await request("GET", f"{base}/metrics", proxies=False)
+        places.update({f"label {f} of /metrics": kind for f, kind in _personal_fields(_LABEL, answer.text).items()})
+    attributes = exam.environment.value("OTEL_RESOURCE_ATTRIBUTES") or ""
+    if kind := personal_kind(attributes):
+        places["OTEL_RESOURCE_ATTRIBUTES"] = kind
+    if not places:
+        return fine(PERSONS, "No customer's data in logs and labels")
+    found = [f"{place}: {kind}" for place, kind in sorted(places.items())]
+    title = f"Customers' data in {', '.join(sorted(places)[:3])}"
+    return fault("sec.pii-telemetry", PERSONS, title, {"found": found})
+
+
+def _in_log(path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return {}
+    fields = {f"field {name} of {path.name}": kind for name, kind in _personal_fields(_JSON_FIELD, text).items()}
+    if fields:
+        return fields
+    kind = personal_kind(text)
+    return {f"lines of {path.name}": kind} if kind else {}
+
+
+def _personal_fields(pattern: re.Pattern[str], text: str) -> dict[str, str]:
+    kinds = ((found.group(1), personal_kind(found.group(2))) for found in pattern.finditer(text))
+    return {name: kind for name, kind in kinds if kind is not None}
+
+
+def personal_kind(text: str) -> str | None:
+    """Return what kind of personal data a text holds, or None."""
+    return next((kind for kind, pattern in PERSONAL.items() if pattern.search(text)), None)
+
+
+_GROUP = "security"
+PROBES = (
+    Probe(CONSOLES, _GROUP, "Consoles", check_consoles, ("sec.console-public",), competes=False),
+    Probe(FILES, _GROUP, "Secrets in files", check_files, ("sec.weak-credentials",), ("config.parse",), competes=False),
+    Probe(PERSONS, _GROUP, "Customers' data in telemetry", check_persons, ("sec.pii-telemetry",), competes=False),
+)

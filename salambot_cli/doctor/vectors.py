@@ -1,0 +1,188 @@
+"""vector.*: the key, the index, its dimension, and how far away it is."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from salambot_cli.doctor.needs import needs_variables
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.wire import broken_url, http_failure, is_url
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.outside.http import Answer, host_and_port, request
+from salambot_cli.outside.network import reach
+
+ACCESS, LATENCY = "vector.access", "vector.latency"
+_DIMENSIONS = {
+    "local": 1024,
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+}
+_FAR_MS = 90.0
+_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as its database describes it."""
+
+    name: str
+    dimension: int | None
+    host: str | None
+    region: str | None
+
+
+def embedding_length(environment: Environment) -> int | None:
+    """Return the length of the vectors that this environment makes; None for a model we do not know."""
+    embedder = environment.value("EMBEDDER") or "local"
+    if embedder == "openai":
+        return _DIMENSIONS.get(environment.value("OPENAI_EMBEDDING_MODEL") or "text-embedding-3-small")
+    return _DIMENSIONS.get(embedder)
+
+
+async def check_pinecone(exam: Examination) -> Finding:
+    """Does Pinecone take the key, and is the index there with the right dimension?"""
+    base = exam.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
+    base = base if "://" in base else f"https://{base}"
+    headers = {"Api-Key": (exam.value("PINECONE_API_KEY") or "").strip(), "X-Pinecone-Api-Version": "2025-10"}
+    answer = await request("GET", f"{base.rstrip('/')}/indexes", headers=headers)
+    wanted = exam.value("PINECONE_INDEX") or ""
+    failed = http_failure(ACCESS, answer, "PINECONE_CONTROLLER_HOST") or _refused(answer, base, "PINECONE_API_KEY")
+    if failed is not None:
+        return failed
+    found = {index.name: index for index in _pinecone_indexes(answer.json())}
+    if answer.status == 404 or wanted not in found:
+        return _absent(wanted, sorted(found), base, "PINECONE_INDEX")
+    return _dimension(exam, found[wanted])
+
+
+def _pinecone_indexes(body: object) -> list[Index]:
+    items = body.get("indexes") if isinstance(body, dict) else None
+    found: list[Index] = []
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            spec = item.get("spec")
+            placed = spec.get("serverless") or spec.get("pod") or {} if isinstance(spec, dict) else {}
+            region = placed.get("region") or placed.get("environment") if isinstance(placed, dict) else None
+            length = item.get("dimension")
+            found.append(Index(item["name"], length if isinstance(length, int) else None, item.get("host"), region))
+    return found
+
+
+def _refused(answer: Answer, base: str, variable: str) -> Finding | None:
+    evidence: Facts = {"host": host_and_port(base)[0], "status": answer.status, "says": answer.text[:160]}
+    if answer.status in {401, 403}:
+        title = f"The vector database refuses {variable} ({answer.status})"
+        return fault("vector.bad-key", ACCESS, title, evidence, text=_KEY_TEXT.format(variable=variable))
+    if answer.status in {200, 404}:
+        return None
+    title = f"The vector database answers {answer.status or 'in no HTTP'}"
+    return fault("vector.unavailable", ACCESS, title, evidence)
+
+
+_KEY_TEXT = "Make a new key in the provider's console and store it as {variable} where the environment reads it."
+
+
+def _absent(name: str, found: list[str], base: str, variable: str) -> Finding:
+    evidence: Facts = {"index": name, "indexes": found[:20], "host": host_and_port(base)[0], "variable": variable}
+    title = f"There is no index {name}" + (f" (there are {', '.join(found[:5])})" if found else "")
+    return fault("vector.index-missing", ACCESS, title, evidence, ("salambot seed",))
+
+
+def _dimension(exam: Examination, index: Index) -> Finding:
+    ours = embedding_length(exam.environment)
+    if index.dimension is None or ours is None or index.dimension == ours:
+        return fine(ACCESS, f"The index {index.name} is there", dimension=index.dimension, region=index.region)
+    evidence: Facts = {"index": index.name, "index_dimension": index.dimension, "embedding_length": ours}
+    title = f"The index {index.name} holds vectors of {index.dimension}, and the embedder makes {ours}"
+    return fault("vector.dim-mismatch", ACCESS, title, evidence, ("salambot seed --full",))
+
+
+async def check_qdrant(exam: Examination) -> Finding:
+    """Does Qdrant take the key, and do its collections have the right dimension?"""
+    base = (exam.value("QDRANT_URL") or "").rstrip("/")
+    if not is_url(base, ("http", "https")):
+        return broken_url(ACCESS, "QDRANT_URL", "expected https://host:6333")
+    headers = {"api-key": (exam.value("QDRANT_API_KEY") or "").strip()}
+    answer = await request("GET", f"{base}/collections", headers=headers)
+    failed = http_failure(ACCESS, answer, "QDRANT_URL") or _refused(answer, base, "QDRANT_API_KEY")
+    if failed is not None:
+        return failed
+    names = _collections(answer.json())
+    name = next((n for n in names if n.startswith("salambot")), None)
+    if name is None:
+        return fine(ACCESS, "Qdrant answers; `salambot seed` makes the collection", collections=names)
+    about = await request("GET", f"{base}/collections/{quote(name, safe='')}", headers=headers)
+    return _dimension(exam, Index(name, _qdrant_size(about.json()), None, None))
+
+
+def _collections(body: object) -> list[str]:
+    result = body.get("result") if isinstance(body, dict) else None
+    listed = result.get("collections") if isinstance(result, dict) else None
+    return [str(c.get("name")) for c in listed if isinstance(c, dict)] if isinstance(listed, list) else []
+
+
+def _qdrant_size(body: object) -> int | None:
+    for key in ("result", "config", "params", "vectors", "size"):
+        body = body.get(key) if isinstance(body, dict) else None
+    return body if isinstance(body, int) else None
+
+
+async def check_vector(exam: Examination) -> Finding:
+    """Ask the database that holds the vectors."""
+    return await (check_pinecone(exam) if exam.environment.placement("vector") == "pinecone" else check_qdrant(exam))
+
+
+async def check_latency(exam: Examination) -> Finding:
+    """How long does a connection take, against how long the server thinks?"""
+    url = (
+        exam.value("PINECONE_CONTROLLER_HOST")
+        if exam.environment.placement("vector") == "pinecone"
+        else exam.value("QDRANT_URL")
+    )
+    host, port = host_and_port(url or "https://api.pinecone.io")
+    times: list[float] = []
+    for _ in range(_SAMPLES):
+        contact = await reach(host, port, tries=1)
+        times += [contact.rtt_ms] if contact.rtt_ms is not None else []
+    if not times:
+        return fine(LATENCY, "The distance could not be measured (a proxy stands between)")
+    rtt = round(sorted(times)[len(times) // 2], 1)
+    if rtt < _FAR_MS:
+        return fine(LATENCY, f"The vector database is {rtt} ms away", rtt_ms=rtt)
+    evidence: Facts = {"host": host, "rtt_ms": rtt, "limit_ms": _FAR_MS, "aws_region": exam.value("AWS_REGION")}
+    title = f"The vector database is {rtt} ms away: each search waits for the distance"
+    return fault("vector.far-region", LATENCY, title, evidence, (f"ping -c 5 {host}",))
+
+
+def _managed(environment: Environment) -> bool:
+    return environment.placement("vector") != "local"
+
+
+def _needs(environment: Environment) -> tuple[str, ...]:
+    names = ("PINECONE_API_KEY", "PINECONE_INDEX") if environment.placement("vector") == "pinecone" else ("QDRANT_URL",)
+    return needs_variables(*names, also=("host.clock",))(environment)
+
+
+PROBES = (
+    Probe(
+        ACCESS,
+        "vector",
+        "Vectors: key, index, dimension",
+        check_vector,
+        ("vector.bad-key", "vector.index-missing", "vector.dim-mismatch", "vector.unavailable"),
+        _needs,
+        _managed,
+        parts=("vector",),
+    ),
+    Probe(
+        LATENCY,
+        "vector",
+        "Vectors: distance",
+        check_latency,
+        ("vector.far-region",),
+        (ACCESS,),
+        _managed,
+        parts=("vector",),
+    ),
+)

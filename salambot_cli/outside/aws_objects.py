@@ -1,0 +1,229 @@
+"""Buckets, keys and secrets: harmless questions whose refusals tell the causes apart."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from salambot_cli.outside.aws import Aws, AwsFailure, translated
+
+Call = Callable[[], object]
+_NO_UPLOAD = "salambot-doctor-no-such-upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What can be seen of a bucket; a refusal stands where the answer would."""
+
+    region: str | None
+    head: AwsFailure | None
+    read: AwsFailure | None
+    write: AwsFailure | None
+    a_key: str | None
+    """An object of the tenant, where listing is allowed and there is one."""
+
+
+def look_at_bucket(aws: Aws, bucket: str, prefix: str) -> Bucket:
+    """Head the bucket, read one object, and try a write that cannot succeed.
+
+    The write is UploadPart to an upload that does not exist: S3 asks for s3:PutObject first (403) and only then
+    for the upload (404 NoSuchUpload), so nothing is ever created.
+    """
+    head, region = _head(aws, bucket)
+    if head is not None and head.code in {"404", "NoSuchBucket", "301", "PermanentRedirect"}:
+        return Bucket(region, head, None, None, None)
+    key = _first_key(aws, bucket, prefix)
+    read = _refusal(lambda: aws.s3.get_object(Bucket=bucket, Key=key or f"{prefix}.salambot-doctor", Range="bytes=0-0"))
+    if read is not None and (read.code in {"NoSuchKey", "404", "InvalidRange", "416"}):
+        read = None
+    write = _refusal(
+        lambda: aws.s3.upload_part(
+            Bucket=bucket, Key=f"{prefix}.salambot-doctor", PartNumber=1, UploadId=_NO_UPLOAD, Body=b""
+        )
+    )
+    if write is not None and write.code in {"NoSuchUpload", "404"}:
+        write = None
+    return Bucket(region, head, read, write, key)
+
+
+def _head(aws: Aws, bucket: str) -> tuple[AwsFailure | None, str | None]:
+    try:
+        with translated():
+            answer = aws.s3.head_bucket(Bucket=bucket)
+    except AwsFailure as failure:
+        return failure, failure.headers.get("x-amz-bucket-region")
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
+    return None, region or _location(aws, bucket)
+
+
+def _location(aws: Aws, bucket: str) -> str | None:
+    try:
+        with translated():
+            answer = aws.s3.get_bucket_location(Bucket=bucket)
+    except AwsFailure:
+        return None
+    # The stubs say it is always there; S3 says nothing for us-east-1.
+    return cast("str | None", answer.get("LocationConstraint")) or "us-east-1"
+
+
+def _first_key(aws: Aws, bucket: str, prefix: str) -> str | None:
+    try:
+        with translated():
+            answer = aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    except AwsFailure:
+        return None
+    return next((item["Key"] for item in answer.get("Contents", [])), None)
+
+
+def _refusal(call: Call) -> AwsFailure | None:
+    try:
+        with translated():
+            call()
+    except AwsFailure as failure:
+        return failure
+    return None
+
+
+def bucket_policy(aws: Aws, bucket: str) -> Mapping[str, object] | None:
+    """Return the bucket's policy document; None where it has none.
+
+    Raises:
+        AwsFailure: it may not be read.
+    """
+    try:
+        with translated():
+            text = aws.s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    except AwsFailure as failure:
+        if failure.code == "NoSuchBucketPolicy":
+            return None
+        raise
+    document = json.loads(text)
+    return document if isinstance(document, dict) else None
+
+
+def denies(policy: Mapping[str, object] | None, action: str) -> str | None:
+    """Return the Sid (or number) of the statement of a bucket policy that denies an S3 action, else None."""
+    statements = policy.get("Statement", []) if policy else []
+    for number, statement in enumerate(statements if isinstance(statements, list) else [statements], start=1):
+        if isinstance(statement, dict) and statement.get("Effect") == "Deny" and _names(statement, action):
+            return str(statement.get("Sid") or f"statement {number}")
+    return None
+
+
+def _names(statement: Mapping[str, object], action: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    listed = statement.get("Action", [])
+    patterns = [listed] if isinstance(listed, str) else listed if isinstance(listed, list) else []
+    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns)
+
+
+def is_public(aws: Aws, bucket: str) -> bool:
+    """Tell whether a bucket's policy or ACL lets everybody in, and no public access block stops it.
+
+    Raises:
+        AwsFailure: it may not be read.
+    """
+    if _blocked(aws, bucket):
+        return False
+    with translated():
+        grants = aws.s3.get_bucket_acl(Bucket=bucket).get("Grants", [])
+    if any("AllUsers" in str(g.get("Grantee", {}).get("URI", "")) for g in grants):
+        return True
+    statements = (bucket_policy(aws, bucket) or {}).get("Statement", [])
+    return any(
+        isinstance(s, dict)
+        and s.get("Effect") == "Allow"
+        and s.get("Principal") in ("*", {"AWS": "*"})
+        and not s.get("Condition")
+        for s in (statements if isinstance(statements, list) else [statements])
+    )
+
+
+def _blocked(aws: Aws, bucket: str) -> bool:
+    try:
+        with translated():
+            block = aws.s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    except AwsFailure as failure:
+        if failure.code == "NoSuchPublicAccessBlockConfiguration":
+            return False
+        raise
+    return bool(block.get("RestrictPublicBuckets")) and bool(block.get("IgnorePublicAcls"))
+
+
+def has_tiering(aws: Aws, bucket: str) -> bool:
+    """Tell whether objects move to Intelligent-Tiering by a lifecycle rule.
+
+    Raises:
+        AwsFailure: it may not be read.
+    """
+    try:
+        with translated():
+            rules = aws.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    except AwsFailure as failure:
+        if failure.code == "NoSuchLifecycleConfiguration":
+            return False
+        raise
+    moves = [t for rule in rules if rule.get("Status") == "Enabled" for t in rule.get("Transitions", [])]
+    return any(move.get("StorageClass") == "INTELLIGENT_TIERING" for move in moves)
+
+
+def bucket_key(aws: Aws, bucket: str) -> tuple[str, str] | None:
+    """Return the id and state of the KMS key that encrypts a bucket by default; None where it is S3's own.
+
+    Raises:
+        AwsFailure: it may not be read.
+    """
+    with translated():
+        answer = aws.s3.get_bucket_encryption(Bucket=bucket)
+        rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
+        ids = [r.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for r in rules]
+        key = next((name for name in ids if name), None)
+        if key is None:
+            return None
+        return key, str(aws.kms.describe_key(KeyId=key)["KeyMetadata"].get("KeyState", "unknown"))
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """One secret: its values by variable (in memory only) and the age of its current version."""
+
+    id: str
+    age_days: float | None
+    rotates: bool
+
+
+def read_secret(aws: Aws, secret_id: str) -> str:
+    """Return the current value of a secret.
+
+    Raises:
+        AwsFailure: missing, scheduled for deletion, without a value, or denied.
+    """
+    with translated():
+        answer = aws.secretsmanager.get_secret_value(SecretId=secret_id)
+    return answer.get("SecretString") or answer.get("SecretBinary", b"").decode("utf-8", "replace")
+
+
+def secret_facts(aws: Aws, secret_id: str) -> SecretFacts:
+    """Return the age of the version labelled AWSCURRENT. LastRotatedDate misses what was put by hand.
+
+    Raises:
+        AwsFailure: it may not be described.
+    """
+    with translated():
+        about = aws.secretsmanager.describe_secret(SecretId=secret_id)
+        versions = aws.secretsmanager.list_secret_version_ids(SecretId=secret_id).get("Versions", [])
+    dates = [v["CreatedDate"] for v in versions if "AWSCURRENT" in v.get("VersionStages", []) and "CreatedDate" in v]
+    created = max(dates, default=about.get("LastChangedDate") or about.get("CreatedDate"))
+    age = (datetime.now(UTC) - created).total_seconds() / 86400 if created else None
+    return SecretFacts(secret_id, age, bool(about.get("RotationEnabled")))
+
+
+def secret_ids(secret: str | Mapping[str, str] | None) -> Sequence[str]:
+    """Return the ids of `[aws] secret`, each once."""
+    if secret is None:
+        return ()
+    listed = [secret] if isinstance(secret, str) else [value.split("#", 1)[0] for value in secret.values()]
+    return tuple(dict.fromkeys(listed))
