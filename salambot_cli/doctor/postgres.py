@@ -75,7 +75,7 @@ async def check_name(exam: Examination) -> Finding:
     return fine("rds.dns", f"{contact.host} resolves", addresses=list(contact.addresses))
 
 
-async def check_port(exam: Examination) -> Finding:
+async def check_port(exam: Examination) -> Finding | list[Finding]:
     """Open, refused, no route, or silent: only silence suggests a security group."""
     contact = await contact_of(exam)
     if contact is None or contact.is_open:

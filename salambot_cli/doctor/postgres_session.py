@@ -173,7 +173,8 @@ async def _look(exam: Examination, target: Target, session: "Session") -> Findin
     return _complete(exam, target, {row["relname"] for row in rows}, missing, evidence)
 
 
-TABLES = frozenset({"alembic_version"})
+# What every revision of the schema has: a database that holds some of it and not the rest is damaged.
+TABLES = frozenset({"alembic_version", "documents", "chunks", "conversations", "turns", "audit"})
 
 
 def _complete(exam: Examination, target: Target, present: set[str], no_vector: bool, evidence: Facts) -> Finding:
@@ -184,8 +185,12 @@ def _complete(exam: Examination, target: Target, present: set[str], no_vector: b
     absent = sorted(TABLES - present)
     if not absent:
         return fine("rds.schema", f"The schema of {target.database} is there", tables=len(present))
-    if not present:
-        return fine("rds.schema", f"{target.database} is empty: `salambot up` runs the migrations", tables=0)
+    if not TABLES & present:
+        return fine(
+            "rds.schema",
+            f"{target.database} holds no tables of SalamBot yet: `salambot up` runs the migrations",
+            tables=0,
+        )
     title = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing in {target.database}"
     return fault(
         "rds.schema-missing", "rds.schema", title, {**evidence, "kind": "table", "tables": absent}, ("salambot up",)

@@ -1,7 +1,7 @@
 """Silence on the database's port: stopped, not public, security group, subnet, or a filter on the way out."""
 
 from salambot_cli.doctor.cloud import account, ask, database_of, my_addresses
-from salambot_cli.doctor.probe import Address, Examination, fault
+from salambot_cli.doctor.probe import Address, Examination, fault, unseen
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import Database
@@ -11,7 +11,15 @@ from salambot_cli.outside.network import Contact
 CHECK = "rds.network"
 
 
-async def explain_silence(exam: Examination, contact: Contact) -> Finding:
+async def explain_silence(exam: Examination, contact: Contact) -> list[Finding]:
+    """Name the cause; what AWS did not let us see is a finding of its own, never a pass."""
+    finding = await _cause_of_silence(exam, contact)
+    hidden = finding.evidence.get("not_seen") if finding.id == "rds.tcp-timeout" else None
+    seen = [unseen(CHECK, f"The way to the database could not be seen: {hidden}", why=str(hidden))] if hidden else []
+    return [finding, *seen]
+
+
+async def _cause_of_silence(exam: Examination, contact: Contact) -> Finding:
     """Go down the ladder of causes; where AWS does not let us look, say so instead of guessing."""
     found = await database_of(exam, contact.host)
     if isinstance(found, AwsFailure):

@@ -188,9 +188,9 @@ def _client(exam: Examination, target: Target) -> "Redis":
         ssl_ca_certs=target.ca if target.tls else None,
         ssl_cert_reqs=ssl.CERT_NONE if lenient else ssl.CERT_REQUIRED,
         ssl_check_hostname=not lenient,
-        socket_timeout=3,
-        socket_connect_timeout=3,
-        retry=Retry(NoBackoff(), 0),
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        retry=Retry(NoBackoff(), 1),
         client_name="salambot-doctor",
         protocol=2,
     )
@@ -198,7 +198,9 @@ def _client(exam: Examination, target: Target) -> "Redis":
 
 async def check_login(exam: Examination) -> Finding:
     """Does Redis take this user and password?"""
-    from redis.exceptions import RedisError
+    from redis.exceptions import ConnectionError as ConnectionLost
+    from redis.exceptions import InvalidResponse, RedisError
+    from redis.exceptions import TimeoutError as TimedOut
 
     target = target_of(exam)
     if target is None:
@@ -206,9 +208,19 @@ async def check_login(exam: Examination) -> Finding:
     async with _client(exam, target) as client:
         try:
             await client.ping()
-        except (RedisError, OSError, TimeoutError) as error:
+        except (InvalidResponse, ConnectionLost, TimedOut, OSError) as error:
+            if not _told(str(error)):
+                return _wrong_service(target, f"{type(error).__name__}: {error}"[:40].encode())
+            return _refused_login(target, str(error))
+        except RedisError as error:
             return _refused_login(target, str(error))
     return fine("redis.login", "Login works")
+
+
+def _told(message: str) -> bool:
+    """Tell whether Redis itself spoke: redis-py wraps its refusals in connection errors too."""
+    words = ("auth", "password", "noperm", "permission", "loading", "masterdown", "max number of clients", "denied")
+    return any(word in message.lower() for word in words)
 
 
 def _refused_login(target: Target, message: str) -> Finding:

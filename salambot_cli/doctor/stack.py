@@ -39,9 +39,12 @@ async def observed_of(exam: Examination) -> Observed | None:
 
 
 async def is_up(exam: Examination) -> bool:
-    """Tell whether anything of this environment runs."""
+    """Tell whether anything runs that `salambot up` started."""
     observed = await observed_of(exam)
-    return observed is not None and (observed.status != "down" or observed.supervisor_pid is not None)
+    if observed is None:
+        return False
+    asked = read_state(exam.environment.root).runtime is not None
+    return observed.supervisor_pid is not None or (asked and observed.status != "down")
 
 
 async def gateway_url(exam: Examination) -> str | None:

@@ -28,7 +28,6 @@ class Index:
 
     name: str
     dimension: int | None
-    host: str | None
     region: str | None
 
 
@@ -44,7 +43,7 @@ async def check_pinecone(exam: Examination) -> Finding:
     """Does Pinecone take the key, and is the index there with the right dimension?"""
     base = exam.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
     base = base if "://" in base else f"https://{base}"
-    headers = {"Api-Key": (exam.value("PINECONE_API_KEY") or "").strip(), "X-Pinecone-Api-Version": "2025-10"}
+    headers = {"Api-Key": (exam.value("PINECONE_API_KEY") or "").strip(), "X-Pinecone-Api-Version": "2026-07"}
     answer = await request("GET", f"{base.rstrip('/')}/indexes", headers=headers)
     wanted = exam.value("PINECONE_INDEX") or ""
     failed = http_failure(ACCESS, answer, "PINECONE_CONTROLLER_HOST") or _refused(answer, base, "PINECONE_API_KEY")
@@ -61,12 +60,22 @@ def _pinecone_indexes(body: object) -> list[Index]:
     found: list[Index] = []
     for item in items if isinstance(items, list) else []:
         if isinstance(item, dict) and isinstance(item.get("name"), str):
-            spec = item.get("spec")
-            placed = spec.get("serverless") or spec.get("pod") or {} if isinstance(spec, dict) else {}
-            region = placed.get("region") or placed.get("environment") if isinstance(placed, dict) else None
-            length = item.get("dimension")
-            found.append(Index(item["name"], length if isinstance(length, int) else None, item.get("host"), region))
+            # The members moved between versions of the API: look for them wherever they stand.
+            length, region = _find(item, "dimension"), _find(item, "region")
+            found.append(
+                Index(
+                    name=item["name"],
+                    dimension=length if isinstance(length, int) else None,
+                    region=region if isinstance(region, str) else None,
+                )
+            )
     return found
+
+
+def _find(value: object, name: str) -> object:
+    if not isinstance(value, dict):
+        return None
+    return value[name] if name in value else next((v for v in (_find(x, name) for x in value.values()) if v), None)
 
 
 def _refused(answer: Answer, base: str, variable: str) -> Finding | None:
@@ -113,7 +122,7 @@ async def check_qdrant(exam: Examination) -> Finding:
     if name is None:
         return fine(ACCESS, "Qdrant answers; `salambot seed` makes the collection", collections=names)
     about = await request("GET", f"{base}/collections/{quote(name, safe='')}", headers=headers)
-    return _dimension(exam, Index(name, _qdrant_size(about.json()), None, None))
+    return _dimension(exam, Index(name, _qdrant_size(about.json()), None))
 
 
 def _collections(body: object) -> list[str]:

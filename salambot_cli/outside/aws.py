@@ -75,6 +75,11 @@ class AwsFailure(Exception):  # noqa: N818 - a refusal that probes read, not an 
         return self.code in _SKEWED or "signature expired" in text or "signature not yet current" in text
 
     @property
+    def is_server_side(self) -> bool:
+        """The service failed by itself."""
+        return self.code in {"500", "502", "503", "InternalError", "InternalFailure", "ServiceUnavailable"}
+
+    @property
     def is_throttled(self) -> bool:
         """Too many calls, after the retries."""
         return self.code in _THROTTLED
@@ -113,13 +118,13 @@ class Aws:
         return self._session
 
     @staticmethod
-    def _config() -> "Config":
+    def _config(attempts: int) -> "Config":
         from botocore.config import Config
 
         return Config(
             connect_timeout=2,
             read_timeout=5,
-            retries={"total_max_attempts": 3, "mode": "standard"},
+            retries={"total_max_attempts": attempts, "mode": "standard"},
         )
 
     def endpoint(self, service: str) -> str | None:
@@ -132,18 +137,19 @@ class Aws:
         """The PEM file that AWS's certificates are verified with, where the environment names one."""
         return self._variables.get("AWS_CA_BUNDLE")
 
-    def client(self, service: str, endpoint: str | None = None) -> object:
+    def client(self, service: str, endpoint: str | None = None, *, attempts: int = 3) -> object:
         """Return the one client of a service; `endpoint` is the service's name in `AWS_ENDPOINT_URL_…`."""
+        name = f"{service}:{attempts}"
         with self._lock, translated():
-            if service not in self._clients:
+            if name not in self._clients:
                 make: Callable[..., object] = self._open().client
-                self._clients[service] = make(
+                self._clients[name] = make(
                     service,
                     endpoint_url=self.endpoint(endpoint or service),
                     verify=self.ca_bundle,
-                    config=self._config(),
+                    config=self._config(attempts),
                 )
-            return self._clients[service]
+            return self._clients[name]
 
     def credentials(self) -> dict[str, str | Secret]:
         """Return the keys that the chain finds (variables, profile, SSO, role), as variables; empty without any."""
@@ -183,6 +189,11 @@ class Aws:
     def s3(self) -> "S3Client":
         """Objects."""
         return cast("S3Client", self.client("s3"))
+
+    @property
+    def s3_once(self) -> "S3Client":
+        """Objects, without retries: for a question whose answer is a refusal."""
+        return cast("S3Client", self.client("s3", attempts=1))
 
     @property
     def secretsmanager(self) -> "SecretsManagerClient":

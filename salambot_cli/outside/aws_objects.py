@@ -38,11 +38,11 @@ def look_at_bucket(aws: Aws, bucket: str, prefix: str) -> Bucket:
     if read is not None and (read.code in {"NoSuchKey", "404", "InvalidRange", "416"}):
         read = None
     write = _refusal(
-        lambda: aws.s3.upload_part(
+        lambda: aws.s3_once.upload_part(
             Bucket=bucket, Key=f"{prefix}.salambot-doctor", PartNumber=1, UploadId=_NO_UPLOAD, Body=b""
         )
     )
-    if write is not None and write.code in {"NoSuchUpload", "404"}:
+    if write is not None and (write.code in {"NoSuchUpload", "404"} or write.is_server_side):
         write = None
     return Bucket(region, head, read, write, key)
 

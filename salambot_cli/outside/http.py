@@ -1,11 +1,13 @@
 """One bounded HTTP request: an answer of at most 64 KiB, or how the wire failed. Redirects are never followed."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from salambot_cli.outside.network import Contact, Reach, causes, reach_of
+from salambot_cli.outside.network import Contact, Reach, causes, reach_of, tls_context
 
 if TYPE_CHECKING:
     import httpx
@@ -56,11 +58,12 @@ async def request(
     import httpx
 
     started = time.perf_counter()
-    transport = httpx.AsyncHTTPTransport(local_address=source, verify=verify) if source else None
+    trust = _trust(verify)
+    transport = httpx.AsyncHTTPTransport(local_address=source, verify=trust) if source else None
     try:
         async with (
             httpx.AsyncClient(
-                verify=verify, trust_env=proxies, timeout=seconds, follow_redirects=False, transport=transport
+                verify=trust, trust_env=proxies, timeout=seconds, follow_redirects=False, transport=transport
             ) as client,
             client.stream(method, url, headers=dict(headers or {}), content=content) as response,
         ):
@@ -69,6 +72,12 @@ async def request(
             return Answer(response.status_code, response.headers, body, elapsed)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
         return Answer(0, {}, b"", contact=_contact(url, error))
+
+
+@cache
+def _trust(verify: bool) -> ssl.SSLContext:
+    """Load the roots once: that costs more than a request."""
+    return tls_context(verify=verify)
 
 
 async def _bounded(response: "httpx.Response") -> bytes:
@@ -81,8 +90,6 @@ async def _bounded(response: "httpx.Response") -> bytes:
 
 
 def _contact(url: str, error: BaseException) -> Contact:
-    import ssl
-
     import httpx
 
     host, port = host_and_port(url)

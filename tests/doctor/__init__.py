@@ -1,0 +1,1 @@
+"""The doctor, measured against faults that are really made."""
