@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Session:
     def say(self, *what: "RenderableType") -> None:
         """Tell people something, unless they want quiet."""
         if not self.quiet:
-            self.people().print(*what)
+            self.people().print(*(as_typed(one) if isinstance(one, str) else one for one in what))
 
     def result(self, what: "RenderableType") -> None:
         """Print a result for people on standard output."""
@@ -58,6 +59,11 @@ class Session:
             self.document({"event": name, **fields})
 
 
+def as_typed(text: str) -> str:
+    """Write commands as this person has to type them: in a clone, its launcher stands on no PATH."""
+    return re.sub(r"(?<![\w./-])salambot (?=[a-z])", f"{os.environ.get('SALAMBOT_INVOKED_AS', 'salambot')} ", text)
+
+
 def start_directory(project: str | None) -> Path:
     """Return the project folder: the option, SALAMBOT_PROJECT, or the working directory."""
     return Path(project or os.environ.get("SALAMBOT_PROJECT") or ".").expanduser()
@@ -72,6 +78,6 @@ def show_error(session: Session, error: SalamBotError) -> None:
     console = session.people()
     console.print(f"[bold red]✗ {escape(error.what)}[/]")
     for line in error.why.splitlines():
-        console.print(f"  {escape(line)}")
+        console.print(f"  {escape(as_typed(line))}")
     if error.fix:
-        console.print(f"  [bold]→ {escape(error.fix)}[/]")
+        console.print(f"  [bold]→ {escape(as_typed(error.fix))}[/]")
