@@ -192,7 +192,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, interrupt)
     try:
         run(Path(sys.argv[1]), sys.argv[2])
-    except Failure as failure:
-        sys.exit(f"\n{failure}")
-    except OSError as error:
-        sys.exit(f"\n{Failure('.venv could not be made', error, 'free what it names, then the same command again')}")
+    except (Failure, OSError) as problem:
+        why = ".venv could not be made", str(problem), "mend what it names, then the same command again"
+        failure = problem if isinstance(problem, Failure) else Failure(*why)
+        print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{failure}", file=sys.stderr)
+        sys.exit(3)

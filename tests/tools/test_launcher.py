@@ -158,7 +158,7 @@ def test_a_failing_install_shows_pips_last_words(clone: Clone, python: str) -> N
     clone.program("python3", python)
     (clone.root / "backend.py").write_text("raise SystemExit('the backend is broken')")
     status, _, err = clone.run()
-    assert status == 1
+    assert status == 3
     assert "error: the locked packages could not be installed" in err
     assert "the backend is broken" in err
     assert "Traceback" not in err.splitlines()[0]
@@ -212,5 +212,5 @@ def test_a_clone_of_somebody_else_is_told(clone: Clone, python: str) -> None:
         status, _, err = clone.run()
     finally:
         clone.root.chmod(0o755)
-    assert status == 1
+    assert status == 3
     assert "cannot write to" in err
