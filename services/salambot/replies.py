@@ -14,6 +14,7 @@ from salambot.messages import Completed, Delta, Failed, Message, Reply
 from salambot.problems import Problem, crashed, invalid
 
 Event = Delta | Completed | Failed
+_UNWATCHED_S = 0.05
 _Result = TypeVar("_Result")
 _Asked = TypeVar("_Asked", bound=Message)
 _Asks_contra = TypeVar("_Asks_contra", bound=Message, contravariant=True)
@@ -62,15 +63,32 @@ async def _lines(first: Event, events: AsyncGenerator[Event, None]) -> AsyncIter
 
 
 async def _while_connected(request: Request, work: Awaitable[_Result]) -> _Result | None:
-    """Await `work`, or cancel it and return None when the caller closes its connection first."""
-    task = asyncio.ensure_future(work)
-    left = asyncio.ensure_future(request.receive())
+    """Await `work`, or cancel it and return None when the caller closes its connection first.
+
+    Most work is done before it is worth to watch the connection: that begins a moment later.
+    """
+    loop, ours = asyncio.get_running_loop(), asyncio.current_task()
+    watching: list[asyncio.Task[None]] = []
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        await request.receive()
+        left = True
+        if ours is not None:
+            ours.cancel()
+
+    begin = loop.call_later(_UNWATCHED_S, lambda: watching.append(loop.create_task(watch())))
     try:
-        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
-        return await task if task.done() else None
+        return await work
+    except asyncio.CancelledError:
+        if not left or ours is None or ours.uncancel():
+            raise
+        return None
     finally:
-        left.cancel()
-        task.cancel()
+        begin.cancel()
+        for task in watching:
+            task.cancel()
 
 
 def _left() -> Response:
