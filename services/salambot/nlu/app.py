@@ -13,7 +13,7 @@ from salambot.llms.local import LocalLlm
 from salambot.messages import ComposeRequest
 from salambot.nlu.counting import Counted
 from salambot.nlu.settings import NluSettings
-from salambot.replies import answer
+from salambot.replies import InternalRoute, answer
 
 
 def create_app(settings: NluSettings | None = None) -> FastAPI:
@@ -33,7 +33,7 @@ def create_app(settings: NluSettings | None = None) -> FastAPI:
         """Compose a Reply from a ComposeRequest; NDJSON events when asked for."""
         return await answer(request, ComposeRequest, llm)
 
-    app.router.add_route("/internal/generate", generate, methods=["POST"])  # FastAPI's own costs more
+    app.router.routes.insert(0, InternalRoute("/internal/generate", generate))
     return app
 
 

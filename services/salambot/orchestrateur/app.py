@@ -17,7 +17,7 @@ from salambot.messages import ReplyRequest
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.settings import OrchestrateurSettings
-from salambot.replies import answer
+from salambot.replies import InternalRoute, answer
 
 _FORGETTING_EVERY_S = 3600
 _log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
         dialogue: Dialogue = request.app.state.dialogue
         return await answer(request, ReplyRequest, dialogue)
 
-    app.router.add_route("/internal/reply", reply, methods=["POST"])  # FastAPI's own costs more and adds nothing here
+    app.router.routes.insert(0, InternalRoute("/internal/reply", reply))
     return app
 
 

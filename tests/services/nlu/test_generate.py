@@ -66,3 +66,12 @@ async def test_what_is_no_request_is_refused_without_echo(nlu: str, body: bytes,
 async def test_strangers_are_refused(nlu: str) -> None:
     async with aiohttp.ClientSession() as session, session.post(f"{nlu}/internal/generate", data=b"{}") as answer:
         assert answer.status == 401
+
+
+async def test_metrics_name_the_route(nlu: str) -> None:
+    async with Hop("nlu", nlu, TOKEN) as hop:
+        await hop.post("/internal/generate", QUESTION, Reply, 5)
+    async with aiohttp.ClientSession() as session, session.get(f"{nlu}/metrics") as answer:
+        text = await answer.text()
+    assert 'salambot_http_requests_total{route="/internal/generate",service="nlu",status="200"}' in text
+    assert 'salambot_llm_tokens_total{direction="output",provider="local"}' in text
