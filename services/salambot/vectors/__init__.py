@@ -6,7 +6,7 @@ from salambot.database import Pool
 from salambot.embedders.base import Embedder
 from salambot.vectors.base import VectorStore
 
-VECTORS = ("local",)
+VECTORS = ("local", "pinecone", "qdrant")
 
 
 def open_store(name: str, pool: Pool, embedder: Embedder) -> VectorStore:

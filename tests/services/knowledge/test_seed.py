@@ -6,7 +6,9 @@ from pathlib import Path
 import asyncpg
 import orjson
 import pytest
+from aiohttp.test_utils import TestServer
 
+from tests.fakes.pinecone_server import PineconeServer
 from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer
 
@@ -206,3 +208,42 @@ async def test_a_vector_store_that_lost_everything_is_filled_without_embedding(b
 async def test_what_is_not_set_is_named(base: KnowledgeBase, missing: str) -> None:
     del base.variables[missing]
     assert missing in str((await base.seed(status=1))["error"])
+
+
+async def test_switching_stores_embeds_nothing(base: KnowledgeBase, tmp_path: Path) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    base.variables["QDRANT_URL"] = f"file://{tmp_path / 'qdrant'}"
+    async with TestServer(PineconeServer().app()) as server:
+        base.variables |= {
+            "PINECONE_API_KEY": "pcsk_test",
+            "PINECONE_INDEX": "salambot-kb",
+            "PINECONE_CONTROLLER_HOST": str(server.make_url("")).rstrip("/"),
+        }
+        assert counts(await base.seed("--vector", "local")) == "2 0 0 0 / 3 3 0"
+        for vector in ("pinecone", "qdrant"):
+            assert counts(await base.seed("--vector", vector)) == "0 0 2 0 / 0 3 0"
+        base.write({"a.md": RETURNS.replace("14", "30")})
+        for vector, figures in (
+            ("pinecone", "0 1 1 0 / 1 1 1"),
+            ("local", "0 0 2 0 / 0 1 1"),
+            ("qdrant", "0 0 2 0 / 0 1 1"),
+        ):
+            report = await base.seed("--vector", vector)
+            assert (report["vector"], counts(report)) == (vector, figures)
+
+
+async def test_a_vector_store_that_fails_is_named_and_the_next_run_finishes(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS})
+    fake = PineconeServer()
+    async with TestServer(fake.app()) as server:
+        base.variables |= {
+            "PINECONE_API_KEY": "pcsk_bad",
+            "PINECONE_INDEX": "salambot-kb",
+            "PINECONE_CONTROLLER_HOST": str(server.make_url("")).rstrip("/"),
+        }
+        failed = await base.seed("--vector", "pinecone", status=1)
+        assert failed["error"] == "pinecone: UnauthorizedError 401"
+        base.variables["PINECONE_API_KEY"] = "pcsk_good"
+        fake.script("error_500", "rate_limit")
+        assert counts(await base.seed("--vector", "pinecone")) == "1 0 0 0 / 2 2 0"
+        assert len(fake.namespaces["demo"]) == 2
