@@ -1,5 +1,19 @@
-"""`python -m salambot_cli` is `salambot`."""
+"""`salambot` and `python -m salambot_cli` begin here: what needs no Typer is answered before it is loaded."""
 
-from salambot_cli.app import main
+import sys
 
-main()
+from salambot_cli import __version__
+
+
+def main() -> None:
+    """Run the `salambot` command."""
+    if sys.argv[1:] == ["--version"]:
+        print(__version__)  # noqa: T201 - the result
+        return
+    from salambot_cli.app import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

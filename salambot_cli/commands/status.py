@@ -1,12 +1,14 @@
 """`salambot status`: every service and component, each tested now."""
 
-import asyncio
+from typing import TYPE_CHECKING
 
 import typer
 
-from salambot_cli.model.environment import Environment
-from salambot_cli.model.unit import Observed
 from salambot_cli.outside.console import Session
+
+if TYPE_CHECKING:
+    from salambot_cli.model.environment import Environment
+    from salambot_cli.model.unit import Observed
 
 app = typer.Typer()
 
@@ -32,13 +34,15 @@ def status(
     raise typer.Exit(0 if observed.status == "ready" else 1)
 
 
-async def _look(environment: Environment) -> Observed:
+async def _look(environment: "Environment") -> "Observed":
     from salambot_cli.runtimes.choose import running_runtime
 
     return await running_runtime(environment).observe(environment)
 
 
-async def _watch(session: Session, environment: Environment) -> None:
+async def _watch(session: Session, environment: "Environment") -> None:
+    import asyncio
+
     from rich.live import Live
 
     from salambot_cli.steps.show import parts_table
@@ -53,7 +57,7 @@ async def _watch(session: Session, environment: Environment) -> None:
             await asyncio.sleep(2)
 
 
-def _show(session: Session, environment: Environment, observed: Observed) -> None:
+def _show(session: Session, environment: "Environment", observed: "Observed") -> None:
     from salambot_cli.steps.show import components_document, parts_table, services_document
 
     if session.machine:
