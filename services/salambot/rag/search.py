@@ -1,5 +1,6 @@
 """One search: analysed, looked up in two ways, fused and judged; remembered until the index changes."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from hashlib import sha256
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from salambot.database import Pool
-from salambot.embedders.base import Embedder
+from salambot.embedders.base import Embedder, EmbeddingError
 from salambot.knowledge.version import cached_version, current_version, remember_version
 from salambot.messages import Passage, SearchRequest
 from salambot.rag.candidates import FILTERED, LIMIT, gather_candidates
@@ -21,6 +22,7 @@ from salambot.vectors.base import Hit, VectorStore, VectorStoreError
 
 FRESH_S = 0.25
 """How long a version is believed without asking Redis again."""
+DENSE_TIMEOUT_S = 5
 MOST_REMEMBERED = 512
 """Answers in this process, beside those in Redis."""
 _DURATION = Histogram("salambot_retrieval_duration_seconds", "Searching, by where the answer came from", ("source",))
@@ -69,13 +71,14 @@ class Searcher:
         return orjson.dumps([passage.model_dump() for passage in passages])
 
     async def _dense(self, request: SearchRequest, text: str) -> list[Hit]:
-        """Search by vectors; a store that fails leaves the text search, which is better than no answer."""
-        vector = (await self._embedder.embed([text]))[0]
-        if not vector.any():
-            return []
+        """Search by vectors; a provider that fails leaves the text search, which is better than no answer."""
         try:
-            return await self._store.search(request.tenant, vector, FILTERED if request.filter else LIMIT)
-        except VectorStoreError:
+            async with asyncio.timeout(DENSE_TIMEOUT_S):
+                vector = (await self._embedder.embed([text]))[0]
+                if not vector.any():
+                    return []
+                return await self._store.search(request.tenant, vector, FILTERED if request.filter else LIMIT)
+        except (EmbeddingError, VectorStoreError, TimeoutError):
             _log.warning("searching without vectors", store=self._store.name, exc_info=True)
             return []
 

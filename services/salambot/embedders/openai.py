@@ -1,0 +1,101 @@
+"""OpenAI's embeddings, and those of any server with its protocol: batched by tokens, a few requests at a time."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import openai
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from salambot.embedders.base import EmbeddingError, Vectors
+from salambot.settings import ServiceSettings
+
+MOST_TEXTS, MOST_TOKENS = 512, 100_000
+"""Of one request; the service takes 2,048 texts and 300,000 tokens, and answers smaller requests sooner."""
+AT_ONCE = 4
+TIMEOUT_S, ATTEMPTS = 30.0, 5
+_CHARACTERS_A_TOKEN = 2
+"""Arabic has about two, French and English four: the estimate is high, and a request never too large."""
+
+
+class OpenAiEmbeddingSettings(BaseSettings):
+    """The variables of the embedder `openai`."""
+
+    model_config = ServiceSettings.model_config
+
+    openai_api_key: SecretStr
+    openai_base_url: str | None = None
+    openai_embedding_model: str = "text-embedding-3-small"
+    openai_embedding_dimensions: int = Field(default=1024, ge=1, le=4000)
+    """1,024 like the local embedder, so that one Pinecone index serves both. pgvector indexes up to 4,000."""
+
+
+class OpenAiEmbedder:
+    """Each failure that may pass is tried again by the client, which heeds Retry-After."""
+
+    def __init__(self, settings: OpenAiEmbeddingSettings) -> None:
+        self.dimensions = settings.openai_embedding_dimensions
+        self.name = f"openai/{settings.openai_embedding_model}@{self.dimensions}"
+        self._model = settings.openai_embedding_model
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._client = openai.AsyncOpenAI(
+            api_key=settings.openai_api_key.get_secret_value(),
+            base_url=settings.openai_base_url,
+            timeout=TIMEOUT_S,
+            max_retries=ATTEMPTS - 1,
+            http_client=openai.DefaultAioHttpClient(),
+        )
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed in as many requests as the limits ask for; all succeed, or it raises EmbeddingError."""
+        if not texts:
+            return np.zeros((0, self.dimensions), dtype=np.float32)
+        parts = await asyncio.gather(*map(self._request, _batches(texts)))
+        vectors = np.concatenate(parts)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        return unit
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _request(self, texts: Sequence[str]) -> Vectors:
+        host = self._client.base_url.host
+        async with self._slots:
+            try:
+                answer = await self._client.embeddings.create(
+                    model=self._model, input=list(texts), dimensions=self.dimensions
+                )
+            except openai.APIStatusError as error:
+                raise EmbeddingError(
+                    f"{host} refused to embed: {error.status_code} {error.code or ''}".rstrip()
+                ) from error
+            except openai.OpenAIError as error:
+                raise EmbeddingError(f"{host} did not embed: {type(error).__name__}") from error
+        vectors = np.array([item.embedding for item in answer.data], dtype=np.float32)
+        if vectors.shape != (len(texts), self.dimensions):
+            raise EmbeddingError(
+                f"{host}: {self._model} makes {vectors.shape[-1]} dimensions, not {self.dimensions}: "
+                "set OPENAI_EMBEDDING_DIMENSIONS"
+            )
+        return vectors
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    tokens = 0
+    for text in texts:
+        size = len(text) // _CHARACTERS_A_TOKEN + 1
+        if batch and (len(batch) >= MOST_TEXTS or tokens + size > MOST_TOKENS):
+            yield batch
+            batch, tokens = [], 0
+        batch.append(text)
+        tokens += size
+    yield batch
+
+
+def open_embedder() -> OpenAiEmbedder:
+    """Return the embedder, with the settings of the environment."""
+    return OpenAiEmbedder(OpenAiEmbeddingSettings())

@@ -1,0 +1,90 @@
+"""Text is compared by what it says, however it is spelled."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salambot.text.analysis import CONCEPT, analyse
+from salambot.text.normalisation import normalise, words
+from salambot.text.skeleton import as_heard, skeletons
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing_more(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("أُرْجِعُ", "ارجع"),
+        ("مـــدرسة", "مدرسه"),
+        ("إلى", "الي"),
+        ("١٤ يوم", "14 يوم"),
+        ("ﻻ", "لا"),
+        ("ÉTÉ", "été"),
+        ("كَادُو ڭاع", "كادو كاع"),
+    ],
+)
+def test_spellings_become_one(one: str, other: str) -> None:
+    assert words(normalise(one)) == words(normalise(other))
+
+
+@pytest.mark.parametrize(
+    ("arabizi", "arabic"),
+    [
+        ("nrje3", "نرجع"),
+        ("nraje3", "نرجع"),
+        ("lflous", "الفلوس"),
+        ("khlas", "خلاص"),
+        ("mherres", "مهرس"),
+        ("tbdil", "تبديل"),
+        ("garantie", "كارانتي"),
+        ("ramdan", "رمضان"),
+        ("9amis", "قميص"),
+        ("ghalta", "غلطة"),
+    ],
+)
+def test_both_scripts_of_darija_meet(arabizi: str, arabic: str) -> None:
+    heard = {as_heard(form) for form in skeletons(normalise(arabic))}
+    assert heard & {as_heard(form) for form in skeletons(arabizi)}
+
+
+@given(st.text(alphabet=string.ascii_lowercase + string.digits + "ابتثجحخدذرزسشصضطظعغفقكلمنهوي", max_size=30))
+def test_skeletons_are_long_enough_and_without_vowels(word: str) -> None:
+    for skeleton in skeletons(word):
+        assert len(skeleton) >= 3
+        assert not set(skeleton) & set("aeiouاوي")
+
+
+@given(st.text(max_size=200), st.sampled_from(["fr", "ar", "ary", "ary-Latn", "en"]))
+def test_every_token_has_a_form(text: str, language: str) -> None:
+    for token in analyse(text, language):
+        assert token.forms
+        assert all(form and not form.startswith(CONCEPT) for form in token.forms)
+
+
+@pytest.mark.parametrize(
+    ("word", "language", "concept"),
+    [
+        ("remboursée", "fr", "refund"),
+        ("remboursee", "fr", "refund"),
+        ("الإرجاع", "ar", "return"),
+        ("نرجعها", "ary", "return"),
+        ("nrje3", "ary-Latn", "return"),
+        ("deliveries", "en", "delivery"),
+        ("بالتقسيط", "ary", "instalments"),
+        ("où", "fr", "where"),
+    ],
+)
+def test_words_mean_what_a_shop_means(word: str, language: str, concept: str) -> None:
+    (token,) = analyse(word, language)
+    assert CONCEPT + concept in token.concepts
+
+
+@pytest.mark.parametrize("text", ["", "😀🎉", "?!…", "le la les de", "واش ديال", "wach dyal"])
+def test_some_texts_say_nothing(text: str) -> None:
+    assert analyse(text, "fr") == []
