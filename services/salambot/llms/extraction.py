@@ -23,12 +23,14 @@ _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+")
 _PREFERENCE: dict[Language, dict[str, float]] = {
     "fr": {"fr": 0.5, "en": 0.1},
     "ar": {"ar": 0.5, "ary": 0.4, "fr": 0.1},
-    "ary": {"ary": 0.5, "ar": 0.4, "fr": 0.1},
-    "ary-Latn": {"ary-Latn": 0.5, "ary": 0.45, "ar": 0.35, "fr": 0.1},
+    "ary": {"ary": 0.5, "ar": 0.35, "fr": 0.1},
+    "ary-Latn": {"ary-Latn": 0.5, "ary": 0.4, "ar": 0.3, "fr": 0.1},
     "en": {"en": 0.5, "fr": 0.15},
 }
 """What an answer gains by its language; from _READABLE on, it answers a prompt without an excuse."""
 _READABLE = 0.3
+_RETRIEVED = 1.2
+"""What retrieval's own score counts: it weighs words by the whole index, where we see some passages."""
 _BY_MEANING = 0.8
 """What a word is worth that is found by another form of it, or by its meaning."""
 _ENOUGH, _ENOUGH_WITH_HEADING = 0.5, 0.3
@@ -92,7 +94,7 @@ def _judge(passage: Passage, section: Section, weights: dict[Token, float], lang
         return None
     told_by_heading = sum(weights[word] * _match(word, section.heading_terms) for word in in_heading) / total
     preference = _PREFERENCE[language].get(section.language, 0.0)
-    score = coverage + 0.7 * told_by_heading + 0.5 * passage.score + preference
+    score = coverage + 0.7 * told_by_heading + _RETRIEVED * passage.score + preference
     covered = frozenset(word for word in weights if _match(word, section.terms))
     return Answer(passage, section, score, covered, in_heading)
 
