@@ -41,7 +41,7 @@ class Examination:
         return cast("T", await asyncio.shield(self._facts[key]))
 
     async def blocking(self, call: Callable[[], T]) -> T:
-        """Run a call of a blocking SDK in a thread of our own: name resolution lives in the loop's, and must not wait."""
+        """Run a blocking SDK in a thread of our own: name resolution lives in the loop's, and must not wait."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def value(self, name: str) -> str | None:
