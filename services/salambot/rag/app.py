@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from salambot import cache, database, problems
-from salambot.application import Check, service_app
+from salambot.application import Check, add_hot_route, service_app
 from salambot.embedders import open_embedder
 from salambot.messages import IndexState, SearchRequest, TenantName
 from salambot.rag.lookup import Lookup
@@ -48,7 +48,7 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
     checks = (Check("postgres", postgres), Check("redis", ping, matters=False))
     app = service_app("rag", chosen, lifespan=lifespan, checks=checks)
     database.install(app)
-    app.post("/internal/search")(_search)
+    add_hot_route(app, "/internal/search", _search)
     app.get("/internal/index")(_index)
     return app
 
