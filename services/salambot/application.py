@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from salambot import logs, problems
@@ -54,25 +54,22 @@ def add_hot_route(app: FastAPI, path: str, handler: Handler) -> None:
 
     The layers of `service_app` and the problems stay. A route of FastAPI at the same path only documents it.
     """
-    route = Route(path, _Hot(handler), methods=["POST"], include_in_schema=False)
-    app.router.routes.insert(0, route)
+    app.router.routes.insert(0, _HotRoute(path, handler))
 
 
-class _Hot:
-    """An ASGI application of one handler."""
+class _HotRoute(Route):
+    """A POST route of one handler, called without Starlette's wrappers; metrics know it by its path."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, path: str, handler: Handler) -> None:
+        super().__init__(path, handler, methods=["POST"], include_in_schema=False)
         self._handler = handler
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as Starlette does, and name the route as FastAPI's own do."""
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        scope["route"] = scope.get("route") or _Named(scope["path"])
         response = await self._handler(Request(scope, receive, send))
         await response(scope, receive, send)
-
-
-class _Named:
-    """What metrics and logs want of a route; a hot route has no parameters in its path."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
