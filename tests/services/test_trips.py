@@ -12,10 +12,12 @@ class Ferry:
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
+        self.away = asyncio.Event()
         self.free = asyncio.Event()
 
     async def go(self, numbers: list[int]) -> list[int]:
         self.groups.append(numbers)
+        self.away.set()
         await self.free.wait()
         if 13 in numbers:
             raise ValueError("not this one")
@@ -26,8 +28,7 @@ async def test_what_arrives_meanwhile_goes_together() -> None:
     ferry = Ferry()
     trips = SharedTrips(ferry.go, most=3)
     tasks = [asyncio.create_task(trips(1))]
-    while not ferry.groups:
-        await asyncio.sleep(0)
+    await ferry.away.wait()
     tasks += [asyncio.create_task(trips(number)) for number in (2, 3, 4, 5)]
     await asyncio.sleep(0)
     ferry.free.set()
@@ -49,8 +50,7 @@ async def test_who_leaves_is_not_taken_along() -> None:
     ferry = Ferry()
     trips = SharedTrips(ferry.go)
     first = asyncio.create_task(trips(1))
-    while not ferry.groups:
-        await asyncio.sleep(0)
+    await ferry.away.wait()
     leaving, staying = asyncio.create_task(trips(2)), asyncio.create_task(trips(3))
     await asyncio.sleep(0)
     leaving.cancel()
