@@ -1,6 +1,7 @@
 """The Typer application; the one place where an error becomes text and an exit status."""
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
@@ -39,6 +40,8 @@ class LazyGroup(TyperGroup):
             command.name = name
             command.epilog = command.epilog or _EVERYWHERE
             self.commands[name] = command
+        elif name not in COMMANDS and (match := get_close_matches(name, COMMANDS, n=1)):
+            ctx.fail(f"No such command '{name}'. Did you mean '{match[0]}'?")
         return super().resolve_command(ctx, args)
 
 
