@@ -13,7 +13,7 @@ from salambot.rag.question import Question, Weighed, weigh
 from salambot.text.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
 from salambot.vectors.base import Hit
 
-LIMIT = 50
+LIMIT = 30
 """Candidates of each search; with a filter FILTERED, because many will not pass it."""
 FILTERED = 400
 _VARIANT, _CONCEPT = 0.6, 0.7
@@ -22,13 +22,43 @@ _VARIANT, _CONCEPT = 0.6, 0.7
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage with what each search thought of it; None where that search did not find it."""
+    """A chunk with what each search thought of it; None where that search did not find it."""
 
-    passage: Passage
+    tenant: str
+    row: asyncpg.Record
     terms: frozenset[str]
     heading: tuple[Token, ...]
     bm25: float | None
     similarity: float | None
+
+    @property
+    def id(self) -> str:
+        """The stable id `<tenant>/<document>#<chunk>`."""
+        return f"{self.tenant}/{self.row['path']}#{self.row['number']}"
+
+    @property
+    def language(self) -> str:
+        """The language of the chunk."""
+        return str(self.row["language"])
+
+    def passage(self, score: float) -> Passage:
+        """Return what the caller sees: the heading stands above the text, as it did in the document."""
+        row = self.row
+        metadata: dict[str, str] = orjson.loads(row["metadata"]) | {"updated_at": row["updated"]}
+        text = row["text"]
+        if heading := row["heading"]:
+            metadata["heading"] = heading
+            text = f"## {heading.rsplit(' > ', 1)[-1]}\n\n{text}"
+        return Passage(
+            id=self.id,
+            score=round(score, 4),
+            title=row["title"],
+            text=text,
+            uri=row["uri"],
+            language=row["language"],
+            chunk=row["number"],
+            metadata=metadata,
+        )
 
 
 async def gather_candidates(
@@ -49,7 +79,8 @@ async def gather_candidates(
         )
     return weighed, [
         Candidate(
-            passage=_passage(tenant, row),
+            tenant=tenant,
+            row=row,
             terms=frozenset(row["terms"]),
             heading=_heading(row["heading"] or row["title"], row["language"]),
             bm25=row["bm25"],
@@ -73,27 +104,6 @@ async def _weigh(rows: Connection, tenant: str, question: Question) -> Weighed:
 
 def _worth(term: str) -> float:
     return _CONCEPT if term[0] == CONCEPT else _VARIANT if term[0] in {SKELETON, HEARD} else 1.0
-
-
-def _passage(tenant: str, row: asyncpg.Record) -> Passage:
-    heading = row["heading"]
-    metadata: dict[str, str] = orjson.loads(row["metadata"])
-    if heading:
-        metadata["heading"] = heading
-        text = f"## {heading.rsplit(' > ', 1)[-1]}\n\n{row['text']}"
-    else:
-        text = row["text"]
-    metadata["updated_at"] = row["updated"]
-    return Passage(
-        id=f"{tenant}/{row['path']}#{row['number']}",
-        score=0.0,
-        title=row["title"],
-        text=text,
-        uri=row["uri"],
-        language=row["language"],
-        chunk=row["number"],
-        metadata=metadata,
-    )
 
 
 _FREQUENCIES = """
