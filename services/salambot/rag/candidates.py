@@ -16,6 +16,8 @@ from salambot.vectors.base import Hit
 LIMIT = 30
 """Candidates of each search; with a filter FILTERED, because many will not pass it."""
 FILTERED = 400
+MOST_POSTINGS = 50_000
+"""Read for one question: what stands in most passages of a large index tells little, and costs most."""
 _VARIANT, _CONCEPT = 0.6, 0.7
 """Of a term's idf: a skeleton or a concept stands for more than was said."""
 
@@ -66,13 +68,13 @@ async def gather_candidates(
 ) -> tuple[Weighed, list[Candidate]]:
     """Return the question weighed by this index, and the passages that match it or were hit, unordered."""
     async with tenant_transaction(pool, tenant) as rows:
-        weighed = await _weigh(rows, tenant, question)
+        weighed, terms = await _weigh(rows, tenant, question)
         similarities = {hit.digest: hit.similarity for hit in hits}
         found = await rows.fetch(
             _CANDIDATES,
             tenant,
-            list(weighed.terms),
-            [weight * _worth(term) for term, weight in weighed.terms.items()],
+            terms,
+            [weighed.terms[term] * _worth(term) for term in terms],
             list(similarities),
             FILTERED if wanted else LIMIT,
             orjson.dumps(dict(wanted)).decode(),
@@ -95,11 +97,19 @@ def _heading(heading: str, language: str) -> tuple[Token, ...]:
     return tuple(analyse(heading, language))
 
 
-async def _weigh(rows: Connection, tenant: str, question: Question) -> Weighed:
+async def _weigh(rows: Connection, tenant: str, question: Question) -> tuple[Weighed, list[str]]:
+    """Weigh the question; choose the terms to search by: the rarest, as long as their postings are few enough."""
     counted = await rows.fetch(_FREQUENCIES, tenant, question.terms)
     frequencies = {row["term"]: row["chunks"] for row in counted}
     chunks = frequencies.pop("", 0)
-    return weigh(question, frequencies, chunks)
+    chosen: list[str] = []
+    postings = 0
+    for term in sorted(frequencies, key=frequencies.__getitem__):
+        postings += frequencies[term]
+        if chosen and postings > MOST_POSTINGS:
+            break
+        chosen.append(term)
+    return weigh(question, frequencies, chunks), chosen
 
 
 def _worth(term: str) -> float:
