@@ -34,9 +34,9 @@ def status(
 
 
 async def _look(environment: "Environment") -> "Observed":
-    from salambot_cli.runtimes.choose import running_runtime
+    from salambot_cli.steps.look import look
 
-    return await running_runtime(environment).observe(environment)
+    return await look(environment)
 
 
 async def _watch(session: Session, environment: "Environment") -> None:
