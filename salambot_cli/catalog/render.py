@@ -16,16 +16,17 @@ from salambot_cli.catalog.quoting import compose_env, compose_yaml
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES, Component, Service
+from salambot_cli.model.topology import PROGRAMS, Component, Program
 from salambot_cli.outside.assets import asset
 
 LOCAL_PARTS: tuple[Component, ...] = ("postgres", "redis")
 PASSWORDS: Mapping[Component, str] = {"postgres": "POSTGRES_PASSWORD", "redis": "REDIS_PASSWORD"}
-_PREPARED_BY: Mapping[Service, tuple[Component, ...]] = {
+_PREPARED_BY: Mapping[Program, tuple[Component, ...]] = {
     "gateway": ("redis",),
     "orchestrateur": ("redis",),
     "nlu": (),
     "rag": ("redis",),
+    "worker": ("redis",),
 }
 CONFIG_LABEL = "io.salambot.config"
 _HEADER = re.compile(r"# Rendered by salambot (?P<version>\S+)[^\n]* sha256:(?P<hash>[0-9a-f]{64})\n")
@@ -50,7 +51,7 @@ class ComposeFacts:
     """POSTGRES_PASSWORD and REDIS_PASSWORD of the local containers."""
     secrets_folder: Path | None = None
     """Where secrets stand as files, outside the project; None hands them over as variables."""
-    mounts: Mapping[Service, tuple[Mount, ...]] = field(default_factory=dict)
+    mounts: Mapping[Program, tuple[Mount, ...]] = field(default_factory=dict)
     extra_hosts: tuple[str, ...] = ()
     user_file: str | None = None
     """The text of the owner's own Compose file, which comes last."""
@@ -93,7 +94,7 @@ def render_example(environment: Environment) -> str:
 def secret_files(environment: Environment, facts: ComposeFacts) -> dict[str, Secret]:
     """Return the secrets that the containers read as files, by name."""
     secrets = dict(_local_passwords(environment, facts))
-    for service in SERVICES:
+    for service in PROGRAMS:
         variables = variables_for(environment, service)
         secrets |= {name: v.value for name, v in variables.items() if isinstance(v.value, Secret)}
     return secrets
@@ -131,7 +132,7 @@ def _containers(environment: Environment, facts: ComposeFacts) -> dict[str, _Con
     return {
         **{
             str(name): _service(environment, facts, name, variables_for(environment, name), _PREPARED_BY[name])
-            for name in SERVICES
+            for name in PROGRAMS
         },
         # The job sees what orchestrateur sees of the database.
         "migrate": _service(environment, facts, "orchestrateur", database, needs_database),
@@ -142,7 +143,7 @@ def _containers(environment: Environment, facts: ComposeFacts) -> dict[str, _Con
 def _service(
     environment: Environment,
     facts: ComposeFacts,
-    name: Service,
+    name: Program,
     variables: Mapping[str, Variable],
     needs: tuple[Component, ...],
 ) -> _Container:
@@ -202,7 +203,7 @@ def _as_files(variables: Mapping[str, Variable], facts: ComposeFacts) -> tuple[s
 
 def _env(environment: Environment, facts: ComposeFacts) -> str:
     variables: dict[str, Variable] = {}
-    for service in SERVICES:
+    for service in PROGRAMS:
         variables |= variables_for(environment, service)
     files = ["docker-compose.yml", "docker-compose.override.yml"]
     compose = {

@@ -1,11 +1,12 @@
 """Which service reads which variable: one table for every runtime. A service gets exactly these, nothing else."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES, Component, Service
+from salambot_cli.model.topology import PROGRAMS, Component, Program
 from salambot_cli.model.variables import DEFAULTS, is_secret
 
 Condition = Callable[[Environment], bool]
@@ -15,7 +16,7 @@ Condition = Callable[[Environment], bool]
 class Use:
     """The services that read a variable, and the environments in which they do."""
 
-    readers: frozenset[Service]
+    readers: frozenset[Program]
     when: Condition
 
 
@@ -39,24 +40,24 @@ def _uses_openai(environment: Environment) -> bool:
     return environment.placement("llm") == "openai"
 
 
-def _use(*readers: Service, when: Condition = _always) -> Use:
+def _use(*readers: Program, when: Condition = _always) -> Use:
     return Use(frozenset(readers), when)
 
 
-_INDEXERS: tuple[Service, ...] = ("rag", "orchestrateur")
+_INDEXERS: tuple[Program, ...] = ("rag", "orchestrateur")
 """The job seed_kb runs inside orchestrateur and needs what rag needs."""
 _PINECONE = _use(*_INDEXERS, when=_placed("vector", "pinecone"))
 _QDRANT = _use(*_INDEXERS, when=_placed("vector", "qdrant"))
 _OBJECTS = _use(*_INDEXERS, when=_placed("objects", "s3"))
-_TELEMETRY = _use(*SERVICES, when=_placed("telemetry", "otlp"))
+_TELEMETRY = _use(*PROGRAMS, when=_placed("telemetry", "otlp"))
 
 _USES: Mapping[str, tuple[Use, ...]] = {
-    "ENV": (_use(*SERVICES),),
-    "TENANT": (_use(*SERVICES),),
-    "INTERNAL_TOKEN": (_use(*SERVICES),),
-    "LOG_LEVEL": (_use(*SERVICES),),
-    "POSTGRES_URL": (_use("gateway", "orchestrateur", "rag"),),
-    "REDIS_URL": (_use("gateway", "orchestrateur", "rag"),),
+    "ENV": (_use(*PROGRAMS),),
+    "TENANT": (_use(*PROGRAMS),),
+    "INTERNAL_TOKEN": (_use(*PROGRAMS),),
+    "LOG_LEVEL": (_use(*PROGRAMS),),
+    "POSTGRES_URL": (_use("gateway", "orchestrateur", "rag", "worker"),),
+    "REDIS_URL": (_use("gateway", "orchestrateur", "rag", "worker"),),
     # the public edge
     "PUBLIC_BASE_URL": (_use("gateway"),),
     "JWT_AUDIENCE": (_use("gateway"),),
@@ -66,14 +67,17 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "RATE_LIMIT_GENERATE": (_use("gateway"),),
     "META_APP_SECRET": (_use("gateway"),),
     "META_VERIFY_TOKEN": (_use("gateway"),),
-    "META_PAGE_TOKEN": (_use("gateway"),),
-    "WHATSAPP_TOKEN": (_use("gateway"),),
     "WEBHOOK_SECRET": (_use("gateway"),),
     "WEBHOOK_MAX_AGE_S": (_use("gateway"),),
-    "GRAPH_BASE_URL": (_use("gateway"),),
-    "GRAPH_VERSION": (_use("gateway"),),
+    "USER_HASH_KEY": (_use("gateway"),),
+    "CHANNEL_TENANTS": (_use("gateway"),),
+    # replies to channels
+    "META_PAGE_TOKEN": (_use("worker"),),
+    "WHATSAPP_TOKEN": (_use("worker"),),
+    "GRAPH_BASE_URL": (_use("worker"),),
+    "GRAPH_VERSION": (_use("worker"),),
     # the next hops
-    "ORCHESTRATEUR_URL": (_use("gateway"),),
+    "ORCHESTRATEUR_URL": (_use("gateway", "worker"),),
     "RAG_URL": (_use("gateway", "orchestrateur"),),
     "NLU_URL": (_use("orchestrateur"),),
     # the index and its documents
@@ -109,14 +113,14 @@ _USES: Mapping[str, tuple[Use, ...]] = {
 }
 
 
-def readers(environment: Environment, name: str) -> frozenset[Service]:
+def readers(environment: Environment, name: str) -> frozenset[Program]:
     """Tell which services read a variable in this environment."""
     uses = _USES.get(name, ())
     return frozenset(service for use in uses if use.when(environment) for service in use.readers)
 
 
 def variables_for(
-    environment: Environment, service: Service, given: Mapping[str, str] | None = None
+    environment: Environment, service: Program, given: Mapping[str, str] | None = None
 ) -> dict[str, Variable]:
     """Return what one service gets, by name, in the order of the table.
 
@@ -137,6 +141,8 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         "EMBEDDER": "local",
         "ALLOW_DEV_TOKEN": "true",
     }
+    if channels := {name: table for name, table in environment.channels.items() if table}:
+        values["CHANNEL_TENANTS"] = json.dumps(channels)
     if environment.placement("objects") == "s3" and (bucket := environment.value("S3_BUCKET")):
         values["OBJECTS_URL"] = f"s3://{bucket}"
     return {name: Variable(name, value, "default") for name, value in values.items()}

@@ -2,7 +2,6 @@
 
 from salambot_cli.doctor import (
     access,
-    containers,
     cost,
     edge,
     host,
@@ -21,7 +20,6 @@ from salambot_cli.doctor import (
 
 PROBES = (
     *host.PROBES,
-    *containers.PROBES,
     *access.PROBES,
     *vault.PROBES,
     *postgres.PROBES,

@@ -66,6 +66,7 @@ class PortsTable(_Table):
     orchestrateur: Port = 8081
     nlu: Port = 8082
     rag: Port = 8083
+    worker: Port = "auto"
     postgres: Port = "auto"
     redis: Port = "auto"
 

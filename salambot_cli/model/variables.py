@@ -18,6 +18,7 @@ SECRET_VARIABLES = frozenset(
         "WHATSAPP_TOKEN",
         "WEBHOOK_SECRET",
         "INTERNAL_TOKEN",
+        "USER_HASH_KEY",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "NGROK_AUTHTOKEN",

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 _OUTPUT = 64 * 1024
@@ -19,8 +18,8 @@ class Ran:
     err: str
 
 
-async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None, more: Mapping[str, str] | None = None) -> Ran:
-    """Run a program and read at most 64 KiB of each stream; `more` adds variables to its environment."""
+async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None) -> Ran:
+    """Run a program and read at most 64 KiB of each stream."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -28,7 +27,6 @@ async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None, more: Ma
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
-            env={**os.environ, **more} if more else None,
             start_new_session=True,
         )
     except OSError as error:

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from salambot_cli.model.environment import Environment, Variable
-from salambot_cli.model.topology import Service
+from salambot_cli.model.topology import Program, Service
 from salambot_cli.model.unit import Observed
 
-PEERS: Mapping[str, tuple[str, ...]] = {"gateway": ("orchestrateur", "rag"), "orchestrateur": ("nlu", "rag")}
-"""The services that a service calls. They start at the same time: it is healthy once they answer."""
+PEERS: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("orchestrateur", "rag", "worker"),
+    "orchestrateur": ("nlu", "rag"),
+    "worker": ("orchestrateur",),
+}
+"""What a service works with. They start at the same time: it is healthy once those that it calls answer."""
 
 StartResult = Literal["started", "restarted", "unchanged"]
 
@@ -67,7 +71,7 @@ class Runtime(Protocol):
     async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
         """Run `python -m argv…` with the environment of a service, inside it where there is an inside."""
 
-    def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
+    def variables(self, environment: Environment, service: Program) -> Mapping[str, Variable]:
         """Return what a service gets, as this runtime sees hosts and paths."""
 
 

@@ -18,7 +18,7 @@ from salambot_cli.catalog.render import (
 )
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
-from salambot_cli.model.topology import SERVICES, Service
+from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part
 from salambot_cli.outside import rendered
 from salambot_cli.outside.docker import Container, Project, containers, image_exists, remove_images, remove_project
@@ -51,6 +51,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "orchestrateur": ("redis", "migrate"),
     "nlu": (),
     "rag": ("redis", "migrate"),
+    "worker": ("redis", "migrate"),
 }
 """What a service needs before it can start; that its peers are there shows in its own readiness."""
 
@@ -162,7 +163,7 @@ class ComposeRuntime:
                 raise UnitFailedError(part, trouble, await project.last_lines(part))
             await asyncio.sleep(_POLL_SECONDS)
 
-    def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
+    def variables(self, environment: Environment, service: Program) -> Mapping[str, Variable]:
         """Return what a service gets; `prepare` has put in the addresses of the Compose network."""
         return variables_for(environment, service)
 

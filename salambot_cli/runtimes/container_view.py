@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from salambot_cli.catalog.endpoints import postgres_url, redis_url, urls_with_ca
+from salambot_cli.catalog.endpoints import postgres_url, redis_url, with_query
 from salambot_cli.catalog.render import ComposeFacts, Mount, local_parts
 from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import DEFAULT_PORTS, SERVICES, Service
+from salambot_cli.model.topology import DEFAULT_PORTS, PROGRAMS, SERVICES, Program
 from salambot_cli.model.variables import is_secret
 from salambot_cli.outside.aws import aws_of
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
@@ -47,7 +47,8 @@ def inside_view(environment: Environment) -> Environment:
         **{name: own[name] for name in _OWN if environment.value(name) is None},
         **{f"{name.upper()}_URL": f"http://{name}:{DEFAULT_PORTS[name]}" for name in SERVICES if name != "gateway"},
         "JWT_JWKS": f"{_INSIDE}/{JWKS}",
-        **_stores(environment, own),
+        **_database(environment, own["POSTGRES_PASSWORD"].reveal()),
+        **_cache(environment, own["REDIS_PASSWORD"].reveal()),
     }
     if environment.placement("objects") == "local":
         given["OBJECTS_URL"] = f"file://{_OBJECTS}"
@@ -58,13 +59,22 @@ def inside_view(environment: Environment) -> Environment:
     return replace(inside, variables={name: v for name, v in inside.variables.items() if name != "AWS_PROFILE"})
 
 
-def _stores(environment: Environment, own: Mapping[str, Secret]) -> dict[str, Secret]:
-    urls = urls_with_ca(environment, f"{_INSIDE}/postgres-ca.pem", f"{_INSIDE}/redis-ca.pem")
+def _database(environment: Environment, password: str) -> dict[str, str | Secret]:
     if environment.placement("postgres") == "local":
-        urls["POSTGRES_URL"] = Secret(postgres_url("postgres", 5432, own["POSTGRES_PASSWORD"].reveal()))
+        return {"POSTGRES_URL": Secret(postgres_url("postgres", 5432, password))}
+    url = environment.value("POSTGRES_URL")
+    if url is None or environment.postgres_ca is None:
+        return {}
+    return {"POSTGRES_URL": Secret(with_query(url, sslrootcert=f"{_INSIDE}/postgres-ca.pem"))}
+
+
+def _cache(environment: Environment, password: str) -> dict[str, str | Secret]:
     if environment.placement("redis") == "local":
-        urls["REDIS_URL"] = Secret(redis_url("redis", 6379, own["REDIS_PASSWORD"].reveal()))
-    return urls
+        return {"REDIS_URL": Secret(redis_url("redis", 6379, password))}
+    url = environment.value("REDIS_URL")
+    if url is None or environment.redis_ca is None or not url.startswith("rediss:"):
+        return {}
+    return {"REDIS_URL": Secret(with_query(url, ssl_ca_certs=f"{_INSIDE}/redis-ca.pem"))}
 
 
 def outside_view(environment: Environment) -> Environment:
@@ -76,7 +86,13 @@ def outside_view(environment: Environment) -> Environment:
         if isinstance(port, int):
             make = postgres_url if part == "postgres" else redis_url
             given[f"{part.upper()}_URL"] = Secret(make("127.0.0.1", port, own[f"{part.upper()}_PASSWORD"].reveal()))
-    given |= urls_with_ca(environment, str(environment.postgres_ca), str(environment.redis_ca))
+    for part, name, certificate in (
+        ("postgres", "sslrootcert", environment.postgres_ca),
+        ("redis", "ssl_ca_certs", environment.redis_ca),
+    ):
+        url = environment.value(f"{part.upper()}_URL")
+        if part not in local_parts(environment) and certificate and url:
+            given[f"{part.upper()}_URL"] = Secret(with_query(url, **{name: str(certificate)}))
     return with_values(environment, given)
 
 
@@ -113,10 +129,10 @@ def compose_facts(environment: Environment, folder: Path | None = None) -> Compo
     )
 
 
-def _mounts(environment: Environment) -> dict[Service, tuple[Mount, ...]]:
-    mounts: dict[Service, tuple[Mount, ...]] = dict.fromkeys(SERVICES, ())
+def _mounts(environment: Environment) -> dict[Program, tuple[Mount, ...]]:
+    mounts: dict[Program, tuple[Mount, ...]] = dict.fromkeys(PROGRAMS, ())
 
-    def add(services: Iterable[Service], source: Path, target: str) -> None:
+    def add(services: Iterable[Program], source: Path, target: str) -> None:
         for service in services:
             mounts[service] = (*mounts[service], Mount(source, target))
 

@@ -9,11 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast
 
-from salambot_cli.catalog.endpoints import urls_with_ca
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES, Service
+from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.files import private_folder, unwritable
@@ -29,11 +28,12 @@ from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, t
 _NEEDED_BYTES = 200 * 1024 * 1024
 _JOB_SECONDS = 3600
 _LOCAL_STORES = ("postgres", "redis")
-_SEES: Mapping[Service, tuple[str, ...]] = {
+_SEES: Mapping[Program, tuple[str, ...]] = {
     "gateway": ("redis",),
     "orchestrateur": ("postgres", "redis", "migrate"),
     "nlu": (),
     "rag": ("postgres", "redis", "migrate"),
+    "worker": ("postgres", "redis", "migrate"),
 }
 """What a service needs before it can start; that its peers are there shows in its own readiness."""
 
@@ -89,7 +89,6 @@ class ProcessRuntime:
             given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
         if environment.placement("redis") == "local":
             given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
-        given |= urls_with_ca(settled, str(environment.postgres_ca), str(environment.redis_ca))
         if environment.placement("objects") == "s3":
             del given["OBJECTS_URL"]
         return replace(settled, variables={**settled.variables, **_generated(given)})
@@ -123,14 +122,15 @@ class ProcessRuntime:
                 Readiness("exit", seconds=120),
                 environ=self._environ(environment, "orchestrateur"),
             )
+        program = ("salambot.worker",) if part == "worker" else ("salambot.serve", part)
         return Unit(
             name=part,
-            argv=_python("salambot.serve", part, "--host", LOOPBACK, "--port", str(port)),
+            argv=_python(*program, "--host", LOOPBACK, "--port", str(port)),
             readiness=Readiness("http", f"http://{LOOPBACK}:{port}/health/ready", 60),
-            environ=self._environ(environment, cast("Service", part)),
+            environ=self._environ(environment, cast("Program", part)),
         )
 
-    def _environ(self, environment: Environment, service: Service) -> dict[str, str]:
+    def _environ(self, environment: Environment, service: Program) -> dict[str, str]:
         variables = self.variables(environment, service)
         return (
             python_environment()
@@ -138,7 +138,7 @@ class ProcessRuntime:
             | {name: variable.reveal() for name, variable in variables.items()}
         )
 
-    def variables(self, environment: Environment, service: Service) -> Mapping[str, Variable]:
+    def variables(self, environment: Environment, service: Program) -> Mapping[str, Variable]:
         """Return what a service gets; `prepare` has put in the addresses of this machine."""
         return variables_for(environment, service)
 

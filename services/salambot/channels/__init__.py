@@ -1,1 +1,17 @@
-"""Webhook channels, one file each."""
+"""Webhook channels: one file each, its name in CHANNELS."""
+
+from functools import cache
+from importlib import import_module
+
+from salambot.channels.base import Channel
+
+CHANNELS = ("messenger", "whatsapp", "generic")
+
+
+@cache
+def load(name: str) -> Channel:
+    """Return a channel by its name; raises KeyError where there is none."""
+    if name not in CHANNELS:
+        raise KeyError(name)
+    channel: Channel = import_module(f"salambot.channels.{name}").CHANNEL
+    return channel

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from salambot import cache
-from salambot.application import add_hot_route, service_app
+from salambot.application import service_app
 from salambot.gateway import generate, search
 from salambot.gateway.edge import Edge
 from salambot.gateway.openapi import describe, operation
@@ -23,7 +23,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with edge.webhooks:
+            yield
         await edge.close()
 
     async def ping() -> None:
@@ -53,5 +54,12 @@ def _add_routes(app: FastAPI, edge: Edge) -> None:
         """Find the passages of the tenant's documents that fit a query best."""
         return await search.query(edge, request)
 
-    add_hot_route(app, "/v1/generate/reply", generate_reply)
-    add_hot_route(app, "/v1/search/query", search_query)
+    @app.get("/v1/webhooks/{channel}", include_in_schema=False)
+    async def shake_hands(channel: str, request: Request) -> Response:
+        """Prove to Meta that this address is ours."""
+        return edge.webhooks.shake_hands(channel, request)
+
+    @app.post("/v1/webhooks/{channel}", include_in_schema=False)
+    async def receive(channel: str, request: Request) -> Response:
+        """Take in what happened in a channel."""
+        return await edge.webhooks.receive(channel, request)

@@ -10,6 +10,7 @@ from salambot.gateway.idempotency import Idempotency
 from salambot.gateway.peers import Peers
 from salambot.gateway.rates import RateLimit
 from salambot.gateway.settings import GatewaySettings
+from salambot.gateway.webhooks import Webhooks
 from salambot.hops import Hop
 
 _LEASE_MARGIN = 5
@@ -27,6 +28,7 @@ class Edge:
     authenticator: Authenticator
     generate_limit: RateLimit
     idempotency: Idempotency
+    webhooks: Webhooks
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> "Edge":
@@ -42,6 +44,7 @@ class Edge:
             authenticator=Authenticator(settings, peers),
             generate_limit=RateLimit("generate", settings.generate_rate, redis),
             idempotency=Idempotency(redis, settings.generate_timeout_s + _LEASE_MARGIN),
+            webhooks=Webhooks(settings, redis),
         )
 
     async def close(self) -> None:

@@ -1,12 +1,13 @@
 """What the gateway reads from its environment."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import RateLimitItem, parse
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from salambot.settings import ServiceSettings
+from salambot.delivery.settings import WebhookSettings
 
 
 def _rate(text: str) -> str:
@@ -14,10 +15,13 @@ def _rate(text: str) -> str:
     return text
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(WebhookSettings):
     """Variables of the gateway. Times are in seconds."""
 
     redis_url: SecretStr
+    postgres_url: SecretStr | None = None
+    """Where webhooks are stored; nothing else here needs it."""
+    postgres_ca: Path | None = None
     orchestrateur_url: str = "http://127.0.0.1:8081"
     rag_url: str = "http://127.0.0.1:8083"
     jwt_issuer: str = "local-idp"

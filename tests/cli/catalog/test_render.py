@@ -27,7 +27,7 @@ from salambot_cli.catalog.services import variables_for
 from salambot_cli.catalog.validate import EXAMPLES
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES
+from salambot_cli.model.topology import PROGRAMS
 
 MakeEnvironment = Callable[..., Environment]
 PORTS = {"gateway": 18080, "orchestrateur": 18081, "nlu": 18082, "rag": 18083, "postgres": 15432, "redis": 16379}
@@ -39,6 +39,7 @@ OF_THE_NETWORK: dict[str, dict[str, str]] = {
         "NEAR_PEERS": "compose",
     },
     "orchestrateur": {"RAG_URL": "http://rag:8083", "NLU_URL": "http://nlu:8082"},
+    "worker": {"ORCHESTRATEUR_URL": "http://orchestrateur:8081"},
 }
 """What compose/docker-compose.yml sets by itself."""
 FACTS = ComposeFacts(
@@ -81,11 +82,11 @@ def test_each_service_gets_its_variables_and_no_other(
     write(tmp_path, render_compose(environment, FACTS))
     config = as_read(compose_config(tmp_path))
     assert config["name"] == "salambot-demo-0123"
-    for service in SERVICES:
+    for service in PROGRAMS:
         expected = {name: v.reveal() for name, v in variables_for(environment, service).items()}
         assert config["services"][service]["environment"] == OF_THE_NETWORK.get(service, {}) | expected
     local = {part for part in ("postgres", "redis") if environment.placements[part] == "local"}  # type: ignore[index]
-    assert set(config["services"]) == {*SERVICES, "migrate", *local}
+    assert set(config["services"]) == {*PROGRAMS, "migrate", *local}
 
 
 @needs_compose
@@ -120,7 +121,7 @@ def test_secrets_as_files_leave_no_value_in_any_rendered_file(
         assert compose_env(secret.reveal()) not in written
     write(tmp_path, files)
     config = compose_config(tmp_path)
-    for service in SERVICES:
+    for service in PROGRAMS:
         environ = config["services"][service].get("environment", {})
         given_as_files = {secret["source"] for secret in config["services"][service].get("secrets", [])}
         expected = variables_for(environment, service)
@@ -135,7 +136,7 @@ def test_secrets_as_files_leave_no_value_in_any_rendered_file(
         ("OPENAI_API_KEY", "sk-rotated", {"nlu"}),
         ("S3_BUCKET", "another", {"orchestrateur", "rag"}),
         ("META_APP_SECRET", "rotated", {"gateway"}),
-        ("LOG_LEVEL", "DEBUG", set(SERVICES)),
+        ("LOG_LEVEL", "DEBUG", set(PROGRAMS)),
     ],
 )
 def test_a_changed_variable_concerns_only_the_services_that_read_it(

@@ -1,0 +1,150 @@
+"""What a channel is: how its events are verified and read, and how a reply goes back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+import orjson
+
+from salambot.delivery.sending import Api, Envelope
+from salambot.delivery.settings import WebhookSettings
+from salambot.messages import Channel as ReplyChannel
+
+Kind = Literal["text", "unsupported"]
+Cause = Literal["missing", "malformed", "wrong_secret", "rewritten", "drift"]
+"""The known causes of a refused signature; told in the log and in `webhook list`, never to the caller."""
+_LONGEST_TEXT = 32_000
+_LONGEST_ID = 512
+_LATEST = 253_402_300_799
+"""9999-12-31 in seconds since the epoch: past it there are no datetimes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message of a user. `account` is the page or phone number that it was sent to, or the tenant itself."""
+
+    account: str
+    user: str
+    """Who to key the conversation on."""
+    recipient: str
+    """Who to send the reply to, as the channel writes it."""
+    message_id: str
+    sent_at: datetime
+    kind: Kind = "text"
+    text: str = field(default="", repr=False)
+    locale: str | None = None
+
+
+@dataclass(slots=True)
+class Parsed:
+    """One webhook: the messages of users in it, and how many other things it held."""
+
+    messages: list[Incoming] = field(default_factory=list)
+    ignored: int = 0
+
+
+class SignatureRefusedError(Exception):
+    """The signature is not good (401). `code` and `detail` go to the caller, `cause` does not."""
+
+    def __init__(self, code: str, detail: str, cause: Cause) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.cause: Cause = cause
+
+
+class BodyRefusedError(Exception):
+    """The body is no JSON (400), or none of the channel's (422), though its signature is good."""
+
+    def __init__(self, status: Literal[400, 422], code: str, detail: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class Channel(Protocol):
+    """One channel. What the gateway needs comes first, what the worker needs after it."""
+
+    name: str
+    shakes_hands: bool
+    """Whether `GET` is Meta's handshake."""
+    names_tenants: bool
+    """Whether an event names its tenant itself; otherwise its account decides."""
+    max_age_s: int
+    """How old an event may be, in seconds, where WEBHOOK_MAX_AGE_S does not say."""
+    speaks_as: ReplyChannel
+    """The `channel` of the request for a reply."""
+    longest_text: int
+    """Characters of one message; a longer reply is split."""
+    window_s: int | None
+    """For how long after a user's message a reply may be sent, in seconds."""
+    sends: bool
+    """Whether replies are sent at all; otherwise they are kept for who asks."""
+
+    def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
+        """Return the active secrets; none means that the channel is not configured."""
+
+    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check the signature of the raw bytes. Raises SignatureRefusedError."""
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> Parsed:
+        """Read a verified body. Raises BodyRefusedError."""
+
+    def can_send(self, api: Api) -> bool:
+        """Tell whether there is a token to send with."""
+
+    async def greet(self, api: Api, envelope: Envelope) -> None:
+        """Show that the message is read and a reply is being written. Raises SendError."""
+
+    async def send(self, api: Api, envelope: Envelope, text: str, tag: str) -> str:
+        """Send one message; return the id that the channel gave it. Raises SendError."""
+
+
+def read_json(body: bytes) -> object:
+    """Parse a body; half of a surrogate pair, which orjson refuses, becomes a question mark.
+
+    Raises BodyRefusedError 400.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return orjson.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise BodyRefusedError(400, "bad_json", "The body is not valid JSON.") from error
+
+
+def items(value: object, name: str) -> list[dict[str, object]]:
+    """Return the objects of an array by its name, nothing where there is none: what Meta adds breaks no batch."""
+    found = member(value, name)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def member(value: object, *path: str) -> object:
+    """Follow names into JSON objects; None where one is missing."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def text_of(value: object, *path: str) -> str:
+    """Return a text as Postgres keeps it, cut where no person would have written on; empty where there is none."""
+    found = member(value, *path)
+    return found.replace("\0", "")[:_LONGEST_TEXT] if isinstance(found, str) else ""
+
+
+def id_of(value: object, *path: str) -> str:
+    """Return an id, a short text (or the number that some senders write); empty where there is none."""
+    found = member(value, *path)
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
+    return found if isinstance(found, str) and len(found) <= _LONGEST_ID and "\0" not in found else ""
+
+
+def moment(seconds: float) -> datetime | None:
+    """Return seconds since the epoch as a datetime, None where there is no such moment."""
+    return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LATEST else None

@@ -1,0 +1,94 @@
+"""Any system that signs by Standard Webhooks 1.0. Replies are kept for it: nothing is sent back."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from salambot.channels.base import BodyRefusedError, Incoming, Parsed, SignatureRefusedError, moment, read_json
+from salambot.delivery.sending import Api, Envelope
+from salambot.delivery.settings import WebhookSettings
+from salambot.messages import Channel as ReplyChannel
+from salambot.messages import Identifier, Locale, Message, TenantName, WrittenText
+from salambot.signatures import active, verify_standard
+
+TOLERANCE_S = 300
+"""How far the sender's clock may be from ours (Standard Webhooks 1.0)."""
+_LONGEST_SECONDS = 12
+"""Digits of a timestamp."""
+
+
+class GenericEvent(Message):
+    """The body of `POST /v1/webhooks/generic`."""
+
+    tenant: TenantName
+    user_id: Identifier
+    message_id: Identifier
+    text: WrittenText
+    locale: Locale | None = None
+
+
+class Generic:
+    """https://www.standardwebhooks.com."""
+
+    name = "generic"
+    shakes_hands = False
+    names_tenants = True
+    max_age_s = TOLERANCE_S
+    speaks_as: ReplyChannel = "api"
+    longest_text = 32_000
+    window_s = None
+    sends = False
+
+    def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
+        """Return the webhook secrets."""
+        return active(settings.webhook_secret.get_secret_value()) if settings.webhook_secret else ()
+
+    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check the signature, then the time that it covers."""
+        identifier, timestamp, given = (headers.get(f"webhook-{name}") for name in ("id", "timestamp", "signature"))
+        if identifier is None or timestamp is None or given is None:
+            detail = "webhook-id, webhook-timestamp and webhook-signature are needed."
+            raise SignatureRefusedError("missing_signature", detail, "missing")
+        sent_at = _read_seconds(timestamp)
+        if sent_at is None:
+            raise SignatureRefusedError("invalid_signature", "webhook-timestamp holds no seconds.", "malformed")
+        if not verify_standard(secrets, identifier, timestamp, given, body):
+            detail = "webhook-signature is not a signature of this request."
+            raise SignatureRefusedError("invalid_signature", detail, "wrong_secret")
+        if abs((now - sent_at).total_seconds()) > TOLERANCE_S:
+            detail = f"webhook-timestamp is more than {TOLERANCE_S} s away from our clock."
+            raise SignatureRefusedError("timestamp_out_of_tolerance", detail, "drift")
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> Parsed:
+        """Read the one message of the body."""
+        try:
+            event = GenericEvent.model_validate(read_json(body))
+        except ValidationError as error:
+            detail = "The body has to be {tenant, user_id, message_id, text, locale}."
+            raise BodyRefusedError(422, "invalid_request", detail) from error
+        sent_at = _read_seconds(headers.get("webhook-timestamp", ""))
+        if sent_at is None:
+            raise BodyRefusedError(422, "invalid_request", "webhook-timestamp holds no seconds.")
+        user, text = event.user_id, event.text
+        return Parsed([Incoming(event.tenant, user, user, event.message_id, sent_at, "text", text, event.locale)])
+
+    def can_send(self, api: Api) -> bool:
+        """Tell that nothing is ever sent."""
+        del api
+        return False
+
+    async def greet(self, api: Api, envelope: Envelope) -> None:
+        """Do nothing: there is nobody to show it to."""
+
+    async def send(self, api: Api, envelope: Envelope, text: str, tag: str) -> str:
+        """Do nothing: `can_send` said so."""
+        del api, envelope, text, tag
+        return ""
+
+
+def _read_seconds(text: str) -> datetime | None:
+    return moment(int(text)) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_SECONDS else None
+
+
+CHANNEL = Generic()

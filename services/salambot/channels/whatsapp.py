@@ -1,0 +1,93 @@
+"""WhatsApp: the phone numbers of a business, their users, and the Cloud API."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from salambot import meta
+from salambot.channels.base import Incoming, Parsed, id_of, items, member, moment, read_json, text_of
+from salambot.delivery.sending import Api, Envelope, tokens
+from salambot.delivery.settings import WebhookSettings
+from salambot.messages import Channel as ReplyChannel
+
+_SILENT = frozenset({"reaction", "system", "ephemeral", "request_welcome", "errors"})
+"""Types of messages that nobody expects an answer to."""
+_SCOPED = "user:"
+"""Marks a recipient that is a business-scoped user id: there may be no phone number."""
+
+
+class WhatsApp:
+    """https://developers.facebook.com/docs/whatsapp/cloud-api, webhooks of business accounts."""
+
+    name = "whatsapp"
+    shakes_hands = True
+    names_tenants = False
+    max_age_s = meta.MAX_AGE_S
+    speaks_as: ReplyChannel = "whatsapp"
+    longest_text = 4_096
+    window_s = meta.WINDOW_S
+    sends = True
+
+    def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
+        """Return the app secrets."""
+        return meta.app_secrets(settings)
+
+    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check Meta's signature, which carries no time."""
+        del now
+        meta.verify(secrets, headers, body)
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> Parsed:
+        """Read every entry, change and item: messages of users count; statuses, reactions and the like do not."""
+        del headers
+        parsed = Parsed()
+        document = read_json(body)
+        is_business = member(document, "object") == "whatsapp_business_account"
+        for change in (change for entry in items(document, "entry") for change in items(entry, "changes")):
+            value = member(change, "value")
+            messages = items(value, "messages") if is_business and change.get("field") == "messages" else []
+            found = [_message(id_of(value, "metadata", "phone_number_id"), item) for item in messages]
+            parsed.messages += [message for message in found if message is not None]
+            parsed.ignored += found.count(None) + len(items(value, "statuses")) + (not messages)
+        return parsed
+
+    def can_send(self, api: Api) -> bool:
+        """Tell whether WHATSAPP_TOKEN is set."""
+        return bool(tokens(api.settings.whatsapp_token))
+
+    async def greet(self, api: Api, envelope: Envelope) -> None:
+        """Mark as read and type, which is one call here."""
+        mark = {"status": "read", "message_id": envelope.message_id, "typing_indicator": {"type": "text"}}
+        await self._post(api, envelope, mark)
+
+    async def send(self, api: Api, envelope: Envelope, text: str, tag: str) -> str:
+        """Send a text; the statuses that Meta reports carry `tag`."""
+        to, recipient = envelope.recipient, envelope.recipient.removeprefix(_SCOPED)
+        whom = {"to": to} if to == recipient else {"recipient": recipient}
+        content = {"type": "text", "text": {"preview_url": False, "body": text}, "biz_opaque_callback_data": tag}
+        answer = await self._post(api, envelope, {"recipient_type": "individual", **whom, **content})
+        return next((id_of(message, "id") for message in items(answer, "messages")), "")
+
+    async def _post(self, api: Api, envelope: Envelope, body: meta.Json) -> meta.Json:
+        message = {"messaging_product": "whatsapp", **body}
+        return await meta.post(api, envelope.account, tokens(api.settings.whatsapp_token), message)
+
+
+def _message(phone_number: str, item: dict[str, object]) -> Incoming | None:
+    sender, scoped, identifier = id_of(item, "from"), id_of(item, "from_user_id"), id_of(item, "id")
+    seconds, kind = item.get("timestamp"), item.get("type")
+    if not (phone_number and identifier and (sender or scoped)) or kind in _SILENT:
+        return None
+    sent_at = moment(int(seconds)) if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() else None
+    if sent_at is None:
+        return None
+    text = text_of(item, "text", "body") if kind == "text" else ""
+    is_text = bool(text.strip())
+    if kind == "text" and not is_text:
+        return None
+    recipient = sender or f"{_SCOPED}{scoped}"
+    return Incoming(
+        phone_number, scoped or sender, recipient, identifier, sent_at, "text" if is_text else "unsupported", text
+    )
+
+
+CHANNEL = WhatsApp()

@@ -1,0 +1,155 @@
+"""The way into the inbox: webhooks that arrive together are stored by one statement and one commit."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+import asyncpg
+import orjson
+
+from salambot.channels.base import Incoming
+from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable_as_problem
+from salambot.messages import utc_text
+
+Key = tuple[str, str, str]
+"""tenant, channel, message id."""
+_MOST_WAITING = 10_000
+"""Messages that wait for Postgres; past it webhooks are refused with 503, and their senders try again."""
+_MOST_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as it is stored. `party` is a keyed hash of the user; `sent_at` is UTC."""
+
+    tenant: str
+    channel: str
+    message_id: str
+    account: str
+    party: str
+    recipient: str = field(repr=False)
+    kind: str
+    content: str = field(repr=False)
+    preview: str
+    locale: str | None
+    sent_at: str
+    traceparent: str
+    correlation_id: str
+    sealed: str | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """What makes it unique: a delivery that repeats it is a duplicate."""
+        return self.tenant, self.channel, self.message_id
+
+    @property
+    def conversation(self) -> tuple[str, str, str]:
+        """The conversation that it belongs to."""
+        return self.tenant, self.channel, self.party
+
+
+def hash_user(key: bytes, channel: str, account: str, user: str) -> str:
+    """Return what stands for a user everywhere but in the inbox: a keyed hash that differs by channel and account."""
+    return hmac.new(key, f"{channel}\n{account}\n{user}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def arrival(
+    incoming: Incoming, *, tenant: str, channel: str, key: bytes, traceparent: str, correlation: str
+) -> Arrival:
+    """Turn a message of a channel into what is stored."""
+    return Arrival(
+        tenant=tenant,
+        channel=channel,
+        message_id=incoming.message_id,
+        account=incoming.account,
+        party=hash_user(key, channel, incoming.account, incoming.user),
+        recipient=incoming.recipient,
+        kind=incoming.kind,
+        content=incoming.text,
+        preview="",
+        locale=incoming.locale,
+        sent_at=utc_text(incoming.sent_at),
+        traceparent=traceparent,
+        correlation_id=correlation,
+    )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    arrivals: Sequence[Arrival]
+    stored: asyncio.Future[set[Key]]
+
+
+class Intake:
+    """Stores arrivals. While one statement is under way the next webhooks gather, and go together."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: list[_Waiting] = []
+        self._waiting_messages = 0
+        self._writer: asyncio.Task[None] | None = None
+
+    async def store(self, arrivals: Sequence[Arrival]) -> set[Key]:
+        """Store what is new; return its keys once they are durable. Raises DatabaseUnavailable."""
+        if self._waiting_messages >= _MOST_WAITING:
+            raise DatabaseUnavailable("too many webhooks wait for postgres")
+        waiting = _Waiting(arrivals, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._waiting_messages += len(arrivals)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await asyncio.shield(waiting.stored)
+
+    async def close(self) -> None:
+        """Wait for what is being stored."""
+        if self._writer is not None:
+            with suppress(asyncio.CancelledError):
+                await self._writer
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch = self._next_batch()
+            try:
+                stored = await self._insert(_distinct(batch))
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait get it
+                for one in batch:
+                    if not one.stored.done():
+                        one.stored.set_exception(error)
+                continue
+            for one in batch:
+                # Two deliveries of one message may be in one batch: the first has it, the second is a duplicate.
+                mine = {item.key for item in one.arrivals} & stored
+                stored -= mine
+                if not one.stored.done():
+                    one.stored.set_result(mine)
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        count = 0
+        while self._waiting and (not batch or count + len(self._waiting[0].arrivals) <= _MOST_AT_ONCE):
+            batch.append(self._waiting.pop(0))
+            count += len(batch[-1].arrivals)
+        self._waiting_messages -= count
+        return batch
+
+    async def _insert(self, arrivals: list[Arrival]) -> set[Key]:
+        document = orjson.dumps([asdict(item) for item in arrivals]).decode()
+        try:
+            with unavailable_as_problem():
+                async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                    stored = await connection.fetchval("SELECT store_inbound($1)", document)
+        except asyncpg.UndefinedFunctionError as error:
+            raise DatabaseUnavailable("the schema is not there yet") from error
+        return {(tenant, channel, message) for tenant, channel, message in orjson.loads(stored)}
+
+
+def _distinct(batch: list[_Waiting]) -> list[Arrival]:
+    """Return each message once, as it came first."""
+    found: dict[Key, Arrival] = {}
+    for one in batch:
+        for item in one.arrivals:
+            found.setdefault(item.key, item)
+    return [*found.values()]

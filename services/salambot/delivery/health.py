@@ -1,0 +1,41 @@
+"""`/health`, `/health/ready` and `/metrics` of the worker, without the web framework of the services."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from salambot.messages import utc_now, utc_text
+
+_STOP_S = 1.0
+
+
+@asynccontextmanager
+async def serving(host: str, port: int, is_ready: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+    """Answer at `host:port` for as long as the context lasts."""
+
+    def describe(status: str) -> bytes:
+        return orjson.dumps({"status": status, "service": "worker", "time": utc_text(utc_now())})
+
+    async def health(_: web.Request) -> web.Response:
+        return web.Response(body=describe("ok"), content_type="application/json")
+
+    async def ready(_: web.Request) -> web.Response:
+        if await is_ready():
+            return web.Response(body=describe("ok"), content_type="application/json")
+        return web.Response(status=503, body=describe("down"), content_type="application/json")
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes([web.get("/health", health), web.get("/health/ready", ready), web.get("/metrics", metrics)])
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_STOP_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,112 @@
+"""The queue: conversations in which something waits. Redis may lose all of it; Postgres knows what is not done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from salambot.delivery.engine import Engine
+
+Conversation = tuple[str, str, str]
+"""tenant, channel, party."""
+Handler = Callable[[Conversation], Awaitable[None]]
+
+_TASK = "converse"
+_PAUSE_S = 1.0
+_MOST_WAITING = 20_000
+_MOST_AT_ONCE = 500
+_log = structlog.get_logger(__name__)
+
+
+def _engine(redis_url: str, *, concurrency: int = 1, grace_s: int = 0) -> "Engine":
+    engine: Engine = import_module("salambot.delivery.engine").Engine(
+        redis_url, concurrency=concurrency, grace_s=grace_s
+    )
+    return engine
+
+
+class Dispatcher:
+    """Puts conversations on the queue in the background, many at a time; `run` does the work.
+
+    What cannot be put is dropped: the sweeper dispatches again what is stored and not done.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._waiting: asyncio.Queue[Conversation] = asyncio.Queue(_MOST_WAITING)
+
+    def put(self, conversations: Iterable[Conversation]) -> None:
+        """Dispatch soon."""
+        with suppress(asyncio.QueueFull):
+            for conversation in conversations:
+                self._waiting.put_nowait(conversation)
+
+    async def run(self) -> None:
+        """Dispatch until cancelled."""
+        while True:
+            first = await self._waiting.get()
+            engine = await asyncio.to_thread(_engine, self._redis_url)
+            try:
+                async with engine:
+                    while True:
+                        await _enqueue(engine, [first, *self._more()])
+                        first = await self._waiting.get()
+            except Exception as error:  # noqa: BLE001 - Redis may fail in any way: the sweeper makes up for it
+                _log.warning("redis takes no dispatch; the sweeper will see to it", exc_info=error)
+                await asyncio.sleep(_PAUSE_S)
+
+    def _more(self) -> list[Conversation]:
+        return [self._waiting.get_nowait() for _ in range(min(self._waiting.qsize(), _MOST_AT_ONCE))]
+
+
+async def _enqueue(engine: "Engine", conversations: list[Conversation]) -> None:
+    # A conversation that is named twice in one go is dispatched once.
+    await engine.enqueue_many([engine.enqueue_unsafe(_TASK, *one) for one in dict.fromkeys(conversations)])
+
+
+class Consumer:
+    """Takes conversations off the queue, on any number of machines."""
+
+    def __init__(self, redis_url: str, handler: Handler, *, concurrency: int, grace_s: int) -> None:
+        self._redis_url = redis_url
+        self._handler = handler
+        self._concurrency = concurrency
+        self._grace_s = grace_s
+        self._engine: Engine | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether Redis is there; while it is not, the sweeper does the work itself."""
+        return self._engine is not None and self._engine.started.is_set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then what is under way may end, for the grace period."""
+        while not stopping.is_set():
+            self._engine = self._make_engine(stopping)
+            try:
+                await self._engine.run_async()
+            except Exception as error:  # noqa: BLE001 - Redis may fail in any way, and comes back
+                _log.warning("redis is away, the queue stands still", exc_info=error)
+            finally:
+                self._engine = None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _PAUSE_S)
+
+    async def depth(self) -> int:
+        """Return how many conversations are on the queue; 0 while Redis is away."""
+        return await self._engine.queue_size() if self._engine is not None and self.is_working else 0
+
+    def _make_engine(self, stopping: asyncio.Event) -> "Engine":
+        engine = _engine(self._redis_url, concurrency=self._concurrency, grace_s=self._grace_s)
+        engine.stopping = stopping
+
+        async def converse(tenant: str, channel: str, party: str) -> None:
+            await self._handler((tenant, channel, party))
+
+        # No results and no retries here: how a message ended stands in Postgres, and the sweeper sees to the rest.
+        engine.task(name=_TASK, max_tries=None, silent=True, ttl=0)(converse)
+        return engine

@@ -1,0 +1,186 @@
+"""`/v1/webhooks/{channel}`: verified before it is read, stored before it is acknowledged, answered by the worker."""
+
+import asyncio
+import hmac
+from collections import Counter as Tally
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import orjson
+import structlog
+from prometheus_client import Counter
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from salambot import channels, database, tracing
+from salambot.channels.base import BodyRefusedError, Channel, Incoming, SignatureRefusedError
+from salambot.database import DatabaseUnavailable
+from salambot.delivery.arrivals import Arrival, Intake, arrival
+from salambot.delivery.queue import Dispatcher
+from salambot.delivery.verdicts import Note, Verdict, Verdicts
+from salambot.gateway.settings import GatewaySettings
+from salambot.messages import utc_now, utc_text
+from salambot.problems import Problem
+from salambot.signatures import active
+
+_FUTURE = timedelta(minutes=5)
+_WEBHOOKS = Counter(
+    "salambot_webhooks", "Messages and events of webhooks, by what became of them", ("channel", "verdict")
+)
+_REFUSED = Counter("salambot_webhook_refusals", "Webhooks whose signature was refused", ("channel", "cause"))
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The messages of one webhook that are to be stored, and how many of it end here."""
+
+    arrivals: list[Arrival]
+    dropped: "Tally[Verdict]"
+
+
+class Webhooks:
+    """Receives webhooks: use it as an async context manager."""
+
+    def __init__(self, settings: GatewaySettings, redis: Redis) -> None:
+        self._settings = settings
+        self._verdicts = Verdicts(redis)
+        self._dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+        self._hash_key = (settings.user_hash_key or settings.internal_token).get_secret_value().encode()
+        self._intake: Intake | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        if self._settings.postgres_url is not None:
+            url = self._settings.postgres_url.get_secret_value()
+            pool = await database.connect(url, ca=self._settings.postgres_ca, max_size=4)
+            self._stack.callback(pool.terminate)
+            self._intake = Intake(pool)
+            self._stack.push_async_callback(self._intake.close)
+        for chore in (self._verdicts.run(), self._dispatcher.run()):
+            self._stack.callback(asyncio.create_task(chore).cancel)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def shake_hands(self, name: str, request: Request) -> Response:
+        """Answer Meta's handshake with its challenge; raises Problem 403, 404 or 503."""
+        channel = _channel(name)
+        if not channel.shakes_hands:
+            raise Problem(405, "method_not_allowed", "This channel has no handshake.", headers={"Allow": "POST"})
+        secret = self._settings.meta_verify_token
+        expected = active(secret.get_secret_value()) if secret is not None else ()
+        if not expected:
+            raise _not_configured(name)
+        given = request.query_params.get("hub.verify_token", "").encode()
+        agrees = sum(hmac.compare_digest(token.encode(), given) for token in expected) > 0
+        challenge = request.query_params.get("hub.challenge")
+        if request.query_params.get("hub.mode") != "subscribe" or not agrees or challenge is None:
+            raise Problem(403, "verification_failed", "This is not the handshake of this channel.")
+        return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
+
+    async def receive(self, name: str, request: Request) -> Response:
+        """Take a webhook in; raises Problem 400, 401, 404, 413, 415, 422 or 503."""
+        channel = _channel(name)
+        secrets = channel.secrets(self._settings)
+        if not secrets:
+            raise _not_configured(name)
+        body = await request.body()
+        now = utc_now()
+        self._verify(channel, secrets, request, body, now)
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise Problem(415, "unsupported_encoding", "The body must not be compressed.")
+        try:
+            parsed = channel.parse(request.headers, body)
+        except BodyRefusedError as error:
+            raise Problem(error.status, error.code, error.detail) from error
+        found = self._sort(channel, parsed.messages, now)
+        found.dropped["ignored"] += parsed.ignored
+        stored = await self._store(found.arrivals)
+        found.dropped["duplicate"] += len(found.arrivals) - len(stored)
+        self._dispatcher.put({one.conversation for one in found.arrivals if one.key in stored})
+        return self._acknowledge(name, len(stored), found.dropped)
+
+    def _verify(self, channel: Channel, secrets: tuple[str, ...], request: Request, body: bytes, now: datetime) -> None:
+        try:
+            channel.verify(secrets, request.headers, body, now)
+        except SignatureRefusedError as error:
+            _REFUSED.labels(channel.name, error.cause).inc()
+            _log.warning("webhook refused", channel=channel.name, cause=error.cause)
+            self._note(channel.name, "rejected", error.cause, 1)
+            raise Problem(401, error.code, error.detail, headers=_CHALLENGE) from error
+
+    def _sort(self, channel: Channel, messages: list[Incoming], now: datetime) -> Sorted:
+        found = Sorted([], Tally())
+        oldest = now - timedelta(seconds=self._settings.webhook_max_age_s or channel.max_age_s)
+        traceparent, correlation = tracing.propagate()["traceparent"], tracing.correlation_id()
+        for message in messages:
+            tenant = self._tenant_of(channel, message.account)
+            if tenant is None:
+                found.dropped["unknown_account"] += 1
+            elif not oldest <= message.sent_at <= now + _FUTURE:
+                found.dropped["stale"] += 1
+            else:
+                found.arrivals.append(
+                    arrival(
+                        message,
+                        tenant=tenant,
+                        channel=channel.name,
+                        key=self._hash_key,
+                        traceparent=traceparent,
+                        correlation=correlation,
+                    )
+                )
+        return found
+
+    def _tenant_of(self, channel: Channel, account: str) -> str | None:
+        if channel.names_tenants:
+            return account if self._settings.has_tenant(account) else None
+        return self._settings.tenant_of(channel.name, account)
+
+    async def _store(self, arrivals: list[Arrival]) -> set[tuple[str, str, str]]:
+        if not arrivals:
+            return set()
+        if self._intake is None:
+            raise Problem(503, "channel_not_configured", "This environment has no database to keep webhooks in.")
+        try:
+            return await self._intake.store(arrivals)
+        except DatabaseUnavailable as error:
+            _log.warning("webhook cannot be stored", messages=len(arrivals), exc_info=error)
+            raise database.unavailable() from error
+
+    def _acknowledge(self, name: str, accepted: int, dropped: "Tally[Verdict]") -> Response:
+        if accepted:
+            _WEBHOOKS.labels(name, "accepted").inc(accepted)
+        for verdict, count in dropped.items():
+            if count:
+                _WEBHOOKS.labels(name, verdict).inc(count)
+                self._note(name, verdict, "", count)
+        duplicates = dropped["duplicate"]
+        status = "accepted" if accepted else "duplicate" if duplicates else "ignored"
+        ignored = dropped.total() - duplicates
+        counts = {"status": status, "accepted": accepted, "duplicates": duplicates, "ignored": ignored}
+        return Response(orjson.dumps(counts), media_type="application/json")
+
+    def _note(self, channel: str, verdict: Verdict, cause: str, count: int) -> None:
+        ids = tracing.trace_id(), tracing.correlation_id()
+        self._verdicts.note(Note(utc_text(utc_now()), channel, verdict, cause, count, *ids))
+
+
+def _channel(name: str) -> Channel:
+    try:
+        return channels.load(name)
+    except KeyError:
+        raise Problem(404, "not_found", "There is no such channel.") from None
+
+
+def _not_configured(name: str) -> Problem:
+    return Problem(503, "channel_not_configured", f"The channel {name} has no secret in this environment.")
