@@ -1,11 +1,12 @@
 """The Typer application; the one place where an error becomes text and an exit status."""
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from salambot_cli import __version__
 from salambot_cli.commands import COMMANDS
@@ -25,16 +26,23 @@ class LazyGroup(TyperGroup):
         return [*COMMANDS]
 
     def get_command(self, _: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override] # noqa: ANN201
-        """Build one command; the type is of click's copy inside typer."""
-        if cmd_name not in COMMANDS:
-            return None
-        if cmd_name not in self.commands:
-            application: typer.Typer = import_module(f"salambot_cli.commands.{COMMANDS[cmd_name]}").app
+        """Return a command to be listed, unless it is loaded; the type is of click's copy inside typer."""
+        if cmd_name in self.commands or cmd_name not in COMMANDS:
+            return self.commands.get(cmd_name)
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]):  # type: ignore[no-untyped-def,override] # noqa: ANN201
+        """Load the command that is about to run, show its help or complete its options."""
+        name = args[0]
+        if name in COMMANDS and name not in self.commands:
+            application: typer.Typer = import_module(f"salambot_cli.commands.{name}").app
             command = typer.main.get_command(application)
-            command.name = cmd_name
+            command.name = name
             command.epilog = command.epilog or _EVERYWHERE
-            self.commands[cmd_name] = command
-        return self.commands[cmd_name]
+            self.commands[name] = command
+        elif name not in COMMANDS and (match := get_close_matches(name, COMMANDS, n=1)):
+            ctx.fail(f"No such command '{name}'. Did you mean '{match[0]}'?")
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(

@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 from salambot_cli.commands import COMMANDS
 from salambot_cli.doctor import PROBES
@@ -15,7 +16,14 @@ def files(folder: Path, *, defining: str) -> set[str]:
 
 
 def test_commands(checkout: Path) -> None:
-    assert files(checkout / "salambot_cli/commands", defining="\napp = typer.Typer(") == set(COMMANDS.values())
+    assert files(checkout / "salambot_cli/commands", defining="\napp = typer.Typer(") == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_its_help_says(name: str) -> None:
+    command = typer.main.get_command(import_module(f"salambot_cli.commands.{name}").app)
+    assert command.help is not None
+    assert COMMANDS[name] == command.help.split("\n")[0]
 
 
 def test_probes(checkout: Path) -> None:

@@ -2,6 +2,9 @@
 
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.secret import Secret
+
 
 def with_query(url: str, **parameters: str) -> str:
     """Set query parameters of a URL, in place of those it has."""
@@ -32,3 +35,14 @@ def postgres_url(host: str, port: int, password: str) -> str:
 def redis_url(host: str, port: int, password: str) -> str:
     """Return the URL of an environment's own Redis."""
     return f"redis://:{quote(password, safe='')}@{host}:{port}/0"
+
+
+def urls_with_ca(environment: Environment, postgres_ca: str, redis_ca: str) -> dict[str, Secret]:
+    """Return the cloud URLs whose CA is configured, naming it by the path that their reader sees."""
+    database, cache = environment.value("POSTGRES_URL"), environment.value("REDIS_URL")
+    urls: dict[str, Secret] = {}
+    if database and environment.postgres_ca and environment.placement("postgres") == "cloud":
+        urls["POSTGRES_URL"] = Secret(with_query(database, sslrootcert=postgres_ca))
+    if cache and environment.redis_ca and environment.placement("redis") == "cloud" and cache.startswith("rediss:"):
+        urls["REDIS_URL"] = Secret(with_query(cache, ssl_ca_certs=redis_ca))
+    return urls

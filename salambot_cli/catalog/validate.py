@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.errors import ConfigurationError, PrerequisiteError
+from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.variables import REQUIRED, is_secret
 
@@ -53,7 +53,7 @@ class Insecure:
 
 
 def validate(environment: Environment, *, secrets_pulled: bool = False) -> None:
-    """Raise one error that lists everything missing (exit 3) or insecure (exit 2).
+    """Raise one error that lists everything missing or insecure.
 
     With `secrets = "aws"` the secret variables are asked for only when `secrets_pulled` says that the
     secret has been read.
@@ -141,12 +141,12 @@ def _parse(url: str) -> SplitResult | None:
 
 def _missing_error(
     environment: Environment, missing: tuple[Missing, ...], insecure: tuple[Insecure, ...]
-) -> PrerequisiteError:
+) -> ConfigurationError:
     names = ", ".join(m.name for m in missing)
     reasons = [
         f"{m.name}: {m.component} = {m.placement} needs it; read from {_places(environment, m.name)}" for m in missing
     ]
-    return PrerequisiteError(
+    return ConfigurationError(
         f"missing for topology {'+'.join(environment.topology)}: {names}",
         "\n".join(reasons + [_explain(i) for i in insecure]),
         f"add to {environment.root / '.env'} (mode 0600):\n"

@@ -1,17 +1,20 @@
 """One file per command: parse, call, show. No logic."""
 
 COMMANDS: dict[str, str] = {
-    "init": "init",
-    "up": "up",
-    "status": "status",
-    "chat": "chat",
-    "seed": "seed",
-    "smoke": "smoke",
-    "logs": "logs",
-    "doctor": "doctor",
-    "render": "render",
-    "token": "token",
-    "config": "config",
-    "down": "down",
+    "init": "Write salambot.toml, .env.example, a sample knowledge base kb/ and ignore rules here.",
+    "up": "Start the chatbot: every service and local component, healthy, in the background.",
+    "status": "Show what runs, how it is, where it is. Exit 0 when all is well, else 1.",
+    "chat": "Talk to the chatbot, in French, Arabic, Darija or English.",
+    "seed": "Index your documents. Only what changed since the last time costs anything.",
+    "smoke": "Test the running stack. Exit 0 when every check passes, else 1.",
+    "logs": "Show the logs of the stack.",
+    "doctor": "Diagnose the environment: one root cause, its evidence, and the command that mends it.",
+    "render": "Write the files that `up` uses: the Compose file, its override with each service's variables, the env.",
+    "token": "Print a token for the API, signed by this environment's local-idp.",
+    "config": "Show, validate or describe the configuration.",
+    "down": "Stop the stack. The data stays, unless --volumes says otherwise.",
 }
-"""Command -> its file, in the order of the help."""
+"""Command -> the first line of its help, in the order of the help; the file has the command's name.
+
+The line stands here too so that the list of commands is shown without importing each of them.
+"""

@@ -45,7 +45,7 @@ def _shown(value: object) -> str:
 
 @app.command()
 def validate(context: typer.Context) -> None:
-    """Check the configuration: exit 0 when it is valid, 2 when it is not, 3 when variables are missing."""
+    """Check the configuration and what its placements need: exit 0 when all is well, else 2."""
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.catalog.validate import validate as check
 

@@ -24,8 +24,15 @@ def init(
     if session.machine:
         session.document({"status": "done", "written": written, "kept": kept})
         return
-    for name in written:
+    for name in _folded(written):
         session.say(f" [green]✓[/] {name}")
-    for name in kept:
+    for name in _folded(kept):
         session.say(f" [dim]= {name} is there already (--force overwrites it)[/]")
     session.say("Next: [bold]salambot up[/]")
+
+
+def _folded(names: list[str]) -> list[str]:
+    """Name the documents of the knowledge base by their folder."""
+    documents = [name for name in names if name.startswith("kb/")]
+    files = [name for name in names if name not in documents]
+    return files + ([f"kb/ ({len(documents)} documents)"] if documents else [])

@@ -26,7 +26,7 @@ def render(
     output: Path = typer.Option(None, "--output", metavar="DIR", help="Where to write (default: .salambot/rendered)."),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
 ) -> None:
-    """Write the files that `up` uses: the Compose file, its override with each service's variables, and the env.
+    """Write the files that `up` uses: the Compose file, its override with each service's variables, the env.
 
     In their folder, plain `docker compose` needs no option. With secrets = "aws" no secret is in them.
 

@@ -25,6 +25,7 @@ def seed(
     Examples:  [bold]salambot seed docs/[/]   [bold]salambot seed --dry-run[/]
     """
     from salambot_cli.catalog.load import load_environment
+    from salambot_cli.catalog.pull import pull
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.choose import running_runtime
     from salambot_cli.steps.seed import request_for
@@ -32,7 +33,7 @@ def seed(
 
     session: Session = context.obj
     flags: dict[str, object] = {"tenant": tenant, "placement.vector": vector}
-    environment = load_environment(session.project, flags)
+    environment = pull(load_environment(session.project, flags)).environment
     request = request_for(environment, path, full=full, prune=prune, dry_run=dry_run)
     document = run(run_seed(running_runtime(environment), environment, request))
     if session.machine:

@@ -18,7 +18,7 @@ def status(
     context: typer.Context,
     watch: bool = typer.Option(False, "--watch", "-w", help="Look again every two seconds."),
 ) -> None:
-    """Show what runs, how it is, where it is. Exit 0 when all is well, else 1.
+    """Show what runs, how it is, where it is.
 
     Examples:  [bold]salambot status[/]   [bold]salambot status --json[/]
     """
@@ -31,13 +31,12 @@ def status(
         run(_watch(session, environment))
     observed = run(_look(environment))
     _show(session, environment, observed)
-    raise typer.Exit(0 if observed.status == "ready" else 1)
 
 
 async def _look(environment: "Environment") -> "Observed":
-    from salambot_cli.runtimes.choose import running_runtime
+    from salambot_cli.steps.look import look
 
-    return await running_runtime(environment).observe(environment)
+    return await look(environment)
 
 
 async def _watch(session: Session, environment: "Environment") -> None:

@@ -1,6 +1,5 @@
 """What AWS says about this environment, asked once for each run; a refusal is a fact too."""
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -38,7 +37,7 @@ async def ask(exam: Examination, key: str, question: Callable[[Aws], T]) -> T | 
     async def answer() -> T | AwsFailure:
         aws = await account(exam)
         try:
-            return await asyncio.to_thread(question, aws)
+            return await exam.blocking(lambda: question(aws))
         except AwsFailure as failure:
             return failure
 

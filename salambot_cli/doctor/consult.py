@@ -60,7 +60,7 @@ async def consult(session: Session, request: Request) -> int:
     options = Options(_addresses(request.my_ip), request.offline, request.strict, problem)
     try:
         report = await _run(session, request, environment, options)
-        if request.fix and await mend(session, report.roots):
+        if request.fix and await mend(session, environment, report.roots):
             report = await _run(session, request, environment, options)
         while request.watch and report.root_causes:
             await asyncio.sleep(_WATCH_SECONDS)

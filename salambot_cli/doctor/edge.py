@@ -54,11 +54,12 @@ async def _ask_cloudflared() -> Tunnel | None:
     named = os.environ.get("TUNNEL_METRICS")
     for base in (f"http://{named}",) if named else _CLOUDFLARED:
         answer = await request("GET", f"{base}/ready", proxies=False, seconds=1.5)
-        body = answer.json()
-        if answer.status and isinstance(body, dict) and "readyConnections" in body:
+        if answer.status in {200, 503}:
+            body = answer.json()
+            connections = body.get("readyConnections", 1) if isinstance(body, dict) else 1
             quick = (await request("GET", f"{base}/quicktunnel", proxies=False, seconds=1.5)).json()
             host = quick.get("hostname") if isinstance(quick, dict) else None
-            ready = answer.status == 200 and int(body["readyConnections"] or 0) > 0
+            ready = answer.status == 200 and connections != 0
             return Tunnel(ready, f"https://{host}" if host else None, f"{base}/ready")
     return None
 

@@ -103,8 +103,8 @@ async def check_tools(exam: Examination) -> Finding:
         missing["cloudflared"] = "tunnel = cloudflared"
     if environment.aws.jump and not shutil.which("session-manager-plugin"):
         missing["session-manager-plugin"] = "[aws] jump"
-    if environment.runtime == "compose" and not shutil.which("docker"):
-        missing["docker"] = "runtime = compose"
+    if environment.runtime == "compose":
+        missing |= {name: "runtime = compose" for name in ("docker", "git") if not shutil.which(name)}
     if not missing:
         return fine("local.tools", "Every program that this environment uses is installed")
     evidence: Facts = {
@@ -116,6 +116,7 @@ async def check_tools(exam: Examination) -> Finding:
 
 
 _INSTALL = {
+    "git": "sudo apt-get install git",
     "docker": "curl -fsSL https://get.docker.com | sh",
     "cloudflared": "pip install pycloudflared",
     "ngrok": "pip install pyngrok",
@@ -130,20 +131,23 @@ def _importable(module: str) -> bool:
     return find_spec(module) is not None
 
 
-async def check_docker(exam: Examination) -> Finding:  # noqa: ARG001 - every probe takes the examination
-    """Does the engine answer, and are engine and Compose new enough?"""
+async def check_docker(exam: Examination) -> Finding:
+    """Does the engine answer, and are engine and Compose new enough? With `auto`, silence means plain processes."""
+    wanted = exam.environment.runtime == "compose"
     if not shutil.which("docker"):
         return fine("local.docker", "No docker command", installed=False)
     engine, compose = await asyncio.gather(
         run("docker", "version", "--format", "{{.Server.Version}}"), run("docker", "compose", "version", "--short")
     )
     if engine.status != 0:
-        return _no_engine(engine)
+        return _no_engine(engine) if wanted else fine("local.docker", "No engine answers: plain processes are used")
     old = _older(engine.out, _MIN_DOCKER)
     if old is not None:
         evidence: Facts = {"docker": engine.out, "needed": f">= {_MIN_DOCKER}"}
         command = "sudo apt-get install --only-upgrade docker-ce docker-ce-cli"
         return fault("local.prereq", "local.docker", f"Docker {engine.out} is too old", evidence, (command,))
+    if compose.status != 0 and not wanted:
+        return fine("local.docker", f"Docker {engine.out} without Compose: plain processes are used")
     if compose.status != 0 or _older(compose.out.lstrip("v"), 2) is not None:
         seen: Facts = {"compose": compose.out or "none", "detail": compose.err[:200]}
         command = "sudo apt-get install docker-compose-plugin"
@@ -163,8 +167,8 @@ def _no_engine(engine: Ran) -> Finding:
 
 
 def _older(version: str, least: int) -> str | None:
-    found = re.match(r"(\d+)", version)
-    return version if found and int(found.group(1)) < least else None
+    found = re.findall(r"\bv?(\d+)\.\d+", version)
+    return version if found and int(found[-1]) < least else None
 
 
 async def check_disk(exam: Examination) -> Finding:
@@ -177,8 +181,8 @@ async def check_disk(exam: Examination) -> Finding:
     return fault("local.no-disk", "local.disk", f"Only {free // 1024**2} MB are free", evidence, (f"df -h {root}",))
 
 
-def _on_compose(environment: Environment) -> bool:
-    return environment.runtime == "compose"
+def _may_use_docker(environment: Environment) -> bool:
+    return environment.runtime != "process"
 
 
 _GROUP = "host"
@@ -203,7 +207,7 @@ PROBES = (
         check_docker,
         ("local.docker-down", "local.prereq"),
         ("local.tools",),
-        _on_compose,
+        _may_use_docker,
         preflight=True,
     ),
     Probe("host.clock", _GROUP, "The clock", check_clock, ("host.clock-skew",)),

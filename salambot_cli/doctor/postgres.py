@@ -69,7 +69,11 @@ async def check_name(exam: Examination) -> Finding:
     """Does the URL parse, does its host resolve?"""
     contact = await contact_of(exam)
     if contact is None:
-        return broken_url("rds.dns", VARIABLE, "expected postgresql://user:password@host:5432/database")
+        return broken_url(
+            "rds.dns",
+            VARIABLE,
+            "expected postgresql://user:password@host:5432/database; @ : / # in a password are %40 %3A %2F %23",
+        )
     if contact.reach is Reach.UNKNOWN_NAME:
         return unreachable("rds.dns", contact, VARIABLE) or fine("rds.dns", "")
     return fine("rds.dns", f"{contact.host} resolves", addresses=list(contact.addresses))

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -13,6 +14,7 @@ from salambot_cli.model.finding import Evidence, Finding, FindingStatus, Remedy
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 T = TypeVar("T")
+_THREADS = 8
 Result = Finding | Sequence[Finding]
 
 
@@ -29,6 +31,7 @@ class Examination:
     """True before a start: what `up` is about to bring is not missed."""
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Variables read from Secrets Manager, in memory only."""
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "doctor"), repr=False)
     _facts: dict[str, asyncio.Task[object]] = field(default_factory=dict, repr=False)
 
     async def once(self, key: str, gather: Callable[[], Awaitable[T]]) -> T:
@@ -36,6 +39,10 @@ class Examination:
         if key not in self._facts:
             self._facts[key] = asyncio.ensure_future(_task(gather))
         return cast("T", await asyncio.shield(self._facts[key]))
+
+    async def blocking(self, call: Callable[[], T]) -> T:
+        """Run a blocking SDK in a thread of our own: name resolution lives in the loop's, and must not wait."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def value(self, name: str) -> str | None:
         """Return a variable from the environment's layers, else from Secrets Manager."""
@@ -52,6 +59,7 @@ class Examination:
         for task in self._facts.values():
             task.cancel()
         await asyncio.gather(*self._facts.values(), return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 async def _task(gather: Callable[[], Awaitable[T]]) -> object:

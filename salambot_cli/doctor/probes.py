@@ -2,6 +2,7 @@
 
 from salambot_cli.doctor import (
     access,
+    containers,
     cost,
     edge,
     host,
@@ -20,6 +21,7 @@ from salambot_cli.doctor import (
 
 PROBES = (
     *host.PROBES,
+    *containers.PROBES,
     *access.PROBES,
     *vault.PROBES,
     *postgres.PROBES,

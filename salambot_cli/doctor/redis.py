@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from salambot_cli.doctor.cloud import cache_of
 from salambot_cli.doctor.needs import needs_variables
@@ -42,13 +42,15 @@ def target_of(exam: Examination) -> Target | None:
         return None
     parts = urlsplit(text)
     path = parts.path.strip("/")
+    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    ca = options.get("ssl_ca_certs") or (str(exam.environment.redis_ca) if exam.environment.redis_ca else None)
     return Target(
         host=parts.hostname or "",
         port=parts.port or 6379,
         tls=parts.scheme == "rediss",
         user=unquote(parts.username) if parts.username else None,
-        database=int(path) if path.isdigit() else 0,
-        ca=str(exam.environment.redis_ca) if exam.environment.redis_ca else None,
+        database=int(path or options.get("db", "0")) if (path or options.get("db", "0")).isdigit() else 0,
+        ca=str(exam.environment.root / ca) if ca else None,
         password=unquote(parts.password) if parts.password else None,
     )
 
@@ -63,7 +65,11 @@ async def check_name(exam: Examination) -> Finding:
     """Does the URL parse, does its host resolve?"""
     contact = await contact_of(exam)
     if contact is None:
-        return broken_url("redis.dns", VARIABLE, "expected rediss://:password@host:6379")
+        return broken_url(
+            "redis.dns",
+            VARIABLE,
+            "expected rediss://:password@host:6379; @ : / # in a password are %40 %3A %2F %23",
+        )
     if contact.reach is Reach.UNKNOWN_NAME:
         return unreachable("redis.dns", contact, VARIABLE) or fine("redis.dns", "")
     return fine("redis.dns", f"{contact.host} resolves", addresses=list(contact.addresses))

@@ -13,6 +13,8 @@ from salambot_cli.outside.network import Contact, Reach, ask
 CHECK = "otlp.export"
 VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _SETTINGS = 4
+_EMPTY_EXPORT = b"\x0a\x00"
+"""An ExportTraceServiceRequest with one ResourceSpans that holds nothing."""
 _FRAME_HEADER = 9
 
 
@@ -41,7 +43,7 @@ async def check_export(exam: Examination) -> Finding:
     url = f"{base.rstrip('/')}/v1/traces"
     headers, dropped = parse_headers(exam.value("OTEL_EXPORTER_OTLP_HEADERS") or "")
     answer = await request(
-        "POST", url, headers={"content-type": "application/x-protobuf", **headers}, content=b"", seconds=5
+        "POST", url, headers={"content-type": "application/x-protobuf", **headers}, content=_EMPTY_EXPORT, seconds=5
     )
     if await _speaks_grpc(base, answer):
         return _grpc(base)

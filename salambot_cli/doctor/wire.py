@@ -22,6 +22,7 @@ _CODES = {
 
 def unreachable(check: str, contact: Contact, variable: str) -> Finding | None:
     """Say what the wire says; None where a connection stood, or where only silence was heard."""
+    variable = "HTTPS_PROXY" if contact.proxy else variable
     where = f"{contact.host}:{contact.port}"
     evidence = _evidence(contact, variable)
     match contact.reach:
@@ -172,7 +173,8 @@ def is_url(text: str, schemes: tuple[str, ...]) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in schemes and bool(parts.hostname)
+    # A second @ or a lost port means that the password was not percent-encoded.
+    return parts.scheme in schemes and bool(parts.hostname) and parts.netloc.count("@") <= 1
 
 
 def ca_context(ca: str | None) -> ssl.SSLContext | str:

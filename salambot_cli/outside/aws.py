@@ -1,5 +1,6 @@
 """AWS clients with low time limits and bounded retries, and one error for what AWS or the way to it refuses."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ _BAD = frozenset(
         "IncompleteSignature",
     }
 )
+_XML_ERROR = re.compile(r"<Code>(\w+)</Code>\s*<Message>([^<]*)</Message>")
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
@@ -238,9 +240,8 @@ def translated() -> Iterator[None]:
         yield
     except boto.ClientError as error:
         reply = error.response
-        code = str(reply.get("Error", {}).get("Code", "Unknown"))
         headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        raise AwsFailure(code, str(reply.get("Error", {}).get("Message", "")), headers=headers) from error
+        raise AwsFailure(*_code_and_message(reply.get("Error", {})), headers=headers) from error
     except (
         boto.NoCredentialsError,
         boto.PartialCredentialsError,
@@ -255,6 +256,13 @@ def translated() -> Iterator[None]:
         raise AwsFailure(UNREACHABLE, str(error), _reach(error)) from error
     except boto.BotoCoreError as error:
         raise AwsFailure(type(error).__name__, str(error)) from error
+
+
+def _code_and_message(error: Mapping[str, object]) -> tuple[str, str]:
+    """Read AWS's refusal; what stands in front of a service may speak XML where the service speaks JSON."""
+    code, message = str(error.get("Code", "Unknown")), str(error.get("Message", ""))
+    inner = _XML_ERROR.search(message) if code.isdigit() else None
+    return (inner[1], inner[2]) if inner else (code, message)
 
 
 def _reach(error: BaseException) -> Reach:

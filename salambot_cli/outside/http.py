@@ -58,12 +58,13 @@ async def request(
     import httpx
 
     started = time.perf_counter()
+    proxy = proxy_for(url) if proxies else None
     trust = _trust(verify)
     transport = httpx.AsyncHTTPTransport(local_address=source, verify=trust) if source else None
     try:
         async with (
             httpx.AsyncClient(
-                verify=trust, trust_env=proxies, timeout=seconds, follow_redirects=False, transport=transport
+                verify=trust, trust_env=proxy is not None, timeout=seconds, follow_redirects=False, transport=transport
             ) as client,
             client.stream(method, url, headers=dict(headers or {}), content=content) as response,
         ):
@@ -71,7 +72,7 @@ async def request(
             elapsed = (time.perf_counter() - started) * 1000
             return Answer(response.status_code, response.headers, body, elapsed)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
-        return Answer(0, {}, b"", contact=_contact(url, error))
+        return Answer(0, {}, b"", contact=_contact(proxy or url, error, proxy))
 
 
 @cache
@@ -89,7 +90,7 @@ async def _bounded(response: "httpx.Response") -> bytes:
     return bytes(body[:BODY_BYTES])
 
 
-def _contact(url: str, error: BaseException) -> Contact:
+def _contact(url: str, error: BaseException, proxy: str | None) -> Contact:
     import httpx
 
     host, port = host_and_port(url)
@@ -108,7 +109,8 @@ def _contact(url: str, error: BaseException) -> Contact:
             code, detail = cause.verify_code, cause.verify_message
         elif isinstance(cause, OSError) and cause.errno is not None and code is None:
             code = cause.errno
-    return Contact(how, host, port, detail=detail, number=code)
+    detail = f"by way of the proxy {host}:{port}: {detail}" if proxy else detail
+    return Contact(how, host, port, detail=detail, number=code, proxy=proxy is not None)
 
 
 def host_and_port(url: str) -> tuple[str, int]:
@@ -119,3 +121,14 @@ def host_and_port(url: str) -> tuple[str, int]:
     except ValueError:
         return url, 0
     return parts.hostname or "", port or (80 if parts.scheme == "http" else 443)
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that HTTP(S)_PROXY and NO_PROXY ask for; this machine itself is never behind one."""
+    from urllib.request import getproxies, proxy_bypass
+
+    host, _ = host_and_port(url)
+    proxy = getproxies().get(urlsplit(url).scheme)
+    if not proxy or host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

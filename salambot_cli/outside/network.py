@@ -53,6 +53,8 @@ class Contact:
     number: int | None = None
     """errno, EAI code or X.509 verify code."""
     rtt_ms: float | None = None
+    proxy: bool = False
+    """The host is the proxy's, which the environment asks for."""
 
     @property
     def is_open(self) -> bool:
@@ -60,7 +62,7 @@ class Contact:
         return self.reach is Reach.OPEN
 
 
-async def resolve(host: str, port: int, seconds: float = 3.0) -> tuple[str, ...]:
+async def resolve(host: str, port: int, seconds: float = 5.0) -> tuple[str, ...]:
     """Return the addresses of a name, each once, in the resolver's order.
 
     Raises:

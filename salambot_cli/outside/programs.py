@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _OUTPUT = 64 * 1024
@@ -18,8 +19,8 @@ class Ran:
     err: str
 
 
-async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None) -> Ran:
-    """Run a program and read at most 64 KiB of each stream."""
+async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None, more: Mapping[str, str] | None = None) -> Ran:
+    """Run a program and read at most 64 KiB of each stream; `more` adds variables to its environment."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -27,6 +28,7 @@ async def run(*argv: str, seconds: float = 8.0, cwd: str | None = None) -> Ran:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
+            env={**os.environ, **more} if more else None,
             start_new_session=True,
         )
     except OSError as error:

@@ -1,16 +1,12 @@
 """Which runtime starts the stack: Compose where an engine answers, else plain processes."""
 
-import asyncio
-import shutil
 from dataclasses import dataclass
 from typing import Literal
 
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.base import Runtime
-
-_ENGINE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +18,17 @@ class Choice:
 
 
 async def choose_runtime(environment: Environment) -> Choice:
-    """Return the configured runtime; `auto` asks for an engine.
-
-    Raises:
-        PrerequisiteError: Compose is asked for and no engine answers.
-    """
-    if environment.runtime != "compose":
-        return Choice(_make("process"), "runtime process: plain processes and embedded servers")
-    if silence := await engine_silence():
-        fix = "sudo systemctl start docker, or: salambot up --runtime process"
-        raise PrerequisiteError("no Docker engine answers", silence, fix)
-    return Choice(_make("compose"), "runtime compose, as configured")
+    """Return the configured runtime; `auto` stays with the one of the last `up`, or asks for an engine."""
+    if environment.runtime != "auto":
+        return Choice(_make(environment.runtime), f"runtime {environment.runtime}, as configured")
+    last = read_state(environment.root).runtime
+    if last == "process":
+        return Choice(_make(last), "runtime process, as last time (salambot up --runtime compose changes it)")
+    engine = await inspect_engine()
+    if engine.problems:
+        why = "runtime process (plain processes and embedded servers): " + engine.problems[0].partition(":")[0]
+        return Choice(_make("process"), why)
+    return Choice(_make("compose"), f"runtime compose: Docker engine {engine.version} answers")
 
 
 def running_runtime(environment: Environment) -> Runtime:
@@ -40,26 +36,6 @@ def running_runtime(environment: Environment) -> Runtime:
     asked = read_state(environment.root).runtime
     wanted = environment.runtime if environment.runtime != "auto" else "process"
     return _make(asked or wanted)
-
-
-async def engine_silence() -> str | None:
-    """Return why no Docker engine answers, or None when one does."""
-    docker = shutil.which("docker")
-    if docker is None:
-        return "docker is not installed"
-    process = await asyncio.create_subprocess_exec(
-        docker, "version", "--format", "{{.Server.Version}}",
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        _, errors = await asyncio.wait_for(process.communicate(), _ENGINE_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return f"the Docker engine did not answer within {_ENGINE_SECONDS} s"
-    if process.returncode != 0:
-        return (errors.decode(errors="replace").strip().splitlines() or ["docker version failed"])[-1]
-    return None
 
 
 def _make(name: Literal["compose", "process"]) -> Runtime:

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
+from salambot_cli.catalog.endpoints import with_query
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.unit import Health, Part
@@ -91,7 +92,7 @@ async def _redis(environment: Environment) -> tuple[Health, str]:
     if url is None:
         return "down", "not started"
     if environment.redis_ca and url.startswith("rediss:"):
-        url = f"{url}{'&' if '?' in url else '?'}ssl_ca_certs={quote(str(environment.redis_ca))}"
+        url = with_query(url, ssl_ca_certs=str(environment.redis_ca))
     client = redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
     try:
         await client.ping()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from salambot_cli.catalog.endpoints import postgres_url, redis_url, with_query
+from salambot_cli.catalog.endpoints import postgres_url, redis_url, urls_with_ca
 from salambot_cli.catalog.render import ComposeFacts, Mount, local_parts
 from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
@@ -47,8 +47,7 @@ def inside_view(environment: Environment) -> Environment:
         **{name: own[name] for name in _OWN if environment.value(name) is None},
         **{f"{name.upper()}_URL": f"http://{name}:{DEFAULT_PORTS[name]}" for name in SERVICES if name != "gateway"},
         "JWT_JWKS": f"{_INSIDE}/{JWKS}",
-        **_database(environment, own["POSTGRES_PASSWORD"].reveal()),
-        **_cache(environment, own["REDIS_PASSWORD"].reveal()),
+        **_stores(environment, own),
     }
     if environment.placement("objects") == "local":
         given["OBJECTS_URL"] = f"file://{_OBJECTS}"
@@ -59,22 +58,13 @@ def inside_view(environment: Environment) -> Environment:
     return replace(inside, variables={name: v for name, v in inside.variables.items() if name != "AWS_PROFILE"})
 
 
-def _database(environment: Environment, password: str) -> dict[str, str | Secret]:
+def _stores(environment: Environment, own: Mapping[str, Secret]) -> dict[str, Secret]:
+    urls = urls_with_ca(environment, f"{_INSIDE}/postgres-ca.pem", f"{_INSIDE}/redis-ca.pem")
     if environment.placement("postgres") == "local":
-        return {"POSTGRES_URL": Secret(postgres_url("postgres", 5432, password))}
-    url = environment.value("POSTGRES_URL")
-    if url is None or environment.postgres_ca is None:
-        return {}
-    return {"POSTGRES_URL": Secret(with_query(url, sslrootcert=f"{_INSIDE}/postgres-ca.pem"))}
-
-
-def _cache(environment: Environment, password: str) -> dict[str, str | Secret]:
+        urls["POSTGRES_URL"] = Secret(postgres_url("postgres", 5432, own["POSTGRES_PASSWORD"].reveal()))
     if environment.placement("redis") == "local":
-        return {"REDIS_URL": Secret(redis_url("redis", 6379, password))}
-    url = environment.value("REDIS_URL")
-    if url is None or environment.redis_ca is None or not url.startswith("rediss:"):
-        return {}
-    return {"REDIS_URL": Secret(with_query(url, ssl_ca_certs=f"{_INSIDE}/redis-ca.pem"))}
+        urls["REDIS_URL"] = Secret(redis_url("redis", 6379, own["REDIS_PASSWORD"].reveal()))
+    return urls
 
 
 def outside_view(environment: Environment) -> Environment:
@@ -86,13 +76,7 @@ def outside_view(environment: Environment) -> Environment:
         if isinstance(port, int):
             make = postgres_url if part == "postgres" else redis_url
             given[f"{part.upper()}_URL"] = Secret(make("127.0.0.1", port, own[f"{part.upper()}_PASSWORD"].reveal()))
-    for part, name, certificate in (
-        ("postgres", "sslrootcert", environment.postgres_ca),
-        ("redis", "ssl_ca_certs", environment.redis_ca),
-    ):
-        url = environment.value(f"{part.upper()}_URL")
-        if part not in local_parts(environment) and certificate and url:
-            given[f"{part.upper()}_URL"] = Secret(with_query(url, **{name: str(certificate)}))
+    given |= urls_with_ca(environment, str(environment.postgres_ca), str(environment.redis_ca))
     return with_values(environment, given)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast
 
+from salambot_cli.catalog.endpoints import urls_with_ca
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
@@ -89,6 +90,7 @@ class ProcessRuntime:
             given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
         if environment.placement("redis") == "local":
             given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
+        given |= urls_with_ca(settled, str(environment.postgres_ca), str(environment.redis_ca))
         if environment.placement("objects") == "s3":
             del given["OBJECTS_URL"]
         return replace(settled, variables={**settled.variables, **_generated(given)})

@@ -12,6 +12,11 @@ from salambot_cli.outside.assets import asset
 from salambot_cli.outside.files import replace_file
 
 _IGNORE = (".env", ".salambot/")
+_AWS_TABLE = """
+[aws]
+region = "eu-west-1"
+secret = "salambot/demo"   # one JSON secret: {"OPENAI_API_KEY": "...", ...}; `salambot secrets push` fills it
+"""
 
 
 def start_project(root: Path, topology: list[str], *, force: bool) -> tuple[list[str], list[str]]:
@@ -57,7 +62,7 @@ runtime  = "auto"       # compose where a Docker engine answers, else process
 
 [ports]                 # "auto" picks a free one
 gateway = 8080
-"""
+{_AWS_TABLE if placements["secrets"] == "aws" else ""}"""
 
 
 def _env_example(presets: tuple[TopologyName, ...]) -> str:

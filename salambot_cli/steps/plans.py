@@ -7,6 +7,7 @@ from salambot_cli.runtimes.base import PEERS
 from salambot_cli.steps.base import Run, Step
 from salambot_cli.steps.check import CheckHost
 from salambot_cli.steps.prepare import Prepare
+from salambot_cli.steps.pull import PullSecrets
 from salambot_cli.steps.seed import SeedKnowledge
 from salambot_cli.steps.start import StartPart
 
@@ -18,7 +19,8 @@ def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
     starts = tuple(
         StartPart(part, ("prepare", *(f"start.{need}" for need in graph[part]))) for part in graph if part in wanted
     )
-    steps: tuple[Step, ...] = (CheckHost(), Prepare(), *starts)
+    pulls = (PullSecrets(),) if run.environment.placement("secrets") == "aws" else ()
+    steps: tuple[Step, ...] = (CheckHost(), *pulls, Prepare(needs=("host.check", *(p.id for p in pulls))), *starts)
     if run.seed is not False and "rag" in wanted:
         steps = (*steps, SeedKnowledge(tuple(start.id for start in starts)))
     return steps

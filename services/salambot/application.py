@@ -1,9 +1,12 @@
 """What the four services have in common: one way to build their FastAPI application."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from salambot import logs, problems
 from salambot.asgi import BodyLimit, InternalGuard, RequestContext
@@ -11,7 +14,8 @@ from salambot.health import Check, add_routes, current_version
 from salambot.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-__all__ = ["Check", "Lifespan", "service_app"]
+Handler = Callable[[Request], Awaitable[Response]]
+__all__ = ["Check", "Lifespan", "add_hot_route", "service_app"]
 
 
 def service_app(
@@ -43,3 +47,29 @@ def service_app(
     app.add_middleware(RequestContext, service=name, public=public)
     add_routes(app, name, checks)
     return app
+
+
+def add_hot_route(app: FastAPI, path: str, handler: Handler) -> None:
+    """Serve `POST path` past FastAPI's own layers, which cost a tenth of a request and do nothing for these handlers.
+
+    The layers of `service_app` and the problems stay. A route of FastAPI at the same path only documents it.
+    """
+    app.router.routes.insert(0, _HotRoute(path, handler))
+
+
+class _HotRoute(Route):
+    """A POST route of one handler, called without Starlette's wrappers; metrics know it by its path."""
+
+    def __init__(self, path: str, handler: Handler) -> None:
+        super().__init__(path, handler, methods=["POST"], include_in_schema=False)
+        self._handler = handler
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as Starlette does, and name the route as FastAPI's own do."""
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        response = await self._handler(Request(scope, receive, send))
+        await response(scope, receive, send)

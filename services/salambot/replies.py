@@ -1,15 +1,13 @@
 """Internal endpoints that answer with a reply: whole, or in pieces (NDJSON) when asked so."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from typing import Protocol, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Match, Route
-from starlette.types import Scope
 
 from salambot.hops import NDJSON
 from salambot.messages import Completed, Delta, Failed, Message, Reply
@@ -32,18 +30,6 @@ class ReplySource(Protocol[_Asks_contra]):
     def stream(self, request: _Asks_contra, /) -> AsyncGenerator[Event, None]:
         """Yield deltas, then one Completed or Failed. Closing the iterator cancels the work."""
         ...
-
-
-class InternalRoute(Route):
-    """A POST route without FastAPI's dispatch, which internal endpoints pay for and do not use; metrics know it."""
-
-    def __init__(self, path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
-        super().__init__(path, endpoint, methods=["POST"])
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match as Starlette does, and name the route as FastAPI's own do."""
-        match, found = super().matches(scope)
-        return match, {**found, "route": self}
 
 
 async def answer(request: Request, shape: type[_Asked], source: ReplySource[_Asked]) -> Response:

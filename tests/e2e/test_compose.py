@@ -1,7 +1,6 @@
 """The hybrid environment on a real engine: up, seed, smoke, down; locally and against a cloud outside the project."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,28 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ALL_AUTO, Project, command
+from tests.e2e.compose_project import compose, containers
+from tests.e2e.conftest import with_compose
+from tests.stack import Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 RUNNING = {"gateway", "orchestrateur", "nlu", "rag"}
-
-
-@pytest.fixture
-def make_project(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
-    """Return a maker of projects; each is taken down with its data, and nothing of it may stay."""
-    made: list[Project] = []
-
-    def make(toml: str = "") -> Project:
-        folder = tmp_path / f"shop{len(made)}"
-        folder.mkdir()
-        (folder / "salambot.toml").write_text(f'runtime = "compose"\n{toml}\n{ALL_AUTO}')
-        made.append(Project(folder))
-        return made[-1]
-
-    yield make
-    for project in made:
-        subprocess.run(command("down", "--volumes", "--yes"), cwd=project.folder, capture_output=True, check=True)
-        assert containers(project) == {}
 
 
 @contextmanager
@@ -48,44 +31,15 @@ def offline_cloud(checkout: Path, folder: Path, *topology: str) -> Iterator[subp
             assert time.monotonic() < deadline
             time.sleep(0.05)
         toml = folder / "salambot.toml"
-        toml.write_text(f'runtime = "compose"\n{toml.read_text()}\n{ALL_AUTO}')
+        toml.write_text(with_compose(toml.read_text()))
         yield cloud
     finally:
         cloud.terminate()
         cloud.wait(timeout=60)
 
 
-def rendered(project: Project) -> Path:
-    return project.state / "rendered"
-
-
-def compose(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run plain `docker compose` where the files are rendered: it needs no option."""
-    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "DOCKER_HOST"}}
-    done = subprocess.run(
-        ["docker", "compose", *words], cwd=rendered(project), env=clean, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def containers(project: Project) -> dict[str, str]:
-    """Return the id of each container of a project, by service."""
-    form = '{{.Label "com.docker.compose.service"}} {{.ID}}'
-    folder = f"label=com.docker.compose.project.working_dir={rendered(project)}"
-    listing = subprocess.run(
-        ["docker", "ps", "--all", "--no-trunc", "--filter", folder, "--format", form],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return dict(line.split() for line in listing.stdout.splitlines())
-
-
-def inspect(*ids: str) -> str:
-    return subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True).stdout
-
-
-def test_local_from_up_to_down(make_project: Callable[[str], Project]) -> None:
-    project = make_project("")
+def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
     up = project.json("up", "--no-seed")
     assert (up["status"], up["runtime"]) == ("ready", "compose")
     assert {name: facts["health"] for name, facts in up["services"].items()} == dict.fromkeys(RUNNING, "healthy")
@@ -102,8 +56,8 @@ def test_local_from_up_to_down(make_project: Callable[[str], Project]) -> None:
     assert "gateway" in logs
 
 
-def test_the_original_seed_command_and_healing(make_project: Callable[[str], Project]) -> None:
-    project = make_project("")
+def test_the_original_seed_command_and_healing(make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
     project.json("up", "--seed")
     job = ["python", "-m", "salambot.jobs.seed_kb", "--tenant", "demo", "--incremental", "--vector", "local"]
     report = compose(project, "exec", "-T", "orchestrateur", *job, "--json").stdout
@@ -120,8 +74,8 @@ def test_the_original_seed_command_and_healing(make_project: Callable[[str], Pro
     assert project.json("up")["status"] == "ready", "the data of the volumes is still there"
 
 
-def test_a_changed_variable_recreates_only_who_reads_it(make_project: Callable[[str], Project]) -> None:
-    project = make_project("")
+def test_a_changed_variable_recreates_only_who_reads_it(make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
     project.run("up", "--no-seed")
     before = containers(project)
     project.run("up", "--no-seed", META_APP_SECRET="rotated-secret-of-the-channel")
@@ -129,16 +83,16 @@ def test_a_changed_variable_recreates_only_who_reads_it(make_project: Callable[[
     assert {name for name in before if before[name] != after[name]} == {"gateway"}
 
 
-def test_two_environments_side_by_side(make_project: Callable[[str], Project]) -> None:
-    first, second = make_project(""), make_project('tenant = "atlas"')
+def test_two_environments_side_by_side(make_compose_project: Callable[..., Project]) -> None:
+    first, second = make_compose_project(), make_compose_project('tenant = "atlas"')
     urls = [each.json("up", "--no-seed")["services"]["gateway"]["url"] for each in (first, second)]
     assert urls[0] != urls[1]
     second.run("down", "--volumes", "--yes")
     assert first.json("status")["status"] == "ready"
 
 
-def test_t2_against_the_offline_cloud(checkout: Path, make_project: Callable[[str], Project]) -> None:
-    project = make_project("")
+def test_t2_against_the_offline_cloud(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
     with offline_cloud(checkout, project.folder, "t2"):
         assert project.json("up", "--no-seed")["status"] == "ready"
         seeded = project.json("seed")
@@ -148,8 +102,8 @@ def test_t2_against_the_offline_cloud(checkout: Path, make_project: Callable[[st
         assert reply["data"]["provider"] == "openai"
 
 
-def test_a_lost_cloud_database_and_its_return(checkout: Path, make_project: Callable[[str], Project]) -> None:
-    project = make_project("")
+def test_a_lost_cloud_database_and_its_return(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
     with offline_cloud(checkout, project.folder, "t1") as cloud:
         toml = project.folder / "salambot.toml"
         toml.write_text(toml.read_text().replace("[placement]", '[placement]\nvector = "local"'))

@@ -156,7 +156,7 @@ def test_down_twice_is_fine_and_leaves_no_port(project: Project) -> None:
     for port in ports:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
-    assert project.json("status", status=1)["status"] == "down"
+    assert project.json("status")["status"] == "down"
 
 
 def test_foreground_stays_and_stops_everything_on_interrupt(project: Project) -> None:

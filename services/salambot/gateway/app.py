@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from salambot import cache
-from salambot.application import service_app
+from salambot.application import add_hot_route, service_app
 from salambot.gateway import generate, search
 from salambot.gateway.edge import Edge
 from salambot.gateway.openapi import describe, operation
@@ -53,6 +53,9 @@ def _add_routes(app: FastAPI, edge: Edge) -> None:
     async def search_query(request: Request) -> Response:
         """Find the passages of the tenant's documents that fit a query best."""
         return await search.query(edge, request)
+
+    add_hot_route(app, "/v1/generate/reply", generate_reply)
+    add_hot_route(app, "/v1/search/query", search_query)
 
     @app.get("/v1/webhooks/{channel}", include_in_schema=False)
     async def shake_hands(channel: str, request: Request) -> Response:

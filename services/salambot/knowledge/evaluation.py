@@ -1,8 +1,11 @@
 """How well a tenant's index answers labelled questions: recall, reciprocal rank, and answers that should not be."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+import orjson
 
 _Item = TypeVar("_Item")
 
@@ -45,9 +48,35 @@ def measure(results: Results) -> Figures:
     )
 
 
+def by_group(results: Results) -> dict[str, Figures]:
+    """Return the figures of each group, and of `all`."""
+    groups: defaultdict[str, dict[LabelledQuestion, Sequence[str]]] = defaultdict(dict)
+    for question, found in results.items():
+        groups[question.group][question] = found
+    return {group: measure(members) for group, members in sorted(groups.items())} | {"all": measure(results)}
+
+
+def read_questions(lines: Iterable[str], tenant: str) -> list[LabelledQuestion]:
+    """Read JSON Lines `{"question", "answers": ["path" or "path#chunk", ...], "group"?}`; no answers: unanswerable.
+
+    Raises ValueError that names the line.
+    """
+    questions = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            given = orjson.loads(line)
+            answers = frozenset(f"{tenant}/{answer}" for answer in given["answers"])
+            questions.append(LabelledQuestion(str(given["question"]), str(given.get("group", "all")), answers))
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f'line {number} is not {{"question": …, "answers": […]}}') from error
+    return questions
+
+
 def _rank(answers: frozenset[str], found: Sequence[str]) -> int:
     """Return the position of the first right one, from 1; 0 when there is none."""
-    return next((position for position, item in enumerate(found, 1) if item in answers), 0)
+    return next((at for at, item in enumerate(found, 1) if item in answers or item.split("#")[0] in answers), 0)
 
 
 def _share(items: Sequence[_Item], holds: Callable[[_Item], bool]) -> float | None:

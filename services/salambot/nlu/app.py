@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from salambot.application import service_app
+from salambot.application import add_hot_route, service_app
 from salambot.language import detect
 from salambot.llms.base import Llm
 from salambot.llms.local import LocalLlm
 from salambot.messages import ComposeRequest
 from salambot.nlu.counting import Counted
 from salambot.nlu.settings import NluSettings
-from salambot.replies import InternalRoute, answer
+from salambot.replies import answer
 
 
 def create_app(settings: NluSettings | None = None) -> FastAPI:
@@ -33,7 +33,7 @@ def create_app(settings: NluSettings | None = None) -> FastAPI:
         """Compose a Reply from a ComposeRequest; NDJSON events when asked for."""
         return await answer(request, ComposeRequest, llm)
 
-    app.router.routes.insert(0, InternalRoute("/internal/generate", generate))
+    add_hot_route(app, "/internal/generate", generate)
     return app
 
 

@@ -10,14 +10,14 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from salambot import cache, database
-from salambot.application import Check, service_app
+from salambot.application import Check, add_hot_route, service_app
 from salambot.database import DatabaseUnavailable
 from salambot.hops import Hop
 from salambot.messages import ReplyRequest
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.settings import OrchestrateurSettings
-from salambot.replies import InternalRoute, answer
+from salambot.replies import answer
 
 _FORGETTING_EVERY_S = 3600
 _log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
         dialogue: Dialogue = request.app.state.dialogue
         return await answer(request, ReplyRequest, dialogue)
 
-    app.router.routes.insert(0, InternalRoute("/internal/reply", reply))
+    add_hot_route(app, "/internal/reply", reply)
     return app
 
 

@@ -1,9 +1,10 @@
 """Conversations: durable in Postgres with the audit trail, their latest turns hot in Redis."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
+from asyncpg import Record
 from prometheus_client import Counter
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 from salambot import tracing
 from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable, unavailable_as_problem
 from salambot.messages import Message, Reply, ReplyRequest, Turn, utc_now
+from salambot.trips import SharedTrips
 
 REMEMBERED_TURNS = 12
 REMEMBERED_FOR = timedelta(hours=24)
@@ -26,6 +28,17 @@ class _Hot(Message):
     turns: list[Turn]
 
 
+_Exchange = tuple[str, str, str, str, str, str, str, str, str, str, str, int, datetime]
+"""The arguments of `record_exchange`, in its order."""
+_RECORD = """
+SELECT record_exchange(tenant, channel, party, language, message, prompt, reply, actor, outcome, trace, correlation,
+                       most, since)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::text[], $12::int[], $13::timestamptz[])
+  WITH ORDINALITY AS exchange(tenant, channel, party, language, message, prompt, reply, actor, outcome, trace,
+                              correlation, most, since, position)
+ORDER BY position
+"""
 _turns: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
 
 
@@ -37,6 +50,7 @@ class Conversations:
         self._redis = redis
         self._trusted_since = 0.0
         self._redis_works = True
+        self._recording = SharedTrips(self._record_all)
 
     async def latest(self, request: ReplyRequest) -> list[Turn]:
         """Return the latest turns with this user, oldest first; none where the user is not known."""
@@ -53,15 +67,27 @@ class Conversations:
     async def record(self, request: ReplyRequest, reply: Reply) -> None:
         """Store what was asked and answered, with its audit record: when this returns, both are durable."""
         most = REMEMBERED_TURNS if request.user else 0
-        turns = await self._call(
-            "SELECT record_exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            *(request.tenant, request.channel, request.user or request.correlation_id, reply.language),
-            *(request.message_id, _storable(request.prompt), _storable(reply.reply)),
-            *(_actor(request), reply.finish_reason, tracing.trace_id(), request.correlation_id),
-            *(most, utc_now() - REMEMBERED_FOR),
+        turns = await self._recording(
+            (
+                *(request.tenant, request.channel, request.user or request.correlation_id, reply.language),
+                *(request.message_id, _storable(request.prompt), _storable(reply.reply)),
+                *(_actor(request), reply.finish_reason, tracing.trace_id(), request.correlation_id),
+                *(most, utc_now() - REMEMBERED_FOR),
+            )
         )
         if request.user:
             await self._write_hot(request, turns)
+
+    async def _record_all(self, exchanges: list[_Exchange]) -> list[list[Turn]]:
+        """Store exchanges in one transaction: one wait for the disk for all of them.
+
+        Sorted, so that two of them at once lock conversations in one order.
+        """
+        order = sorted(range(len(exchanges)), key=lambda position: exchanges[position][:3])
+        columns = [list(column) for column in zip(*(exchanges[position] for position in order), strict=True)]
+        found = await self._fetch(_RECORD, *columns)
+        turns = {position: _read(row[0]) for position, row in zip(order, found, strict=True)}
+        return [turns[position] for position in range(len(exchanges))]
 
     async def record_refusal(self, request: ReplyRequest, code: str) -> None:
         """Store that there was no reply, and why: the code of a problem."""
@@ -76,13 +102,15 @@ class Conversations:
             return int(await self._pool.fetchval("SELECT forget_before($1)", utc_now() - older_than, timeout=300))
 
     async def _call(self, query: str, *arguments: object) -> list[Turn]:
+        return _read((await self._fetch(query, *arguments))[0][0])
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Record]:
         try:
             with unavailable_as_problem():
                 async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                    found = await connection.fetchval(query, *arguments)
+                    return await connection.fetch(query, *arguments)
         except DatabaseUnavailable as error:
             raise unavailable() from error
-        return _turns.validate_json(found) if found else []
 
     async def _read_hot(self, request: ReplyRequest) -> list[Turn] | None:
         try:
@@ -111,6 +139,10 @@ class Conversations:
         if self._redis_works:
             _log.warning("redis is away, conversations are read from postgres", exc_info=error)
         self._redis_works = False
+
+
+def _read(turns: str | None) -> list[Turn]:
+    return _turns.validate_json(turns) if turns else []
 
 
 def _key(request: ReplyRequest) -> str:

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from salambot import cache, database, problems
-from salambot.application import Check, service_app
+from salambot.application import Check, add_hot_route, service_app
 from salambot.embedders import open_embedder
 from salambot.messages import IndexState, SearchRequest, TenantName
+from salambot.rag.lookup import Lookup
 from salambot.rag.search import Searcher
 from salambot.rag.settings import RagSettings
 from salambot.vectors import open_store
@@ -28,9 +29,8 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = app.state.pool = await database.connect(chosen.postgres_url.get_secret_value())
         store = open_store(chosen.vector, pool, embedder)
-        app.state.searcher = Searcher(
-            pool, redis, store, embedder, floor=chosen.search_floor, cache_s=chosen.search_cache_s
-        )
+        lookup = Lookup(pool, store, embedder, chosen.search_floor)
+        app.state.searcher = Searcher(lookup, pool, redis, cache_s=chosen.search_cache_s)
         app.state.vector = chosen.vector
         yield
         await store.close()
@@ -48,7 +48,7 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
     checks = (Check("postgres", postgres), Check("redis", ping, matters=False))
     app = service_app("rag", chosen, lifespan=lifespan, checks=checks)
     database.install(app)
-    app.post("/internal/search")(_search)
+    add_hot_route(app, "/internal/search", _search)
     app.get("/internal/index")(_index)
     return app
 

@@ -13,22 +13,54 @@ from salambot.rag.question import Question, Weighed, weigh
 from salambot.text.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
 from salambot.vectors.base import Hit
 
-LIMIT = 50
+LIMIT = 30
 """Candidates of each search; with a filter FILTERED, because many will not pass it."""
 FILTERED = 400
+MOST_POSTINGS = 50_000
+"""Read for one question: what stands in most passages of a large index tells little, and costs most."""
 _VARIANT, _CONCEPT = 0.6, 0.7
 """Of a term's idf: a skeleton or a concept stands for more than was said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage with what each search thought of it; None where that search did not find it."""
+    """A chunk with what each search thought of it; None where that search did not find it."""
 
-    passage: Passage
+    tenant: str
+    row: asyncpg.Record
     terms: frozenset[str]
     heading: tuple[Token, ...]
     bm25: float | None
     similarity: float | None
+
+    @property
+    def id(self) -> str:
+        """The stable id `<tenant>/<document>#<chunk>`."""
+        return f"{self.tenant}/{self.row['path']}#{self.row['number']}"
+
+    @property
+    def language(self) -> str:
+        """The language of the chunk."""
+        return str(self.row["language"])
+
+    def passage(self, score: float) -> Passage:
+        """Return what the caller sees: the heading stands above the text, as it did in the document."""
+        row = self.row
+        metadata: dict[str, str] = orjson.loads(row["metadata"]) | {"updated_at": row["updated"]}
+        text = row["text"]
+        if heading := row["heading"]:
+            metadata["heading"] = heading
+            text = f"## {heading.rsplit(' > ', 1)[-1]}\n\n{text}"
+        return Passage(
+            id=self.id,
+            score=round(score, 4),
+            title=row["title"],
+            text=text,
+            uri=row["uri"],
+            language=row["language"],
+            chunk=row["number"],
+            metadata=metadata,
+        )
 
 
 async def gather_candidates(
@@ -36,20 +68,21 @@ async def gather_candidates(
 ) -> tuple[Weighed, list[Candidate]]:
     """Return the question weighed by this index, and the passages that match it or were hit, unordered."""
     async with tenant_transaction(pool, tenant) as rows:
-        weighed = await _weigh(rows, tenant, question)
+        weighed, terms = await _weigh(rows, tenant, question)
         similarities = {hit.digest: hit.similarity for hit in hits}
         found = await rows.fetch(
             _CANDIDATES,
             tenant,
-            list(weighed.terms),
-            [weight * _worth(term) for term, weight in weighed.terms.items()],
+            terms,
+            [weighed.terms[term] * _worth(term) for term in terms],
             list(similarities),
             FILTERED if wanted else LIMIT,
             orjson.dumps(dict(wanted)).decode(),
         )
     return weighed, [
         Candidate(
-            passage=_passage(tenant, row),
+            tenant=tenant,
+            row=row,
             terms=frozenset(row["terms"]),
             heading=_heading(row["heading"] or row["title"], row["language"]),
             bm25=row["bm25"],
@@ -64,36 +97,23 @@ def _heading(heading: str, language: str) -> tuple[Token, ...]:
     return tuple(analyse(heading, language))
 
 
-async def _weigh(rows: Connection, tenant: str, question: Question) -> Weighed:
+async def _weigh(rows: Connection, tenant: str, question: Question) -> tuple[Weighed, list[str]]:
+    """Weigh the question; choose the terms to search by: the rarest, as long as their postings are few enough."""
     counted = await rows.fetch(_FREQUENCIES, tenant, question.terms)
     frequencies = {row["term"]: row["chunks"] for row in counted}
     chunks = frequencies.pop("", 0)
-    return weigh(question, frequencies, chunks)
+    chosen: list[str] = []
+    postings = 0
+    for term in sorted(frequencies, key=frequencies.__getitem__):
+        postings += frequencies[term]
+        if chosen and postings > MOST_POSTINGS:
+            break
+        chosen.append(term)
+    return weigh(question, frequencies, chunks), chosen
 
 
 def _worth(term: str) -> float:
     return _CONCEPT if term[0] == CONCEPT else _VARIANT if term[0] in {SKELETON, HEARD} else 1.0
-
-
-def _passage(tenant: str, row: asyncpg.Record) -> Passage:
-    heading = row["heading"]
-    metadata: dict[str, str] = orjson.loads(row["metadata"])
-    if heading:
-        metadata["heading"] = heading
-        text = f"## {heading.rsplit(' > ', 1)[-1]}\n\n{row['text']}"
-    else:
-        text = row["text"]
-    metadata["updated_at"] = row["updated"]
-    return Passage(
-        id=f"{tenant}/{row['path']}#{row['number']}",
-        score=0.0,
-        title=row["title"],
-        text=text,
-        uri=row["uri"],
-        language=row["language"],
-        chunk=row["number"],
-        metadata=metadata,
-    )
 
 
 _FREQUENCIES = """

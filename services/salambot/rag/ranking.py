@@ -8,7 +8,7 @@ from salambot.rag.candidates import Candidate
 from salambot.rag.question import Weighed
 
 _K = 20
-"""Reciprocal rank fusion (Cormack et al. 2009). They took 60 for long lists; ours have 50 candidates."""
+"""Reciprocal rank fusion (Cormack et al. 2009). They took 60 for long lists; ours have 30 candidates."""
 _SAME = 0.9
 """Two passages with this much of their terms in common (Jaccard) say the same."""
 _NEAR: dict[Language, frozenset[str]] = {
@@ -42,11 +42,8 @@ def rank(weighed: Weighed, candidates: Sequence[Candidate], *, floor: float, top
         for candidate, score in zip(candidates, fused, strict=True)
     ]
     relevant = [item for item in judged if _score(item) >= max(floor, _LEAST)]
-    relevant.sort(key=lambda item: (-_score(item), item.candidate.passage.id))
-    return [
-        item.candidate.passage.model_copy(update={"score": round(_score(item), 4)})
-        for item in _without_doubles(relevant, top_k)
-    ]
+    relevant.sort(key=lambda item: (-_score(item), item.candidate.id))
+    return [item.candidate.passage(_score(item)) for item in _without_doubles(relevant, top_k)]
 
 
 def _score(item: _Judged) -> float:
@@ -62,7 +59,7 @@ def _fuse(candidates: Sequence[Candidate], language: Language) -> list[float]:
             fused[index] += 1 / (_K + position)
     near = _NEAR[language]
     return [
-        score if candidate.passage.language in near else score * _OTHER_LANGUAGE
+        score if candidate.language in near else score * _OTHER_LANGUAGE
         for score, candidate in zip(fused, candidates, strict=True)
     ]
 

@@ -1,46 +1,35 @@
-"""One search: analysed, looked up in two ways, fused and judged; remembered until the index changes."""
+"""Search with a memory: an answer is kept, in this process and in Redis, until the index changes."""
 
-import asyncio
 import time
 from collections import OrderedDict
 from hashlib import sha256
 
 import orjson
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from salambot.database import Pool
-from salambot.embedders.base import Embedder, EmbeddingError
 from salambot.knowledge.version import cached_version, current_version, remember_version
-from salambot.messages import Passage, SearchRequest
-from salambot.rag.candidates import FILTERED, LIMIT, gather_candidates
-from salambot.rag.question import ask
-from salambot.rag.ranking import rank
-from salambot.vectors.base import Hit, VectorStore, VectorStoreError
+from salambot.messages import SearchRequest
+from salambot.rag.lookup import Lookup
 
 FRESH_S = 0.25
 """How long a version is believed without asking Redis again."""
-DENSE_TIMEOUT_S = 5
 MOST_REMEMBERED = 512
 """Answers in this process, beside those in Redis."""
 _DURATION = Histogram("salambot_retrieval_duration_seconds", "Searching, by where the answer came from", ("source",))
-_HITS = Counter("salambot_retrieval_hits", "Passages returned")
 _log = structlog.get_logger(__name__)
 
 
 class Searcher:
-    """Searches every tenant's index; each call sees one tenant's."""
+    """Remembers what was looked up, as long as the index stays as it is."""
 
-    def __init__(
-        self, pool: Pool, redis: Redis, store: VectorStore, embedder: Embedder, *, floor: float, cache_s: int
-    ) -> None:
+    def __init__(self, lookup: Lookup, pool: Pool, redis: Redis, *, cache_s: int) -> None:
+        self._lookup = lookup
         self._pool = pool
         self._redis = redis
-        self._store = store
-        self._embedder = embedder
-        self._floor = floor
         self._cache_s = cache_s
         self._versions: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._remembered: OrderedDict[str, bytes] = OrderedDict()
@@ -54,33 +43,12 @@ class Searcher:
         if found is None:
             source, found = "redis", await self._recall(key)
         if found is None:
-            source, found = "index", await self._look_up(request)
+            passages = await self._lookup.passages(request)
+            source, found = "index", orjson.dumps([passage.model_dump() for passage in passages])
             await self._keep(key, found)
         self._remember(key, found)
         _DURATION.labels(source).observe(time.perf_counter() - started)
         return found
-
-    async def _look_up(self, request: SearchRequest) -> bytes:
-        question = ask(request.query)
-        passages: list[Passage] = []
-        if question.tokens:
-            hits = await self._dense(request, question.text)
-            weighed, candidates = await gather_candidates(self._pool, request.tenant, question, hits, request.filter)
-            passages = rank(weighed, candidates, floor=self._floor, top_k=request.top_k)
-        _HITS.inc(len(passages))
-        return orjson.dumps([passage.model_dump() for passage in passages])
-
-    async def _dense(self, request: SearchRequest, text: str) -> list[Hit]:
-        """Search by vectors; a provider that fails leaves the text search, which is better than no answer."""
-        try:
-            async with asyncio.timeout(DENSE_TIMEOUT_S):
-                vector = (await self._embedder.embed([text]))[0]
-                if not vector.any():
-                    return []
-                return await self._store.search(request.tenant, vector, FILTERED if request.filter else LIMIT)
-        except (EmbeddingError, VectorStoreError, TimeoutError):
-            _log.warning("searching without vectors", store=self._store.name, exc_info=True)
-            return []
 
     async def _version(self, tenant: str) -> int:
         believed = self._versions.get(tenant)

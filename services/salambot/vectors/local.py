@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+
+import asyncpg
 
 from salambot.database import Pool, tenant_transaction, unavailable_as_problem
 from salambot.embedders.base import Embedder, Vectors
@@ -29,7 +32,8 @@ class LocalVectors:
     async def prepare(self) -> None:
         """Create the HNSW index of this embedder where it is missing."""
         index = re.sub(r"\W", "_", f"vectors_{self._embedder}")[:63]
-        with unavailable_as_problem():
+        with unavailable_as_problem(), suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+            # IF NOT EXISTS does not hold between two that create it at the same moment: the other one did.
             await self._pool.execute(
                 f"CREATE INDEX IF NOT EXISTS {index} ON vectors USING hnsw ((embedding::{self._type}) halfvec_ip_ops) "
                 f"WHERE embedder = '{self._embedder}'"

@@ -6,7 +6,7 @@ import pytest
 
 from salambot_cli.catalog.validate import validate
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.errors import ConfigurationError, ExitStatus, PrerequisiteError
+from salambot_cli.model.errors import ConfigurationError, ExitStatus
 
 MakeEnvironment = Callable[..., Environment]
 
@@ -29,10 +29,10 @@ def test_complete_environments_pass(make_environment: MakeEnvironment) -> None:
 
 
 def test_all_missing_variables_at_once(make_environment: MakeEnvironment) -> None:
-    with pytest.raises(PrerequisiteError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         validate(make_environment("t1"))
     error = caught.value
-    assert error.status == ExitStatus.PREREQUISITE
+    assert error.status == ExitStatus.USAGE
     for name in T1:
         assert name in error.what
         assert f"{name}: " in error.why
@@ -44,7 +44,7 @@ def test_secrets_manager_brings_the_secret_ones_later(make_environment: MakeEnvi
     plain = {n: T1[n] for n in ("PINECONE_INDEX", "AWS_REGION", "S3_BUCKET", "OTEL_EXPORTER_OTLP_ENDPOINT")}
     environment = make_environment("t1", "t3", variables=plain)
     validate(environment)
-    with pytest.raises(PrerequisiteError, match="POSTGRES_URL, REDIS_URL, PINECONE_API_KEY, OPENAI_API_KEY") as caught:
+    with pytest.raises(ConfigurationError, match="POSTGRES_URL, REDIS_URL, PINECONE_API_KEY, OPENAI_API_KEY") as caught:
         validate(environment, secrets_pulled=True)
     assert "Secrets Manager" in caught.value.why
 

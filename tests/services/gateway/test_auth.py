@@ -44,13 +44,13 @@ def test_the_scheme_is_case_insensitive(gateway: Gateway, message: Message) -> N
         {"tenant": "Démo"},
         {"sub": 7},
         {"exp": NOW + 7200},
-        {"iat": NOW + 600, "exp": NOW + 900},
-        {"nbf": NOW + 600},
+        {"iat": NOW + 86_400, "exp": NOW + 86_700},
+        {"nbf": NOW + 86_400},
         {"exp": "soon"},
         {"exp": 1e308 * 10},
         {"scope": 5},
     ],
-    ids=lambda claims: json.dumps(claims)[:40],
+    ids=",".join,  # not the values: two workers collect at two moments
 )
 def test_a_token_with_wrong_claims_is_refused(gateway: Gateway, message: Message, claims: dict[str, object]) -> None:
     response = gateway.reply(message, Authorization=f"Bearer {gateway.issuer.token(**claims)}")

@@ -1,0 +1,1 @@
+"""Retrieval quality: labelled questions over the sample knowledge base."""

@@ -1,0 +1,146 @@
+"""Hybrid search beside plain BM25 and plain dense on the same questions: `python -m bench.retrieval`."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import bm25s
+import numpy as np
+
+from salambot.documents import parse
+from salambot.embedders.local import LocalEmbedder
+from salambot.knowledge.chunks import Chunk, chunk
+from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group
+from tests.servers import PostgresServer
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+SAMPLE = HERE.parents[1] / "templates" / "kb"
+TOP = 10
+_WORD = re.compile(r"\w+")
+
+
+def labelled() -> list[LabelledQuestion]:
+    """Read the set: questions.tsv names entries, entries.toml says where each stands."""
+    entries = tomllib.loads((HERE / "entries.toml").read_text())
+    lines = [line.split("\t") for line in (HERE / "questions.tsv").read_text().splitlines()]
+    return [
+        LabelledQuestion(text, group, frozenset(entry.replace("#", ".md#") for entry in entries.get(label, ())))
+        for group, label, text in lines
+    ]
+
+
+def corpus() -> dict[str, Chunk]:
+    """Cut the sample as the seed job does."""
+    files = sorted(SAMPLE.glob("*.md"))
+    return {
+        f"{file.name}#{piece.number}": piece for file in files for piece in chunk(parse(file.name, file.read_bytes()))
+    }
+
+
+def plain_bm25(chunks: Mapping[str, Chunk], questions: Sequence[LabelledQuestion]) -> dict[LabelledQuestion, list[str]]:
+    """BM25 over lower-cased words, as a library gives it."""
+    ids = list(chunks)
+    index = bm25s.BM25()
+    index.index([_words(piece.embedded) for piece in chunks.values()], show_progress=False)
+    found = {}
+    for question in questions:
+        scores = index.get_scores(_words(question.text) or [""])
+        found[question] = [ids[at] for at in np.argsort(-scores)[:TOP] if scores[at] > 0]
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+async def plain_dense(
+    chunks: Mapping[str, Chunk], questions: Sequence[LabelledQuestion]
+) -> dict[LabelledQuestion, list[str]]:
+    """The same vectors, by their similarity alone."""
+    ids = list(chunks)
+    vectors = await LocalEmbedder().embed([piece.embedded for piece in chunks.values()])
+    asked = await LocalEmbedder().embed([question.text for question in questions])
+    return {
+        question: [ids[at] for at in np.argsort(-scores)[:TOP] if scores[at] > 0]
+        for question, scores in zip(questions, asked @ vectors.T, strict=True)
+    }
+
+
+def hybrid(questions: Sequence[LabelledQuestion]) -> dict[str, dict[str, float | None]]:
+    """Seed and evaluate by the real jobs over a real Postgres."""
+    with tempfile.TemporaryDirectory(prefix="salambot-bench-") as folder:
+        Path(folder).chmod(0o755)
+        home, objects = Path(folder, "home"), Path(folder, "objects")
+        home.mkdir()
+        (objects / "demo").mkdir(parents=True)
+        for file in SAMPLE.glob("*.md"):
+            (objects / "demo" / file.name).write_bytes(file.read_bytes())
+        server = PostgresServer(home)
+        server.start()
+        try:
+            environment = os.environ | {"POSTGRES_URL": server.url(), "OBJECTS_URL": f"file://{objects}"}
+            _job(environment, "seed_kb")
+            lines = [
+                json.dumps({"question": q.text, "answers": sorted(q.answers), "group": q.group}) for q in questions
+            ]
+            groups: dict[str, dict[str, float | None]] = json.loads(_job(environment, "evaluate", "\n".join(lines)))[
+                "groups"
+            ]
+        finally:
+            server.stop()
+    return groups
+
+
+def _job(environment: Mapping[str, str], name: str, text: str = "") -> str:
+    command = [sys.executable, "-m", f"salambot.jobs.{name}", "--tenant", "demo"]
+    return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def table(ours: Mapping[str, Mapping[str, float | None]], peers: Mapping[str, Mapping[str, Figures]]) -> str:
+    """Return the figures as a table: a line a language."""
+    lines = [
+        "| questions | | hybrid | plain BM25 | plain dense |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for group, figures in ours.items():
+        for name, label in (
+            ("recall_1", "recall@1"),
+            ("recall_3", "recall@3"),
+            ("mrr", "MRR"),
+            ("false_answers", "false"),
+        ):
+            values = [figures[name], *(getattr(peer[group], name) for peer in peers.values())]
+            cells = " | ".join("–" if value is None else f"{value:.2f}" for value in values)
+            first = f"{group} ({figures['questions']})" if name == "recall_1" else ""
+            lines.append(f"| {first} | {label} | {cells} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and put the table between its markers in bench/README.md."""
+    questions, chunks = labelled(), corpus()
+    peers = {
+        "BM25": by_group(plain_bm25(chunks, questions)),
+        "dense": by_group(asyncio.run(plain_dense(chunks, questions))),
+    }
+    text = table(hybrid(questions), peers)
+    print(text)
+    found = re.sub(
+        r"(<!-- retrieval -->\n).*?(<!-- end -->)",
+        lambda m: f"{m[1]}{text}\n{m[2]}",
+        README.read_text(),
+        flags=re.DOTALL,
+    )
+    README.write_text(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What Secrets Manager refuses, in words: which secret, why, and the very command or policy statement that helps."""
+
+import json
+import re
+from collections.abc import Callable
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import PrerequisiteError, SalamBotError
+from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, AwsFailure
+
+_ACCOUNT = re.compile(r"arn:aws[\w-]*:\w+:[\w-]*:(\d{12}):")
+_KMS_WORDS = ("kms", "decrypt")
+_KMS_CODES = frozenset(
+    {"DecryptionFailure", "KMSInvalidStateException", "DisabledException", "KMSAccessDeniedException"}
+)
+_NEVER_KEPT = "the values last read are never kept on disk, so there is nothing to fall back on"
+
+Teller = Callable[[Environment, str, AwsFailure], SalamBotError]
+
+
+def explain(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    """Return the error for people; it never holds a secret's value."""
+    for applies, tell in _TELLERS:
+        if applies(failure):
+            return tell(environment, secret_id, failure)
+    return PrerequisiteError(f"the secret {secret_id} cannot be read", _words(failure), "salambot doctor secrets")
+
+
+def statement(environment: Environment, secret_id: str, failure: AwsFailure | None = None) -> str:
+    """Return the policy statement, as JSON, that lets somebody read one secret."""
+    account = _ACCOUNT.search(failure.message) if failure else None
+    where = f"{environment.aws.region}:{account[1] if account else '*'}"
+    by_name = f"arn:aws:secretsmanager:{where}:secret:{secret_id}-??????"  # AWS ends every ARN with six characters
+    resource = secret_id if secret_id.startswith("arn:") else by_name
+    return json.dumps({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": resource})
+
+
+def _no_credentials(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    del environment
+    fix = "aws configure sso; aws sso login"
+    return PrerequisiteError(f"no AWS credentials to read the secret {secret_id} with", failure.message, fix)
+
+
+def _bad_credentials(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    profile = f" --profile {environment.aws.profile}" if environment.aws.profile else ""
+    expired = "expired" in f"{failure.code} {failure.message}".lower()
+    what = "the AWS session has expired" if expired else "AWS does not take these credentials"
+    fix = f"aws sso login{profile}" if expired else f"aws sts get-caller-identity{profile}"
+    return PrerequisiteError(f"{what}: the secret {secret_id} is not read", _words(failure), fix)
+
+
+def _skewed(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    del environment
+    what = f"AWS refuses the time of this machine: the secret {secret_id} is not read"
+    return PrerequisiteError(what, _words(failure), "sudo timedatectl set-ntp true")
+
+
+def _denied(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    batch = "BatchGetSecretValue" in failure.message
+    added = '\n{"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"}' if batch else ""
+    ids = secret_id.split(", ")
+    fix = "\n".join(statement(environment, one, failure) for one in ids) + added
+    return PrerequisiteError(
+        f"these credentials may not read the secret {secret_id}", _words(failure), f"add to their policy:\n{fix}"
+    )
+
+
+def _key(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    where = f"--region {environment.aws.region}"
+    allow = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "KEY-ARN"}
+    return PrerequisiteError(
+        f"the KMS key of the secret {secret_id} does not decrypt it",
+        _words(failure),
+        f"aws secretsmanager describe-secret --secret-id {secret_id} {where} --query KmsKeyId\n"
+        f"aws kms enable-key --key-id KEY {where}, where it is disabled\n"
+        f"or, where it is enabled, add to the policy of these credentials: {json.dumps(allow)}",
+    )
+
+
+def _missing(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    region = environment.aws.region
+    return PrerequisiteError(
+        f"there is no secret {secret_id} in {region}",
+        f"{_words(failure)}; its name or the region may be another one",
+        f"aws secretsmanager list-secrets --region {region}; then [aws] secret or region in salambot.toml, "
+        "or make it: salambot secrets push --create NAME",
+    )
+
+
+def _deleted(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    fix = f"aws secretsmanager restore-secret --secret-id {secret_id} --region {environment.aws.region}"
+    return PrerequisiteError(f"the secret {secret_id} is scheduled for deletion", _words(failure), fix)
+
+
+def _throttled(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    del environment
+    what = f"Secrets Manager is throttling: the secret {secret_id} is not read, after 3 attempts"
+    return PrerequisiteError(what, f"{_words(failure)}; {_NEVER_KEPT}", "run it again in a minute")
+
+
+def _unreachable(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    what = f"Secrets Manager in {environment.aws.region} cannot be reached: the secret {secret_id} is not read"
+    return PrerequisiteError(what, f"{failure.message}\n{_NEVER_KEPT}", "salambot doctor secrets")
+
+
+def _words(failure: AwsFailure) -> str:
+    return f"{failure.code}: {failure.message}" if failure.message else failure.code
+
+
+def _about_key(failure: AwsFailure) -> bool:
+    return failure.code in _KMS_CODES or (
+        (failure.is_denied or failure.code == "InvalidRequestException")
+        and any(word in failure.message.lower() for word in _KMS_WORDS)
+    )
+
+
+_TELLERS: tuple[tuple[Callable[[AwsFailure], bool], Teller], ...] = (
+    (lambda failure: failure.code == NO_CREDENTIALS, _no_credentials),
+    (lambda failure: failure.code == UNREACHABLE, _unreachable),
+    (lambda failure: failure.is_skewed, _skewed),
+    (lambda failure: failure.is_bad_credentials, _bad_credentials),
+    (_about_key, _key),
+    (lambda failure: failure.is_denied, _denied),
+    (lambda failure: failure.is_throttled, _throttled),
+    (lambda failure: failure.code == "ResourceNotFoundException", _missing),
+    (lambda failure: failure.code == "InvalidRequestException" and "delet" in failure.message.lower(), _deleted),
+)

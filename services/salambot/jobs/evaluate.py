@@ -1,0 +1,70 @@
+"""Measure an index with labelled questions: `python -m salambot.jobs.evaluate --tenant demo < questions.jsonl`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import orjson
+from pydantic import ValidationError
+
+from salambot import database
+from salambot.database import DatabaseUnavailable
+from salambot.embedders import open_embedder
+from salambot.jobs.settings import JobSettings
+from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group, read_questions
+from salambot.messages import SearchRequest
+from salambot.rag.lookup import Lookup
+from salambot.vectors import VECTORS, open_store
+
+LOOKED_AT = 10
+"""Results of each question that count for the reciprocal rank."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job; 0 done, 1 failed. The figures are one JSON document on standard output."""
+    parser = argparse.ArgumentParser(prog="salambot.jobs.evaluate", description=__doc__)
+    parser.add_argument("--tenant", required=True)
+    parser.add_argument("--vector", choices=VECTORS)
+    given = parser.parse_args(arguments)
+    try:
+        questions = read_questions(sys.stdin, given.tenant)
+        figures = asyncio.run(_evaluate(JobSettings(), given.tenant, given.vector, questions))
+    except ValidationError as error:
+        return _failed(f"not set: {', '.join(str(item['loc'][0]).upper() for item in error.errors())}")
+    except (DatabaseUnavailable, ValueError) as error:
+        return _failed(str(error))
+    document = {"schema_version": "1.0", "status": "done", "tenant": given.tenant}
+    groups = {name: asdict(group) for name, group in figures.items()}
+    print(orjson.dumps({**document, "groups": groups}).decode())  # noqa: T201 - a job speaks on standard output
+    return 0
+
+
+def _failed(reason: str) -> int:
+    print(f"evaluation failed: {reason}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+async def _evaluate(
+    settings: JobSettings, tenant: str, vector: str | None, questions: Sequence[LabelledQuestion]
+) -> dict[str, Figures]:
+    embedder = open_embedder(settings.embedder)
+    pool = await database.connect(settings.postgres_url.get_secret_value(), max_size=4)
+    store = open_store(vector or settings.vector, pool, embedder)
+    lookup = Lookup(pool, store, embedder)
+    try:
+        async with pool:
+            return by_group({question: await _ids(lookup, tenant, question) for question in questions})
+    finally:
+        await store.close()
+        await embedder.close()
+
+
+async def _ids(lookup: Lookup, tenant: str, question: LabelledQuestion) -> list[str]:
+    request = SearchRequest(query=question.text, tenant=tenant, top_k=LOOKED_AT)
+    return [passage.id for passage in await lookup.passages(request)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""One question looked up in the index: analysed, searched in two ways, fused and judged."""
+
+import asyncio
+
+import structlog
+from prometheus_client import Counter
+
+from salambot.database import Pool
+from salambot.embedders.base import Embedder, EmbeddingError
+from salambot.messages import Passage, SearchRequest
+from salambot.rag.candidates import FILTERED, LIMIT, gather_candidates
+from salambot.rag.question import ask
+from salambot.rag.ranking import rank
+from salambot.vectors.base import Hit, VectorStore, VectorStoreError
+
+DENSE_TIMEOUT_S = 5
+FLOOR = 0.36
+"""Passages that score less are not returned: found by bench/retrieval, where answers and nonsense part."""
+_HITS = Counter("salambot_retrieval_hits", "Passages returned")
+_log = structlog.get_logger(__name__)
+
+
+class Lookup:
+    """Looks questions up in every tenant's index; each call sees one tenant's."""
+
+    def __init__(self, pool: Pool, store: VectorStore, embedder: Embedder, floor: float = FLOOR) -> None:
+        self._pool = pool
+        self._store = store
+        self._embedder = embedder
+        self._floor = floor
+
+    async def passages(self, request: SearchRequest) -> list[Passage]:
+        """Return the passages that answer, best first. Raises DatabaseUnavailable."""
+        question = ask(request.query)
+        passages: list[Passage] = []
+        if question.tokens:
+            hits = await self._dense(request, question.text)
+            weighed, candidates = await gather_candidates(self._pool, request.tenant, question, hits, request.filter)
+            passages = rank(weighed, candidates, floor=self._floor, top_k=request.top_k)
+        _HITS.inc(len(passages))
+        return passages
+
+    async def _dense(self, request: SearchRequest, text: str) -> list[Hit]:
+        """Search by vectors; a provider that fails leaves the text search, which is better than no answer."""
+        try:
+            async with asyncio.timeout(DENSE_TIMEOUT_S):
+                vector = (await self._embedder.embed([text]))[0]
+                if not vector.any():
+                    return []
+                return await self._store.search(request.tenant, vector, FILTERED if request.filter else LIMIT)
+        except (EmbeddingError, VectorStoreError, TimeoutError):
+            _log.warning("searching without vectors", store=self._store.name, exc_info=True)
+            return []

@@ -1,0 +1,195 @@
+"""The dependency graph: what runs, what waits, what is a root, and that one broken check stops no other."""
+
+import asyncio
+import graphlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salambot_cli.catalog.load import load_environment
+from salambot_cli.doctor import PROBES
+from salambot_cli.doctor.catalogue import CATALOGUE, entry_of
+from salambot_cli.doctor.graph import in_order, root_causes, run_probes
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.promote import promote
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Finding, Severity
+from salambot_cli.model.topology import COMPONENTS, PLACEMENTS
+
+Run = Callable[[Examination], Awaitable[Finding]]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return load_environment(tmp_path_factory.mktemp("project"), environ={})
+
+
+def says(finding: Finding) -> Run:
+    async def run(_: Examination) -> Finding:
+        return finding
+
+    return run
+
+
+def passes(name: str, *needs: str) -> Probe:
+    return Probe(name, "group", name, says(fine(name, "well")), (), needs)
+
+
+def fails(name: str, finding_id: str, *needs: str, **more: bool) -> Probe:
+    return Probe(name, "group", name, says(fault(finding_id, name, "broken", {})), (finding_id,), needs, **more)
+
+
+async def outcomes(environment: Environment, *probes: Probe, lenient: frozenset[str] = frozenset()) -> list[Finding]:
+    examination = Examination(environment)
+    return [f async for o in run_probes(probes, examination, lenient=lenient) for f in o.findings]
+
+
+async def test_a_consequence_is_skipped_and_names_its_root(environment: Environment) -> None:
+    findings = await outcomes(environment, fails("a", "net.dns"), passes("b", "a"), passes("c", "b"), passes("d"))
+
+    assert [(f.status, f.caused_by) for f in findings] == [
+        ("fail", None),
+        ("skipped", "net.dns"),
+        ("skipped", "net.dns"),
+        ("ok", None),
+    ]
+
+
+async def test_independent_failures_are_all_roots(environment: Environment) -> None:
+    findings = await outcomes(
+        environment, fails("a", "rds.wrong-db"), fails("b", "aws.no-credentials"), passes("c", "b")
+    )
+
+    assert root_causes(findings) == ("aws.no-credentials", "rds.wrong-db")
+
+
+async def test_what_blocks_more_comes_first_among_equals(environment: Environment) -> None:
+    findings = await outcomes(
+        environment, fails("a", "rds.wrong-db"), fails("b", "redis.tls-mismatch"), passes("c", "b"), passes("d", "b")
+    )
+
+    assert root_causes(findings) == ("redis.tls-mismatch", "rds.wrong-db")
+
+
+async def test_security_explains_nothing_and_stands_last(environment: Environment) -> None:
+    security = fails("s", "sec.open-world", competes=False)
+    findings = await outcomes(environment, security, passes("t", "s"), fails("a", "openai.quota"))
+
+    assert findings[1].status == "ok"
+    assert root_causes(findings, frozenset({"s"})) == ("openai.quota", "sec.open-world")
+
+
+async def test_an_ignored_failure_blocks_nothing(environment: Environment) -> None:
+    findings = await outcomes(environment, fails("a", "net.dns"), passes("b", "a"), lenient=frozenset({"net.dns"}))
+
+    assert findings[1].status == "ok"
+
+
+async def test_a_crash_is_reported_by_its_type_and_stops_no_other(environment: Environment) -> None:
+    async def crash(_: Examination) -> Finding:
+        raise ZeroDivisionError
+
+    probe = Probe("bad", "group", "bad", crash, ())
+    findings = await outcomes(environment, probe, passes("good"), passes("child", "bad"))
+
+    assert (findings[0].id, findings[0].status) == ("doctor.probe-crashed", "unknown")
+    assert "ZeroDivisionError" in findings[0].title
+    assert [f.status for f in findings[1:]] == ["ok", "ok"]
+
+
+async def test_a_hang_ends_at_the_probes_own_limit(environment: Environment) -> None:
+    async def hang(_: Examination) -> Finding:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    probe = Probe("slow", "group", "slow", hang, (), seconds=0.01)
+    findings = await outcomes(environment, probe, passes("good"))
+
+    assert [f.id for f in findings] == ["doctor.probe-timeout", "good"]
+
+
+async def test_probes_run_at_once(environment: Environment) -> None:
+    meeting = asyncio.Barrier(5)
+
+    async def meet(_: Examination) -> Finding:
+        await meeting.wait()
+        return fine("x", "met")
+
+    findings = await outcomes(environment, *(Probe(f"p{n}", "group", "", meet, (), seconds=5) for n in range(5)))
+
+    assert [f.status for f in findings] == ["ok"] * 5
+
+
+async def test_a_fact_is_gathered_once_and_survives_who_gave_up(environment: Environment) -> None:
+    asked: list[int] = []
+    release = asyncio.Event()
+
+    async def gather() -> str:
+        asked.append(1)
+        await release.wait()
+        return "fact"
+
+    async def wait(examination: Examination) -> Finding:
+        return fine("x", await examination.once("fact", gather))
+
+    impatient = Probe("impatient", "group", "", wait, (), seconds=0.01)
+
+    async def later(examination: Examination) -> Finding:
+        release.set()
+        return await wait(examination)
+
+    findings = await outcomes(environment, impatient, Probe("patient", "group", "", later, (), ("impatient",)))
+
+    assert [f.title for f in findings][1] == "fact"
+    assert asked == [1]
+
+
+@given(st.data())
+def test_every_placement_gives_a_graph_without_a_cycle_and_without_a_hole(
+    environment: Environment, data: st.DataObject
+) -> None:
+    placements = {c: data.draw(st.sampled_from(PLACEMENTS[c])) for c in COMPONENTS}
+    changed = replace(environment, placements=placements)
+    applicable = [probe for probe in PROBES if probe.applies(changed)]
+
+    ordered = [probe.id for probe in in_order(applicable, changed)]
+
+    known = {probe.id for probe in PROBES}
+    for probe in applicable:
+        needed = set(probe.needed(changed))
+        assert needed <= known
+        assert all(ordered.index(n) < ordered.index(probe.id) for n in needed if n in ordered)
+
+
+def test_a_cycle_is_refused(environment: Environment) -> None:
+    with pytest.raises(graphlib.CycleError):
+        in_order([passes("a", "b"), passes("b", "a")], environment)
+
+
+def test_every_finding_of_every_probe_has_an_entry() -> None:
+    assert {name for probe in PROBES for name in probe.finds} <= set(CATALOGUE)
+    assert len({probe.id for probe in PROBES}) == len(PROBES)
+
+
+def test_a_finer_id_belongs_to_the_entry_it_starts_with() -> None:
+    assert entry_of("net.tls-untrusted.expired").id == "net.tls-untrusted"
+    with pytest.raises(KeyError):
+        entry_of("net")
+
+
+def _broken(check: str, host: str, name: str = "net.dns", severity: Severity = "critical") -> Finding:
+    return Finding(name, check, "fail", "broken", {"host": host, "port": 1}, severity=severity)
+
+
+def test_two_resources_that_fail_alike_share_one_cause() -> None:
+    first, second = promote([_broken("rds.dns", "a"), _broken("redis.dns", "b")])
+
+    assert first.evidence["resources"] == ["a:1", "b:1"]
+    assert (second.status, second.caused_by) == ("skipped", "net.dns")
+
+
+def test_one_host_asked_twice_is_no_shared_cause() -> None:
+    assert [f.status for f in promote([_broken("rds.dns", "a"), _broken("redis.dns", "a")])] == ["fail", "fail"]

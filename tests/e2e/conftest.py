@@ -1,0 +1,37 @@
+"""Fixtures of the end-to-end tests."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.compose_project import containers
+from tests.stack import Project, command
+
+SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
+
+
+@pytest.fixture
+def make_compose_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Return a maker of projects; each is taken down with its data, and nothing of it may stay."""
+    made: list[Project] = []
+
+    def make(toml: str = "", ports: dict[str, int] | None = None) -> Project:
+        folder = tmp_path / f"shop{len(made)}"
+        folder.mkdir()
+        (folder / "salambot.toml").write_text(with_compose(toml, ports or {}))
+        made.append(Project(folder))
+        return made[-1]
+
+    yield make
+    for project in made:
+        subprocess.run(command("down", "--volumes", "--yes"), cwd=project.folder, capture_output=True, check=True)
+        assert containers(project) == {}
+
+
+def with_compose(toml: str, ports: dict[str, int] | None = None) -> str:
+    """Complete a `salambot.toml` for the Compose runtime on free ports."""
+    chosen: dict[str, int | str] = {**dict.fromkeys(SERVICES, '"auto"'), **(ports or {})}
+    lines = [f"{name} = {port}\n" for name, port in chosen.items()]
+    return f'runtime = "compose"\n{toml}\n[ports]\n{"".join(lines)}'
