@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -203,6 +204,43 @@ def test_killed_service_is_healed_alone(project: Project) -> None:
     assert after["nlu"] != before["nlu"]
     assert (after["rag"], after["orchestrateur"]) == (before["rag"], before["orchestrateur"])
     assert project.json("smoke")["status"] == "pass"
+
+
+def generate(url: str, prompt: str) -> httpx.Response:
+    body = {
+        "schema_version": "1.0", "tenant": "demo", "channel": "webchat", "message_id": "msg_1",
+        "timestamp": "2026-01-05T10:00:00Z", "data": {"prompt": prompt, "context": []},
+    }  # fmt: skip
+    headers = {"Authorization": "Bearer dev-token"}
+    return httpx.post(f"{url}/v1/generate/reply", json=body, headers=headers, timeout=60, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        pytest.param("Je voudrais savoir où est ma commande. " * 512, id="20000-characters"),
+        pytest.param("Salam, je voudrais retourner طلبية ديالي please", id="mixed-scripts"),
+        pytest.param("🎉🙏😀", id="only-emoji"),
+    ],
+)
+def test_unusual_prompt_is_answered(url: str, prompt: str) -> None:
+    answer = generate(url, prompt)
+    assert answer.status_code == 200
+    assert answer.json()["data"]["reply"].strip()
+
+
+@pytest.mark.parametrize("victim", ["postgres", "redis"])
+def test_killed_store_is_said_clearly_and_comes_back_by_itself(project: Project, url: str, victim: str) -> None:
+    word = {"postgres": "bin/postgres", "redis": "valkey-server"}[victim]
+    server = next(process for process in project.processes() if word in process.cmdline()[0])
+    server.kill()
+    deadline = time.monotonic() + 60
+    while (answer := generate(url, "Quels sont vos délais de livraison ?")).status_code != 200:
+        assert answer.status_code == 503
+        assert answer.json()["code"].endswith("_unavailable")
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
+    assert project.json("status")["status"] == "ready"
 
 
 def test_logs_are_merged_and_filtered(project: Project) -> None:

@@ -11,7 +11,7 @@ from tests.services.orchestrateur.conftest import Orchestra, turn
     [
         ("C'est quoi votre politique de remboursement ?", "fr", "remboursement-et-retours.fr.md", "14 jours"),
         ("شنو هي سياسة الإرجاع؟", "ary", "remboursement-et-retours.ary.md", "14 يوم"),
-        ("bghit nrje3 lcommande, kifach?", "ary-Latn", "darija-latin.md", "14 youm"),
+        ("bghit nrje3 lcommande, kifach?", "ary-Latn", "remboursement-et-retours.darija-latin.md", "14 youm"),
         ("ما هي سياسة الإرجاع؟", "ar", "remboursement-et-retours.ar.md", "14 يوما"),
         ("What is your refund policy?", "en", "common-questions.en.md", "14 days"),
         ("vous ouvrez le dimanche ?", "fr", "horaires-et-contact.fr.md", "dimanche"),
