@@ -100,7 +100,7 @@ def test_single_placement_covers_the_preset(tmp_path: Path) -> None:
         (f'tenant = "{"a" * 300}"', "tenant: should be lower-case letters"),
         ('[env]\nOPENAI_API_KEY = "anything"', "OPENAI_API_KEY is a secret"),
         ('[env]\nS3_BUKET = "kb"', "did you mean S3_BUCKET?"),
-        ('[aws]\nprofile = "AKIAABCDEFGHIJKLMNOP"', "looks like a secret"),
+        ('[aws]\nprofile = "AKIAIOSFODNN7EXAMPLE"', "looks like a secret"),
         ('topology = "t9"', "topology"),
     ],
 )
