@@ -43,7 +43,7 @@ async def is_up(exam: Examination) -> bool:
     observed = await observed_of(exam)
     if observed is None:
         return False
-    asked = read_state(exam.environment.root).runtime is not None
+    asked = read_state(exam.environment.root).asked_up
     return observed.supervisor_pid is not None or (asked and observed.status != "down")
 
 
@@ -129,10 +129,10 @@ async def check_components(exam: Examination) -> list[Finding] | Finding:
 
 
 def _not_up(environment: Environment) -> Finding:
-    asked = read_state(environment.root).runtime
-    if asked is None:
+    state = read_state(environment.root)
+    if not state.asked_up:
         return fine("local.components", "The environment is not started: `salambot up`", started=False)
-    evidence: Facts = {"runtime": asked, "logs": str(environment.state / "logs")}
+    evidence: Facts = {"runtime": state.runtime, "logs": str(environment.state / "logs")}
     title = "Nothing runs, although `salambot up` was the last word"
     return fault("local.stack-down", "local.components", title, evidence, ("salambot up",))
 

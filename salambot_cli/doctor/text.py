@@ -31,6 +31,10 @@ def _told(finding: Finding) -> str:
     return f"waits for {finding.caused_by}" if finding.status == "skipped" else escape(finding.title)
 
 
+def _joined(value: object) -> str:
+    return " " + (", ".join(map(str, value)) if isinstance(value, list) else str(value))
+
+
 def full(finding: Finding) -> list[str]:
     """Return a finding in full: what, evidence, remedy."""
     from rich.markup import escape
@@ -38,8 +42,9 @@ def full(finding: Finding) -> list[str]:
     lines = [f"{_MARKS[finding.status]} [bold]{escape(finding.title)}[/]  [dim]{finding.id} · {finding.severity}[/]"]
     for key, value in finding.evidence.items():
         if value not in (None, "", []):
-            shown = ", ".join(value) if isinstance(value, list) else str(value)
-            lines.append(f"    [dim]{key}:[/] {escape(shown)}")
+            long = isinstance(value, list) and any(" " in item for item in value)
+            shown = "".join(f"\n      {item}" for item in value) if long and isinstance(value, list) else _joined(value)
+            lines.append(f"    [dim]{key}:[/]{escape(shown)}")
     if finding.remedy is not None:
         lines.append(f"  → {escape(finding.remedy.text)}")
         lines += [f"    [bold]{escape(command)}[/]" for command in finding.remedy.commands]

@@ -15,6 +15,8 @@ class State:
     runtime: Literal["compose", "process"] | None = None
     ports: dict[str, int] = field(default_factory=dict)
     public_url: str | None = None
+    asked_up: bool = False
+    """Whether the last word was `up`, not `down`: a stack that is gone then is a fault."""
 
 
 def read_state(root: Path) -> State:
@@ -23,7 +25,7 @@ def read_state(root: Path) -> State:
         raw = json.loads((root / ".salambot" / "state.json").read_text())
         ports = {str(name): int(port) for name, port in dict(raw["ports"]).items()}
         runtime = raw["runtime"] if raw["runtime"] in {"compose", "process"} else None
-        return State(runtime, ports, raw.get("public_url"))
+        return State(runtime, ports, raw.get("public_url"), bool(raw.get("asked_up")))
     except (OSError, ValueError, KeyError, TypeError):
         return State()
 

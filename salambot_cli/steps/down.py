@@ -1,8 +1,10 @@
 """`down`: the reverse of `up`; safe to run when nothing runs."""
 
+from dataclasses import replace
+
 from salambot_cli.model.environment import Environment
 from salambot_cli.outside.lock import exclusive
-from salambot_cli.outside.state import remove_state
+from salambot_cli.outside.state import read_state, remove_state, write_state
 from salambot_cli.runtimes.choose import running_runtime
 
 _LOCK_WAIT_SECONDS = 10.0
@@ -16,4 +18,6 @@ async def take_down(environment: Environment, *, volumes: bool, prune: bool) -> 
         stopped = await running_runtime(environment).stop(environment, volumes=volumes, prune=prune)
         if volumes:
             remove_state(environment.root)
+        else:
+            write_state(environment.root, replace(read_state(environment.root), asked_up=False))
         return stopped

@@ -2,10 +2,10 @@
 
 import asyncio
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from salambot_cli.model.plan import StepStatus
-from salambot_cli.outside.state import State, write_state
+from salambot_cli.outside.state import State, read_state, write_state
 from salambot_cli.steps.base import Run
 
 
@@ -24,10 +24,13 @@ class Prepare:
         self._fresh = not await asyncio.to_thread((state / "state.json").exists)
         run.environment = await run.runtime.prepare(run.environment)
         ports = {name: port for name, port in run.environment.ports.items() if isinstance(port, int)}
-        write_state(run.environment.root, State(run.runtime.name, ports))
+        write_state(run.environment.root, State(run.runtime.name, ports, asked_up=True))
         return "done" if self._fresh else "unchanged"
 
     async def undo(self, run: Run) -> None:
         """Forget a state folder that did not exist before this run."""
         if self._fresh and run.interrupted:
             await asyncio.to_thread(shutil.rmtree, run.environment.state, ignore_errors=True)
+        else:
+            root = run.environment.root
+            write_state(root, replace(read_state(root), asked_up=False))
