@@ -1,5 +1,7 @@
 """aws.*: are there credentials, and does STS take them?"""
 
+from urllib.request import getproxies
+
 from salambot_cli.doctor.cloud import account, ask, touches_aws, uses_aws
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.wire import silent, unreachable
@@ -71,7 +73,11 @@ async def aws_unreachable(exam: Examination, check: str, service: str, failure: 
     url = aws.endpoint(service) or f"https://{service.replace('_', '')}.{aws.region or 'us-east-1'}.amazonaws.com"
     variable = "AWS_ENDPOINT_URL" if aws.endpoint(service) else f"the AWS endpoint of {service}"
     host, port = host_and_port(url)
-    contact = Contact(failure.reach or Reach.SILENT, host, port, detail=failure.message[:200])
+    proxied = "proxy" in failure.message.lower()
+    if proxied:
+        # botocore sends even loopback endpoints by way of the proxy.
+        host, port = host_and_port(getproxies().get(url.split(":")[0]) or url)
+    contact = Contact(failure.reach or Reach.SILENT, host, port, detail=failure.message[:200], proxy=proxied)
     return unreachable(check, contact, variable) or silent(check, contact, variable)
 
 

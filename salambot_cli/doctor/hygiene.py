@@ -16,7 +16,7 @@ from salambot_cli.outside.ports import wildcard_listeners
 from salambot_cli.outside.programs import run
 
 CONSOLES, FILES, PERSONS = "sec.consoles", "sec.files", "sec.personal-data"
-_KNOWN_PORTS = frozenset({3000, 3100, 9000, 9001, 9090, 9091, 9093})
+_KNOWN_PORTS = frozenset({*range(3000, 3011), 3100, *range(9000, 9010), *range(9090, 9100)})
 _MARKS = {
     "Grafana": ("/api/health", re.compile(r'"database"\s*:|grafana', re.IGNORECASE)),
     "Prometheus": ("/-/healthy", re.compile(r"prometheus", re.IGNORECASE)),

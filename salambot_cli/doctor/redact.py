@@ -19,7 +19,8 @@ def secrets_of(environment: Environment, more: Mapping[str, str]) -> frozenset[s
     found: set[str] = set()
     for value in values:
         found.add(value)
-        found.update(part.strip() for part in re.split(r"[,=\s]", value))
+        if "://" not in value:
+            found.update(part.strip() for part in re.split(r"[,=\s]", value))
         password = _password(value)
         found.update({password, unquote(password), quote(password, safe="")})
     return frozenset(text for text in found if len(text) >= _SHORTEST)

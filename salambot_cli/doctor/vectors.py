@@ -9,7 +9,7 @@ from salambot_cli.doctor.wire import broken_url, http_failure, is_url
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.http import Answer, host_and_port, request
-from salambot_cli.outside.network import reach
+from salambot_cli.outside.network import shortest_connect
 
 ACCESS, LATENCY = "vector.access", "vector.latency"
 _DIMENSIONS = {
@@ -19,7 +19,6 @@ _DIMENSIONS = {
     "text-embedding-ada-002": 1536,
 }
 _FAR_MS = 90.0
-_SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +153,10 @@ async def check_latency(exam: Examination) -> Finding:
         else exam.value("QDRANT_URL")
     )
     host, port = host_and_port(url or "https://api.pinecone.io")
-    times: list[float] = []
-    for _ in range(_SAMPLES):
-        contact = await reach(host, port, tries=1)
-        times += [contact.rtt_ms] if contact.rtt_ms is not None else []
-    if not times:
+    shortest = await exam.blocking(lambda: shortest_connect(host, port))
+    if shortest is None:
         return fine(LATENCY, "The distance could not be measured (a proxy stands between)")
-    rtt = round(sorted(times)[len(times) // 2], 1)
+    rtt = round(shortest, 1)
     if rtt < _FAR_MS:
         return fine(LATENCY, f"The vector database is {rtt} ms away", rtt_ms=rtt)
     evidence: Facts = {"host": host, "rtt_ms": rtt, "limit_ms": _FAR_MS, "aws_region": exam.value("AWS_REGION")}

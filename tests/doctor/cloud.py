@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import httpx
 import trustme
+from aiohttp import ClientSession, web
 from botocore.config import Config
 
 from salambot_cli.catalog.load import load_environment
@@ -32,6 +33,7 @@ KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
+Change = Callable[[web.Request, web.Response], Awaitable[web.Response]]
 CANARY = "canary-5f1d0c-secret"
 """Stands in every secret of a healthy environment; must stand in no output."""
 
@@ -250,6 +252,21 @@ class Cloud:
         """Point REDIS_URL somewhere."""
         secret = password if password is not None else self.parts.valkey.password
         self.variables["REDIS_URL"] = f"{scheme}://:{secret}@{host}:{port}/0"
+
+    async def over_moto(self, change: Change) -> str:
+        """Stand before moto and change its answers; return the base URL."""
+
+        async def handle(request: web.Request) -> web.Response:
+            headers = dict(request.headers)  # with its Host: the signature covers it
+            url, body = f"{self.moto.url}{request.path_qs}", await request.read()
+            async with (
+                ClientSession(auto_decompress=False) as session,
+                session.request(request.method, url, data=body, headers=headers) as answer,
+            ):
+                kept = {k: v for k, v in answer.headers.items() if k.lower().startswith(("x-amz", "content-type"))}
+                return await change(request, web.Response(status=answer.status, body=await answer.read(), headers=kept))
+
+        return await self.serve(handle)
 
     async def serve(self, handler: Any) -> str:  # noqa: ANN401 - any aiohttp handler
         """Serve HTTP; return the base URL."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,8 +12,8 @@ from email.utils import format_datetime
 import trustme
 from aiohttp import web
 
-from tests.doctor.cloud import CANARY, KEYS, Cloud, allow_port, server_tls, yesterday
-from tests.doctor.wires import answers, closed_port, hang_up, mute, says, silent_port, talking
+from tests.doctor.cloud import CANARY, KEYS, Change, Cloud, allow_port, server_tls, yesterday
+from tests.doctor.wires import answers, closed_port, hang_up, http, mute, says, silent_port, talking
 
 Inject = Callable[[Cloud], Awaitable[None]]
 
@@ -332,8 +334,7 @@ async def read_only_default(cloud: Cloud) -> None:
 async def tls_required(cloud: Cloud) -> None:
     """pg_hba speaks of TLS only, and the URL asks for none."""
     words = 'no pg_hba.conf entry for host "127.0.0.1", user "salambot", database "postgres", no encryption'
-    fields = f"SFATAL\0VFATAL\0C28000\0M{words}\0\0".encode()
-    reply = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+    reply = _postgres_that_says("28000", words)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.read(8)
@@ -350,6 +351,42 @@ async def slow_storage(cloud: Cloud) -> None:
     dimension = [{"Name": "DBInstanceIdentifier", "Value": cloud.account.instance}]
     data = {"MetricName": "ReadLatency", "Dimensions": dimension, "Timestamp": datetime.now(UTC), "Value": 0.08}
     cloud.moto.client("cloudwatch").put_metric_data(Namespace="AWS/RDS", MetricData=[data])
+
+
+def _postgres_that_says(code: str, words: str) -> bytes:
+    fields = f"SFATAL\0VFATAL\0C{code}\0M{words}\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+async def _refusing_postgres(cloud: Cloud, code: str, words: str) -> None:
+    """A Postgres with TLS that ends every login with the same error."""
+    reply, tls = _postgres_that_says(code, words), server_tls()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"S")
+        await writer.drain()
+        await writer.start_tls(tls)
+        await reader.read(1024)
+        writer.write(reply)
+        await writer.drain()
+
+    cloud.postgres_at(await cloud.stack.enter_async_context(talking(talk)))
+
+
+@scenario("rds.too-many-connections", kind="server-limit")
+async def no_slot_is_left(cloud: Cloud) -> None:
+    await _refusing_postgres(cloud, "53300", "sorry, too many clients already")
+
+
+@scenario("rds.stopped")
+async def postgres_is_starting(cloud: Cloud) -> None:
+    await _refusing_postgres(cloud, "57P03", "the database system is starting up")
+
+
+@scenario("config.invalid")
+async def postgres_url_is_no_url(cloud: Cloud) -> None:
+    cloud.variables["POSTGRES_URL"] = f"postgresql://app:p@ss/{CANARY}@localhost:5432/x?sslmode=verify-full"
 
 
 # --- Redis ------------------------------------------------------------------------------------------------------------
@@ -544,26 +581,17 @@ async def bucket_policy_denies(cloud: Cloud) -> None:
 @scenario("s3.kms-denied", on=("t2",))
 async def kms_key_refused(cloud: Cloud) -> None:
     """moto ignores a disabled key: S3's own words, from a server that refuses the encrypted object."""
-    moto = cloud.moto.url
+    text = (
+        "<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::1:user/dev is not authorized to perform: "
+        "kms:Decrypt on the resource associated with this ciphertext</Message></Error>"
+    )
 
-    async def handle(request: web.Request) -> web.Response:
-        from aiohttp import ClientSession
-
-        body = await request.read()
+    async def refuse(request: web.Request, answer: web.Response) -> web.Response:
         if request.method == "GET" and "demo" in request.path:
-            text = (
-                "<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::1:user/dev is not authorized to perform: "
-                "kms:Decrypt on the resource associated with this ciphertext</Message></Error>"
-            )
             return web.Response(status=403, text=text, content_type="application/xml")
-        headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
-        async with ClientSession(auto_decompress=False) as session:
-            url = f"{moto}{request.path_qs}"
-            async with session.request(request.method, url, data=body, headers=headers) as answer:
-                kept = {k: v for k, v in answer.headers.items() if k.lower().startswith(("x-amz", "content-type"))}
-                return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+        return answer
 
-    cloud.variables["AWS_ENDPOINT_URL_S3"] = await cloud.serve(handle)
+    cloud.variables["AWS_ENDPOINT_URL_S3"] = await cloud.over_moto(refuse)
 
 
 @scenario("secret.unavailable", kind="missing", on=("t3",))
@@ -585,6 +613,46 @@ async def secret_denied(cloud: Cloud) -> None:
 @scenario("secret.unavailable", kind="no-json", on=("t3",))
 async def secret_that_is_no_json(cloud: Cloud) -> None:
     cloud.moto.client("secretsmanager").put_secret_value(SecretId=cloud.account.secret, SecretString="sk-123")
+
+
+def _aged(pattern: str, days: int, shape: str) -> Change:
+    """Let every date that matches lie some days back."""
+    then = (datetime.now(UTC) - timedelta(days=days)).strftime(shape)
+
+    async def age(_: web.Request, answer: web.Response) -> web.Response:
+        answer.text = re.sub(pattern, rf"\g<1>{then}", answer.text or "")
+        return answer
+
+    return age
+
+
+@scenario("secret.stale", on=("t3",))
+async def secret_of_last_year(cloud: Cloud) -> None:
+    client = cloud.moto.client("secretsmanager")
+    assert client.list_secret_version_ids(SecretId=cloud.account.secret)["Versions"]
+    aged = _aged(r'("CreatedDate": ?)[0-9.]+', 200, "%s")
+    cloud.variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = await cloud.over_moto(aged)
+
+
+@scenario("sec.weak-credentials", kind="key-age", on=("t2",))
+async def access_key_of_last_year(cloud: Cloud) -> None:
+    _user(cloud, ("s3:*", "*"), *_SEES)
+    aged = _aged(r"(<CreateDate>)[^<]+", 200, "%Y-%m-%dT%H:%M:%SZ")
+    cloud.variables["AWS_ENDPOINT_URL_IAM"] = await cloud.over_moto(aged)
+
+
+@scenario("rds.tcp-timeout")
+async def aws_throttles(cloud: Cloud) -> None:
+    await _silence(cloud)
+    error = (
+        "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>slow</Message></Error></Errors></Response>"
+    )
+
+    async def throttle(_: web.Request, answer: web.Response) -> web.Response:
+        del answer
+        return web.Response(status=503, text=error, content_type="text/xml")
+
+    cloud.variables["AWS_ENDPOINT_URL_EC2"] = await cloud.over_moto(throttle)
 
 
 @scenario("local.env-missing", on=("t1", "t3"))
@@ -749,6 +817,56 @@ async def gateway_refuses_raw_bytes(cloud: Cloud) -> None:
 @scenario("metrics.missing", on=("t2",))
 async def metrics_are_html(cloud: Cloud) -> None:
     await _gateway(cloud, metrics="<html>not here</html>")
+
+
+async def _tunnel(cloud: Cloud, status: int, host: str | None = None) -> None:
+    """cloudflared's metrics, which tell whether it is connected and to what name."""
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path == "/quicktunnel":
+            return web.json_response({"hostname": host or ""})
+        return web.json_response({"status": status, "readyConnections": 4 if status == 200 else 0}, status=status)
+
+    cloud.tables[0] = '[placement]\ntunnel = "cloudflared"'
+    os.environ["TUNNEL_METRICS"] = (await cloud.serve(handle)).removeprefix("http://")
+    cloud.stack.callback(os.environ.pop, "TUNNEL_METRICS")
+
+
+@scenario("tunnel.down", on=("t2",))
+async def tunnel_without_an_edge(cloud: Cloud) -> None:
+    await _tunnel(cloud, 503)
+
+
+@scenario("tunnel.down", on=("t2",))
+async def tunnel_not_running(cloud: Cloud) -> None:
+    await _gateway(cloud)
+    await _tunnel(cloud, 200)
+    os.environ["TUNNEL_METRICS"] = f"127.0.0.1:{closed_port()}"
+    cloud.variables["PUBLIC_BASE_URL"] = "https://bot.example.ma"
+
+
+@scenario("tunnel.origin-down", on=("t2",))
+async def tunnel_to_nothing(cloud: Cloud) -> None:
+    await _tunnel(cloud, 200)
+
+
+@scenario("tunnel.ephemeral", on=("t2",))
+async def tunnel_with_another_name(cloud: Cloud) -> None:
+    await _gateway(cloud)
+    await _tunnel(cloud, 200, "brave-new-name.trycloudflare.com")
+    cloud.variables["PUBLIC_BASE_URL"] = "https://old-name.trycloudflare.com"
+
+
+@scenario(on=("t2",))
+async def tunnel_that_stands(cloud: Cloud) -> None:
+    await _gateway(cloud)
+    await _tunnel(cloud, 200, "bot.trycloudflare.com")
+    cloud.variables["PUBLIC_BASE_URL"] = "https://bot.trycloudflare.com"
+
+
+@scenario("sec.console-public", on=("local",))
+async def grafana_for_everybody(cloud: Cloud) -> None:
+    await cloud.stack.enter_async_context(http(answers(200, {"database": "ok"}), 3003, "0.0.0.0"))  # noqa: S104 - the fault
 
 
 # --- security and cost ------------------------------------------------------------------------------------------------

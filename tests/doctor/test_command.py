@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -28,10 +29,12 @@ class Doctor:
         """Write salambot.toml: `text` before the ports."""
         (self.project / "salambot.toml").write_text(f"{text}\n{self.ports}")
 
-    def run(self, *arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: str = "", before: tuple[str, ...] = (), **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `salambot doctor …`."""
         return subprocess.run(
-            [sys.executable, "-m", "salambot_cli", "doctor", *arguments],
+            [*before, sys.executable, "-m", "salambot_cli", "doctor", *arguments],
             cwd=self.project,
             env=self.environ | environ,
             input=stdin,
@@ -171,3 +174,35 @@ def test_compose_names_the_variable_that_nobody_sets(doctor: Doctor) -> None:
 
     assert document["root_causes"] == ["local.env-missing"]
     assert "META_TOKEN" in json.dumps(document["findings"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a network namespace")
+def test_without_a_route_nothing_else_is_blamed(doctor: Doctor) -> None:
+    doctor.configure('[placement]\npostgres = "cloud"\nredis = "cloud"\n')
+    doctor.environ |= {
+        "POSTGRES_URL": "postgresql://a:b@192.0.2.7/x?sslmode=verify-full",
+        "REDIS_URL": "rediss://192.0.2.8",
+    }
+
+    ran = doctor.run("--json", "--offline", before=("unshare", "-n"))
+
+    assert json.loads(ran.stdout)["root_causes"] == ["net.no-route"]
+
+
+def test_a_proxy_that_is_gone_is_named(doctor: Doctor) -> None:
+    doctor.configure('[placement]\ntelemetry = "otlp"\n')
+    proxy = closed_port()
+
+    ran = doctor.run(
+        "--json",
+        OTEL_EXPORTER_OTLP_ENDPOINT="https://otlp.example.ma/otlp",
+        HTTPS_PROXY=f"http://127.0.0.1:{proxy}",
+    )
+
+    document = json.loads(ran.stdout)
+    (cause,) = [f for f in document["findings"] if f["status"] == "fail"]
+    assert (cause["id"], cause["evidence"]["port"], cause["evidence"]["variable"]) == (
+        "net.refused",
+        proxy,
+        "HTTPS_PROXY",
+    )

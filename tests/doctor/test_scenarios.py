@@ -1,14 +1,19 @@
 """Every fault that can be made here is named exactly, and a healthy environment gives no finding."""
 
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.doctor.cloud import Moto, Parts
+from tests.doctor.cloud import MY_IP, Moto, Parts, ca_file, healthy
 from tests.doctor.examine import examine
-from tests.doctor.scenarios import SCENARIOS, Scenario
+from tests.doctor.scenarios import SCENARIOS, Scenario, sg_without_my_ip
 from tests.servers import PostgresServer, ValkeyServer
 
 
@@ -21,6 +26,14 @@ def moto() -> Iterator[Moto]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates() -> Iterator[None]:
+    """The CA's file, for as long as this worker lives."""
+    folder = Path(ca_file()).parent
+    yield
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -44,3 +57,32 @@ async def test_the_doctor_names_the_root_causes_exactly(parts: Parts, scenario: 
     assert outcome.exact, told
     assert not outcome.broken
     assert not outcome.leaks
+
+
+@pytest.mark.skipif(shutil.which("aws") is None, reason="needs the aws command")
+async def test_fix_asks_runs_the_exact_command_and_looks_again(parts: Parts, tmp_path: Path, checkout: Path) -> None:
+    async with healthy(parts, tmp_path, "t1") as cloud:
+        await sg_without_my_ip(cloud)
+        cloud.load()
+        keep = {name: os.environ[name] for name in ("TMPDIR", "HOME", "SALAMBOT_TEST_WORKER") if name in os.environ}
+        environ = keep | cloud.variables | {"PYTHONPATH": str(checkout), "AWS_EC2_METADATA_DISABLED": "true"}
+        command = [sys.executable, "-m", "salambot_cli", "doctor", "rds.network", "--my-ip", MY_IP, "--fix"]
+
+        ran = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            cwd=tmp_path,
+            env=environ,
+            input="y\n",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+        (group,) = parts.moto.client("ec2").describe_security_groups(GroupIds=[cloud.account.group])["SecurityGroups"]
+        allowed = {r["CidrIp"] for p in group["IpPermissions"] for r in p["IpRanges"]}
+        assert f"{MY_IP}/32" in allowed, ran.stderr
+        assert "aws ec2 authorize-security-group-ingress --group-id" in ran.stdout
+        # The port is as silent as before: the second look goes one step further.
+        assert "net.egress-blocked" in ran.stdout

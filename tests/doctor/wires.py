@@ -123,20 +123,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def http(handler: Handler, port: int = 0) -> AsyncIterator[int]:
+async def http(handler: Handler, port: int = 0, host: str = LOOPBACK) -> AsyncIterator[int]:
     """Serve every path with one handler; yield the port."""
     app = web.Application(client_max_size=1 << 20)
     app.router.add_route("*", "/{path:.*}", handler)
-    async with application(app, port) as bound:
+    async with application(app, port, host) as bound:
         yield bound
 
 
 @asynccontextmanager
-async def application(app: web.Application, port: int = 0) -> AsyncIterator[int]:
+async def application(app: web.Application, port: int = 0, host: str = LOOPBACK) -> AsyncIterator[int]:
     """Serve an aiohttp application; yield the port."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
-    site = web.TCPSite(runner, LOOPBACK, port)
+    site = web.TCPSite(runner, host, port)
     await site.start()
     try:
         yield int(site._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
