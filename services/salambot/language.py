@@ -71,6 +71,8 @@ def detect(text: str, prior_locale: str | None = None) -> Language:
 
 @lru_cache(maxsize=4096)
 def _detect(text: str, prior: Language) -> Language:
+    if not any(letter.isalpha() for letter in text):
+        return prior  # NFKC makes letters of signs such as ℃ and ﷼
     prose = _NOT_PROSE.sub(" ", unicodedata.normalize("NFKC", text))
     arabic, latin = len(_ARABIC.findall(prose)), len(_LATIN.findall(prose))
     if not arabic and not latin:

@@ -3,7 +3,7 @@
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from salambot.language import LOOKED_AT, detect, fold_arabic, fold_latin, language_of_locale
@@ -21,6 +21,10 @@ def test_any_text_has_one_language_of_ours_and_always_the_same(text: str, locale
 
 
 @given(st.text(st.characters(categories=["So", "Nd", "Po", "Zs", "Cc"]), max_size=60), LOCALES)
+@example("20 ℃", "ar-MA")
+@example("250 ﷼", "en-US")
+@example("Ⓜ", "ar-MA")
+@example("\u0670", "en-US")
 def test_without_letters_the_prior_decides(text: str, locale: str | None) -> None:
     letterless = "".join(character for character in text if not character.isalpha())
     assert detect(letterless, locale) == (language_of_locale(locale) or "fr")
