@@ -4,6 +4,7 @@ Everything is told apart by worker, so tests may run beside one another: each wo
 in its environment, which the processes that it starts inherit.
 """
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -88,11 +89,14 @@ def _files_of_checkout() -> frozenset[Path]:
     return frozenset(path for path in _ROOT.iterdir() if not path.name.endswith("_cache") and path.name not in caches)
 
 
-def _docker_objects() -> frozenset[str]:
+def _docker_objects(worker: Worker) -> frozenset[str]:
+    """Return what belongs to Compose projects of this worker's folders: a name holds the digest of the folder."""
+    folders = [path for base in (worker.basetemp, worker.scratch) for path in (*base.glob("*/"), *base.glob("*/*/"))]
+    digests = {hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8] for folder in folders}
     found: set[str] = set()
     for kind, command in _DOCKER.items():
         listing = subprocess.run(["docker", *command], capture_output=True, text=True, check=True, timeout=30)
-        found.update(f"{kind} {name}" for name in listing.stdout.split() if "salambot" in name)
+        found.update(f"{kind} {name}" for name in listing.stdout.split() if any(digest in name for digest in digests))
     return frozenset(found)
 
 
@@ -104,7 +108,7 @@ def snapshot(worker: Worker, *, docker: bool) -> Snapshot:
         ports=_listening(psutil.Process()),
         threads=frozenset(thread for thread in threading.enumerate() if not thread.daemon),
         files=frozenset(worker.scratch.iterdir()) | _files_of_checkout(),
-        docker=_docker_objects() if docker else frozenset(),
+        docker=_docker_objects(worker) if docker else frozenset(),
         environment={name: value for name, value in os.environ.items() if name not in _VOLATILE},
         folder=Path.cwd(),
     )

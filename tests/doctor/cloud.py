@@ -5,7 +5,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -162,18 +161,14 @@ def allow_port(moto: Moto, account: Account, port: int, cidr: str = f"{MY_IP}/32
     moto.client("ec2").authorize_security_group_ingress(GroupId=account.group, IpPermissions=[permission])
 
 
+CA_FILE = "ca.pem"
+"""The CA's certificate, in the environment's folder."""
+
+
 @cache
 def authority() -> trustme.CA:
     """The CA of the offline cloud."""
     return trustme.CA()
-
-
-@cache
-def ca_file() -> str:
-    """Its certificate, as a file of this process."""
-    folder = Path(tempfile.mkdtemp(prefix="salambot-ca-"))
-    authority().cert_pem.write_to_path(folder / "ca.pem")
-    return str(folder / "ca.pem")
 
 
 def server_tls(
@@ -243,7 +238,7 @@ class Cloud:
                     password: str | None = None, database: str = "postgres") -> None:  # fmt: skip
         """Point POSTGRES_URL somewhere."""
         secret = password if password is not None else self.parts.postgres.password
-        options = query if query is not None else f"sslmode=verify-full&sslrootcert={ca_file()}"
+        options = query if query is not None else f"sslmode=verify-full&sslrootcert={self.root / CA_FILE}"
         self.variables["POSTGRES_URL"] = f"postgresql://{user}:{secret}@{host}:{port}/{database}?{options}"
 
     def redis_at(
@@ -287,7 +282,8 @@ async def healthy(parts: Parts, root: Path, *topology: str) -> AsyncIterator[Clo
         cloud.tables.append(
             "[ports]\n" + "\n".join(f"{s} = {closed_port()}" for s in ("gateway", "orchestrateur", "nlu", "rag"))
         )
-        cloud.tables.append(f'[redis]\nca = "{ca_file()}"')
+        authority().cert_pem.write_to_path(root / CA_FILE)
+        cloud.tables.append(f'[redis]\nca = "{root / CA_FILE}"')
         if aws:
             cloud.variables |= {
                 **KEYS,
