@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import trustme
@@ -24,12 +25,17 @@ from moto.server import ThreadedMotoServer
 from tests.fakes.openai_server import OpenAiServer
 from tests.fakes.otlp_receiver import OtlpReceiver
 from tests.fakes.pinecone_server import PineconeServer
+from tests.fakes.session_manager_plugin import install
+from tests.fakes.ssm_server import SsmServer
 from tests.fakes.tls_front import TlsFront
 from tests.servers import PostgresServer, ValkeyServer
 
 REGION = "eu-west-1"
 BUCKET = "salambot-kb"
 SECRET = "salambot/demo"
+INSTANCE = "i-0123456789"
+DATABASE_NAME = "db.vpc.salambot.internal"
+CACHE_NAME = "cache.vpc.salambot.internal"
 SECRET_NAMES = ("POSTGRES_URL", "REDIS_URL", "PINECONE_API_KEY", "OPENAI_API_KEY")
 
 
@@ -46,6 +52,7 @@ class OfflineCloud:
     collector: OtlpReceiver
     postgres: TlsFront
     redis: TlsFront
+    ssm: SsmServer
 
     async def cut(self) -> None:
         """Lose the network to the database and the cache."""
@@ -57,19 +64,32 @@ class OfflineCloud:
         await self.postgres.mend()
         await self.redis.mend()
 
-    def write_project(self, folder: Path, topology: list[str]) -> None:
+    def write_project(self, folder: Path, topology: list[str], *, jump: bool = False) -> None:
         """Write `salambot.toml`, `.env` and the CA of a project that uses this cloud.
 
-        With t3 the secrets are in Secrets Manager alone, and the AWS credentials in neither file.
+        With t3 the secrets are in Secrets Manager alone, and the AWS credentials in neither file. With `jump` the
+        database and the cache have names that only their VPC knows; the plugin that leads there is in `bin/`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.ca, folder / "cloud-ca.pem")
-        (folder / "salambot.toml").write_text(_TOML.format(topology=json.dumps(topology), region=REGION, secret=SECRET))
+        line = f'jump = "{INSTANCE}"' if jump else ""
+        toml = _TOML.format(topology=json.dumps(topology), region=REGION, secret=SECRET, jump=line)
+        (folder / "salambot.toml").write_text(toml)
         hidden = (*SECRET_NAMES, *self.credentials) if "t3" in topology else ()
-        lines = [f'{name}="{value}"\n' for name, value in self.variables.items() if name not in hidden]
+        variables = self.variables | (self._into_vpc(folder) if jump else {})
+        lines = [f'{name}="{value}"\n' for name, value in variables.items() if name not in hidden]
         env = folder / ".env"
         env.touch(mode=0o600)
         env.write_text("".join(lines))
+
+    def _into_vpc(self, folder: Path) -> dict[str, str]:
+        here = {name: urlsplit(self.variables[name]) for name in ("POSTGRES_URL", "REDIS_URL")}
+        inside = {"POSTGRES_URL": f"{DATABASE_NAME}:5432", "REDIS_URL": f"{CACHE_NAME}:6379"}
+        install(folder / "bin", {inside[name]: f"{url.hostname}:{url.port}" for name, url in here.items()})
+        return {
+            name: url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@{inside[name]}").geturl()
+            for name, url in here.items()
+        }
 
 
 _TOML = """topology = {topology}
@@ -87,6 +107,7 @@ ca = "cloud-ca.pem"
 [aws]
 region = "{region}"
 secret = "{secret}"
+{jump}
 """
 
 
@@ -112,6 +133,7 @@ async def offline_cloud(address: str) -> AsyncIterator[OfflineCloud]:
         postgres, database = await _database(stack, folder, authority, address)
         redis, cache = await _cache(stack, folder, authority, address)
         pinecone, openai, collector = PineconeServer(region=REGION), OpenAiServer(), OtlpReceiver()
+        ssm = SsmServer()
         variables = {
             "POSTGRES_URL": database,
             "REDIS_URL": cache,
@@ -121,13 +143,14 @@ async def offline_cloud(address: str) -> AsyncIterator[OfflineCloud]:
             "OPENAI_API_KEY": "sk-offline-cloud",
             "OPENAI_BASE_URL": await _serve(stack, openai.app(), address) + "/v1",
             "OTEL_EXPORTER_OTLP_ENDPOINT": await _serve(stack, collector.app(), address),
+            "AWS_ENDPOINT_URL_SSM": await _serve(stack, ssm.app(), address),
             "AWS_REGION": REGION,
             "S3_BUCKET": BUCKET,
         }
         credentials = {"AWS_ACCESS_KEY_ID": "offline", "AWS_SECRET_ACCESS_KEY": "offline-cloud-secret"}
         variables["AWS_ENDPOINT_URL"] = await asyncio.to_thread(_aws, stack, address, credentials, variables)
         variables |= credentials
-        yield OfflineCloud(address, ca, variables, credentials, pinecone, openai, collector, postgres, redis)
+        yield OfflineCloud(address, ca, variables, credentials, pinecone, openai, collector, postgres, redis, ssm)
 
 
 async def _database(stack: AsyncExitStack, folder: Path, authority: trustme.CA, address: str) -> tuple[TlsFront, str]:
@@ -158,7 +181,7 @@ async def _cache(stack: AsyncExitStack, folder: Path, authority: trustme.CA, add
 def _context(authority: trustme.CA, address: str) -> ssl.SSLContext:
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(address).configure_cert(context)
+    authority.issue_cert(address, DATABASE_NAME, CACHE_NAME).configure_cert(context)
     return context
 
 

@@ -1,4 +1,4 @@
-"""Run the offline cloud in the foreground and write a project that uses it: `cloud.py PROJECT TOPOLOGY...`."""
+"""Run the offline cloud in the foreground and write a project that uses it: `cloud.py PROJECT TOPOLOGY... [jump]`."""
 
 import asyncio
 import signal
@@ -22,7 +22,7 @@ async def main(project: Path, topology: list[str]) -> None:
     async with offline_cloud(reachable_address()) as cloud, asyncio.TaskGroup() as tasks:
         loop.add_signal_handler(signal.SIGUSR1, lambda: tasks.create_task(cloud.cut()))
         loop.add_signal_handler(signal.SIGUSR2, lambda: tasks.create_task(cloud.mend()))
-        cloud.write_project(project, topology)
+        cloud.write_project(project, [name for name in topology if name != "jump"], jump="jump" in topology)
         exports = "".join(f"export {name}={value}\n" for name, value in cloud.credentials.items())
         (project / "cloud-ready").write_text(exports)
         sys.stderr.write(f"the offline cloud listens on {cloud.address}\n")

@@ -162,6 +162,11 @@ def _seen(container: "WhalesContainer") -> Container:
     )
 
 
+async def has_volumes(project: str) -> bool:
+    """Tell whether a project has data."""
+    return bool(await _in_thread(lambda: _client().volume.list(filters=[("label", f"{LABEL_PROJECT}={project}")])))
+
+
 async def remove_project(name: str, *, volumes: bool) -> list[str]:
     """Remove everything that carries a project's label, whatever version made it; return the services that ran."""
     return await _in_thread(lambda: _remove_project(name, volumes=volumes))

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from salambot_cli.catalog.render import (
     CONFIG_LABEL,
@@ -16,17 +16,25 @@ from salambot_cli.catalog.render import (
     render_compose,
     secret_files,
 )
-from salambot_cli.catalog.services import variables_for
+from salambot_cli.catalog.services import readers, variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part
 from salambot_cli.outside import rendered
-from salambot_cli.outside.docker import Container, Project, containers, image_exists, remove_images, remove_project
+from salambot_cli.outside.docker import (
+    Container,
+    Project,
+    containers,
+    has_volumes,
+    image_exists,
+    remove_images,
+    remove_project,
+)
 from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
 from salambot_cli.outside.runtime_folder import forget_secrets, secrets_folder, write_secrets
 from salambot_cli.runtimes.base import JobResult, LogLine, StartResult
-from salambot_cli.runtimes.client import UnitFailedError
+from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
 from salambot_cli.runtimes.components import component_parts, service_part
 from salambot_cli.runtimes.container_view import (
     OWN_FILE,
@@ -40,6 +48,16 @@ from salambot_cli.runtimes.container_view import (
     with_mounted_secrets,
 )
 from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
+from salambot_cli.runtimes.jump import (
+    Jump,
+    is_open,
+    jump_problem,
+    jump_unit,
+    jumps,
+    listen_address,
+    through_jumps,
+    with_jump_ports,
+)
 
 IMAGE = "image"
 _NEEDED_BYTES = 2 * 1024**3
@@ -66,16 +84,23 @@ class ComposeRuntime:
         """What people should know: rendered files that were edited by hand, and their copies."""
         self._compose_lock = asyncio.Lock()
         self._look_lock = asyncio.Lock()
+        self._launch_lock = asyncio.Lock()
         self._seen: tuple[float, dict[str, Container]] = (-1.0, {})
         self._wanted: dict[str, str] = {}
+        self._had_data = True
+        self._before_jumps: Environment | None = None
+        """The environment whose URLs still lead to the real ports."""
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: the image first, then only components that are placed locally."""
         local = local_parts(environment)
         graph: dict[str, tuple[str, ...]] = {IMAGE: (), **{str(name): (IMAGE,) for name in local}}
-        graph["migrate"] = (IMAGE, *(name for name in local if name == "postgres"))
+        forwards = tuple(jump.name for jump in jumps(environment))
+        graph |= dict.fromkeys(forwards, ())
+        graph["migrate"] = (IMAGE, *forwards, *(name for name in local if name == "postgres"))
         for service, needs in _NEEDS.items():
-            graph[service] = (IMAGE, *(need for need in needs if need in graph))
+            reached = forwards if service in readers(environment, "REDIS_URL") else ()
+            graph[service] = (IMAGE, *reached, *(need for need in needs if need in graph))
         return graph
 
     async def check(self, environment: Environment) -> list[str]:
@@ -84,13 +109,15 @@ class ComposeRuntime:
         problems = list(engine.problems)
         ours = set() if problems else set(await containers(project_name(environment)))
         problems += taken_ports(environment, ours)
-        problems += disk_problem(environment, _NEEDED_BYTES)
-        return problems
+        return problems + disk_problem(environment, _NEEDED_BYTES) + jump_problem(environment)
 
     async def prepare(self, environment: Environment) -> Environment:
         """Settle ports, make the environment's own secrets; return what the containers see."""
         ours = await containers(project_name(environment))
-        return await asyncio.to_thread(inside_view, settle_ports(environment, ours))
+        wanted = with_jump_ports(environment)
+        settled = settle_ports(wanted, {*ours, *(jump.name for jump in jumps(environment))})
+        self._before_jumps = settled
+        return await asyncio.to_thread(inside_view, through_jumps(settled))
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
@@ -107,6 +134,9 @@ class ComposeRuntime:
         project = self.project(environment)
         if part == IMAGE:
             return await self._image(environment, project)
+        for jump in jumps(self._before_jumps or environment):
+            if jump.name == part:
+                return await self._open(self._before_jumps or environment, jump)
         before = (await self._look(project)).get(part)
         current = before is not None and before.labels.get(CONFIG_LABEL) == self._wanted.get(part)
         if before is not None and current and before.is_ready:
@@ -116,9 +146,18 @@ class ComposeRuntime:
         await self._wait(project, part)
         return "started" if before is None or before.phase != "running" else "restarted"
 
+    async def _open(self, environment: Environment, jump: Jump) -> StartResult:
+        """Open a port forward into the VPC, under the supervisor."""
+        client = SupervisorClient(environment.state)
+        async with self._launch_lock:
+            await client.launch()
+        unit = jump_unit(environment, jump, await listen_address())
+        return cast("StartResult", await client.ensure(unit))
+
     async def _image(self, environment: Environment, project: Project) -> StartResult:
         await asyncio.to_thread(self._write, environment)
         facts = await asyncio.to_thread(compose_facts, environment)
+        self._had_data = await has_volumes(project.name)
         built = not await image_exists(facts.image)
         if built:
             await asyncio.to_thread(assemble_context, project.folder / "image")
@@ -170,16 +209,21 @@ class ComposeRuntime:
     async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
         """Remove the containers that this run started; the last one takes the network with it."""
         project = self.project(environment)
-        running = [part for part in parts if part != IMAGE]
+        forwards = [part for part in parts if part.startswith("jump.")]
+        running = [part for part in parts if part != IMAGE and part not in forwards]
         if running:
             await project.remove(*running)
+        if forwards:
+            await SupervisorClient(environment.state).stop(*forwards)
         if not await containers(project.name):
-            await remove_project(project.name, volumes=False)
+            # Volumes that this run made go with their passwords: nobody could open them again.
+            await remove_project(project.name, volumes=not self._had_data)
             await asyncio.to_thread(forget_secrets, secrets_folder(project.name))
+            await SupervisorClient(environment.state).shutdown()
 
     async def observe(self, environment: Environment) -> Observed:
         """Look at the containers, and ask every service and component for itself."""
-        settled = last_ports(environment)
+        settled = last_ports(with_jump_ports(environment))
         found = await containers(project_name(environment))
         known = await asyncio.to_thread(with_mounted_secrets, settled)
         seen = await asyncio.to_thread(outside_view, known) if found else known
@@ -189,17 +233,27 @@ class ComposeRuntime:
                 for name in SERVICES
             )
         )
-        components = await component_parts(seen)
+        components = [await self._behind_jump(settled, part) for part in await component_parts(seen)]
         return Observed(
             runtime="compose",
             services={part.name: _with_container(part, found.get(part.name)) for part in services},
             components={part.name: _with_container(part, found.get(part.name)) for part in components},
         )
 
+    async def _behind_jump(self, environment: Environment, part: Part) -> Part:
+        """Test what only containers can log in to by its port forward; their own readiness tells the rest."""
+        for jump in jumps(environment):
+            if jump.component == part.name:
+                reached = await is_open(await listen_address(), environment.ports[jump.name])
+                health: Health = "healthy" if reached else "down"
+                return replace(part, health=health, detail=f"through {environment.aws.jump}")
+        return part
+
     async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:
         """Remove containers and network; with `volumes` the data, with `prune` the project's images."""
         name = project_name(environment)
         stopped = await remove_project(name, volumes=volumes)
+        await SupervisorClient(environment.state).shutdown()
         await asyncio.to_thread(forget_secrets, secrets_folder(name))
         if prune:
             await remove_images(IMAGE_LABEL)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from salambot_cli.catalog.endpoints import postgres_url, redis_url, urls_with_ca
-from salambot_cli.catalog.render import ComposeFacts, Mount, local_parts
+from salambot_cli.catalog.endpoints import host_and_port, postgres_url, redis_url, urls_with_ca
+from salambot_cli.catalog.render import LOCAL_PARTS, ComposeFacts, Mount, local_parts
 from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
@@ -109,8 +109,18 @@ def compose_facts(environment: Environment, folder: Path | None = None) -> Compo
         secrets_folder=secrets_folder(project) if environment.placement("secrets") == "aws" else None,
         mounts=_mounts(environment),
         user_file=own_file.read_text(encoding="utf-8") if own_file.is_file() else None,
+        extra_hosts=_hosts_behind_jump(environment),
         user_file_path=os.path.relpath(own_file, place),
     )
+
+
+def _hosts_behind_jump(environment: Environment) -> tuple[str, ...]:
+    """Let containers find the real names on this machine, where the port forwards listen: TLS verifies these names."""
+    if environment.aws.jump is None:
+        return ()
+    urls = [environment.value(f"{part.upper()}_URL") for part in LOCAL_PARTS if part not in local_parts(environment)]
+    hosts = [host_and_port(url, 0)[0] for url in urls if url]
+    return tuple(dict.fromkeys(f"{host}:host-gateway" for host in hosts))
 
 
 def _mounts(environment: Environment) -> dict[Program, tuple[Mount, ...]]:

@@ -61,7 +61,11 @@ class ProcessRuntime:
         """Return taken ports and a full disk."""
         running = await SupervisorClient(environment.state).status()
         ours = {str(name) for name in cast("dict[str, object]", running["units"])} if running else set()
-        return taken_ports(environment, ours) + disk_problem(environment, _NEEDED_BYTES)
+        problems = taken_ports(environment, ours) + disk_problem(environment, _NEEDED_BYTES)
+        if environment.aws.jump is not None:
+            # Without a container there is no place where the real host name could lead to the forward.
+            problems.append("[aws] jump leads containers into the VPC, not processes: salambot up --runtime compose")
+        return problems
 
     async def prepare(self, environment: Environment) -> Environment:
         """Settle ports, make the environment's own secrets and keys, initialise the local database."""

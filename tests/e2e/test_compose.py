@@ -1,6 +1,7 @@
 """The hybrid environment on a real engine: up, seed, smoke, down; locally and against a cloud outside the project."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -116,3 +117,26 @@ def test_a_lost_cloud_database_and_its_return(checkout: Path, make_compose_proje
         deadline = time.monotonic() + 60
         while project.json("smoke", status=None)["status"] != "pass":
             assert time.monotonic() < deadline, "it did not recover by itself"
+
+
+def test_t1_against_the_offline_cloud(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
+    with offline_cloud(checkout, project.folder, "t1"):
+        up = project.json("up", "--no-seed")
+        assert up["status"] == "ready"
+        assert set(containers(project)) == RUNNING | {"migrate"}, "no local container for what is in the cloud"
+        seeded = project.json("seed")
+        assert (seeded["vector"], seeded["documents"]["added"] > 0) == ("pinecone", True)
+        assert project.json("smoke")["status"] == "pass"
+
+
+def test_into_the_vpc_through_a_jump(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
+    with offline_cloud(checkout, project.folder, "t1", "jump"):
+        path = f"{project.folder}/bin:{os.environ['PATH']}"
+        up = project.json("up", "--no-seed", PATH=path)
+        assert {"start.jump.postgres", "start.jump.redis"} <= {step["id"] for step in up["steps"]}
+        assert project.json("status", PATH=path)["components"]["postgres"]["health"] == "healthy"
+        assert project.json("smoke", PATH=path)["status"] == "pass"
+        project.run("down", PATH=path)
+        assert not [one for one in project.processes() if "session" in " ".join(one.cmdline())]
