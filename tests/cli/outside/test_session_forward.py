@@ -29,6 +29,11 @@ class Jump:
         (plugin,) = psutil.Process(self.process.pid).children()
         return plugin
 
+    async def end_session(self) -> None:
+        plugin = self.plugin()
+        plugin.kill()
+        await asyncio.to_thread(plugin.wait, 10)
+
 
 async def say(port: int, text: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -104,7 +109,7 @@ async def test_it_carries_bytes(jump: Jump) -> None:
 
 async def test_it_opens_another_session_when_one_ends(jump: Jump) -> None:
     assert await say(jump.port, b"before") == b"BEFORE"
-    jump.plugin().kill()
+    await jump.end_session()
     assert await say(jump.port, b"after") == b"AFTER"
     assert len(jump.ssm.started) == 2
 
@@ -112,7 +117,7 @@ async def test_it_opens_another_session_when_one_ends(jump: Jump) -> None:
 async def test_a_refused_session_is_tried_again(jump: Jump) -> None:
     assert await say(jump.port, b"before") == b"BEFORE"
     jump.ssm.refuse = "TargetNotConnected"
-    jump.plugin().kill()
+    await jump.end_session()
     assert jump.process.stderr is not None
     while b"TargetNotConnected" not in await asyncio.wait_for(jump.process.stderr.readline(), 60):
         pass
