@@ -173,8 +173,9 @@ def is_url(text: str, schemes: tuple[str, ...]) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    # A second @ or a lost port means that the password was not percent-encoded.
-    return parts.scheme in schemes and bool(parts.hostname) and parts.netloc.count("@") <= 1
+    # A second @, or one behind the host, means that the password was not percent-encoded.
+    encoded = parts.netloc.count("@") <= 1 and "@" not in parts.path
+    return parts.scheme in schemes and bool(parts.hostname) and encoded
 
 
 def ca_context(ca: str | None) -> ssl.SSLContext | str:
