@@ -4,13 +4,14 @@ from urllib.request import getproxies
 
 from salambot_cli.doctor.cloud import account, ask, touches_aws, uses_aws
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.wire import silent, unreachable
+from salambot_cli.doctor.wire import silent, unreachable, untrusted
+from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, Aws, AwsFailure, translated
 from salambot_cli.outside.http import host_and_port
-from salambot_cli.outside.network import Contact, Reach
+from salambot_cli.outside.network import Contact, Handshake, Reach
 
-CHECK = "aws.credentials"
+CHECK, JUMP = "aws.credentials", "aws.jump"
 
 
 def who(aws: Aws) -> str:
@@ -78,10 +79,50 @@ async def aws_unreachable(exam: Examination, check: str, service: str, failure: 
         # botocore sends even loopback endpoints by way of the proxy.
         host, port = host_and_port(getproxies().get(url.split(":")[0]) or url)
     contact = Contact(failure.reach or Reach.SILENT, host, port, detail=failure.message[:200], proxy=proxied)
+    if contact.reach is Reach.UNTRUSTED:
+        return untrusted(check, Handshake(contact), variable, aws.ca_bundle)
     return unreachable(check, contact, variable) or silent(check, contact, variable)
 
 
+def _instance_state(aws: Aws, instance: str) -> str | None:
+    with translated():
+        pages = aws.ec2.get_paginator("describe_instances").paginate(InstanceIds=[instance])
+        states = [i.get("State", {}).get("Name") for p in pages for r in p["Reservations"] for i in r["Instances"]]
+    return states[0] if states else None
+
+
+async def check_jump(exam: Examination) -> Finding:
+    """Does the instance run that leads into the VPC? What lies behind it is tested by the services."""
+    instance = exam.environment.aws.jump or ""
+    state = await ask(exam, "jump", lambda aws: _instance_state(aws, instance))
+    if isinstance(state, AwsFailure) and not state.code.startswith("InvalidInstanceID"):
+        return unseen(
+            JUMP, f"The state of {instance} could not be seen", why=state.code, action="ec2:DescribeInstances"
+        )
+    if state == "running":
+        return fine(JUMP, f"The instance {instance} runs")
+    shown = "missing" if isinstance(state, AwsFailure) or state is None else state
+    evidence: Facts = {"instance": instance, "state": shown, "region": exam.value("AWS_REGION")}
+    start = (f"aws ec2 start-instances --instance-ids {instance}",) if shown == "stopped" else ()
+    return fault("aws.jump-down", JUMP, f"The jump instance {instance} is {shown}", evidence, start, safe=True)
+
+
+def _jumps(environment: Environment) -> bool:
+    return environment.aws.jump is not None
+
+
 PROBES = (
+    Probe(
+        JUMP,
+        "aws",
+        "The way into the VPC",
+        check_jump,
+        ("aws.jump-down",),
+        ("aws.credentials", "local.tools"),
+        _jumps,
+        preflight=True,
+        parts=("postgres", "redis"),
+    ),
     Probe(
         CHECK,
         "aws",

@@ -59,13 +59,18 @@ async def consult(session: Session, request: Request) -> int:
     _known(request)
     options = Options(_addresses(request.my_ip), request.offline, request.strict, problem)
     try:
-        report = await _run(session, request, environment, options)
+        # One document at the end; --json-lines tells each round.
+        rounds = not request.watch or request.format == "text" or session.json_lines
+        report = await _run(session, request, environment, options, show=rounds)
         if request.fix and await mend(session, environment, report.roots):
             report = await _run(session, request, environment, options)
         while request.watch and report.root_causes:
             await asyncio.sleep(_WATCH_SECONDS)
             again = tuple(dict.fromkeys(f.check for f in report.findings if f.status in {"fail", "skipped"}))
-            report = await _run(session, replace(request, checks=again, group=None), environment, options)
+            request = replace(request, checks=again, group=None)
+            report = await _run(session, request, environment, options, show=rounds)
+        if not rounds:
+            _show(session, request, report)
     except SalamBotError:
         raise
     except Exception as error:
@@ -175,7 +180,9 @@ def _list(session: Session, request: Request, environment: Environment) -> int:
     return 0
 
 
-async def _run(session: Session, request: Request, environment: Environment, options: Options) -> Report:
+async def _run(
+    session: Session, request: Request, environment: Environment, options: Options, *, show: bool = True
+) -> Report:
     running = diagnosis(environment, checks=request.checks, group=request.group, options=options)
     text = request.format == "text"
     if text:
@@ -184,6 +191,12 @@ async def _run(session: Session, request: Request, environment: Environment, opt
         async for _ in running.outcomes():
             pass
     report = running.report()
+    if show:
+        _show(session, request, report)
+    return report
+
+
+def _show(session: Session, request: Request, report: Report) -> None:
     match request.format:
         case "text":
             for line in summary(report):
@@ -194,7 +207,6 @@ async def _run(session: Session, request: Request, environment: Environment, opt
             print(junit(report), end="")  # noqa: T201 - the result
         case "sarif":
             print(sarif(report, CATALOGUE, __version__), end="")  # noqa: T201 - the result
-    return report
 
 
 async def _show_groups(session: Session, running: Diagnosis) -> None:

@@ -93,6 +93,14 @@ HOST: tuple[Entry, ...] = (
         "aws sso login",
     ),
     Entry(
+        "aws.jump-down",
+        "high",
+        "The forward into the VPC does not open, or breaks off.",
+        "The instance of `[aws] jump` does not exist, or is not running.",
+        "Start the instance, or name another one.",
+        "aws ec2 start-instances --instance-ids INSTANCE",
+    ),
+    Entry(
         "net.dns",
         "critical",
         "A host name is not known.",

@@ -21,7 +21,7 @@ async def check_model(exam: Examination) -> Finding:
         return broken_url(CHECK, "OPENAI_BASE_URL", "expected https://host/v1")
     headers = {"Authorization": f"Bearer {(exam.value('OPENAI_API_KEY') or '').strip()}"}
     listed = await request("GET", f"{base}/models", headers=headers, seconds=5)
-    failed = http_failure(CHECK, listed, "OPENAI_BASE_URL") or _refused(listed, base)
+    failed = http_failure(CHECK, listed, "OPENAI_BASE_URL") or _no_answer(listed, base) or _refused(listed, base)
     if failed is not None:
         return failed
     model = exam.value("OPENAI_MODEL") or _DEFAULT_MODEL
@@ -36,6 +36,14 @@ async def check_model(exam: Examination) -> Finding:
     if asked.contact is not None:
         return unseen(CHECK, f"The model gave no answer: {asked.contact.reach}", host=host_and_port(base)[0])
     return _refused(asked, base) or fine(CHECK, f"{host_and_port(base)[0]} answers", model=model)
+
+
+def _no_answer(answer: Answer, base: str) -> Finding | None:
+    if answer.contact is None:
+        return None
+    host, how = host_and_port(base)[0], answer.contact.reach
+    evidence: Facts = {"host": host, "reach": str(how), "detail": answer.contact.detail}
+    return fault("openai.unavailable", CHECK, f"{host} takes the connection and gives no answer ({how})", evidence)
 
 
 def _refused(answer: Answer, base: str) -> Finding | None:

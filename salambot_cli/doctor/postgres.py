@@ -226,8 +226,8 @@ def _tls_of(exam: Examination, target: Target) -> ssl.SSLContext:
 
 
 def is_cloud(environment: Environment) -> bool:
-    """Postgres stands in RDS."""
-    return environment.placement("postgres") == "cloud"
+    """Postgres stands in RDS, and is reached from here: behind `[aws] jump` only the services reach it."""
+    return environment.placement("postgres") == "cloud" and environment.aws.jump is None
 
 
 def _rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...]) -> Probe:

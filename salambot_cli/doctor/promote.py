@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from salambot_cli.model.finding import Finding, Remedy
 
-_SHARED = frozenset({"net.dns", "net.no-route", "net.egress-blocked", "net.tls-untrusted"})
-_NAMES = ("rds.dns", "redis.dns")
+_SHARED = frozenset({"net.dns", "net.no-route", "net.egress-blocked", "net.tls-untrusted", "net.refused"})
 
 
 def promote(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -22,9 +21,14 @@ def promote(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _alike(name: str, findings: Sequence[Finding]) -> list[list[Finding]]:
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
-        same = (finding.evidence.get("issuer"), finding.evidence.get("kind")) if name == "net.tls-untrusted" else None
-        groups.setdefault(same, []).append(finding)
+        groups.setdefault(tuple(finding.evidence.get(key) for key in _ALIKE.get(name, ())), []).append(finding)
+    if name == "net.refused":
+        return [group for group in groups.values() if len(group) > 1]
     return [group for group in groups.values() if len({f.evidence.get("host") for f in group}) > 1]
+
+
+_ALIKE = {"net.tls-untrusted": ("issuer", "kind"), "net.refused": ("host", "port")}
+"""What has to be the same for two failures to share a cause: one issuer; one port (a proxy's, a forward's)."""
 
 
 def _merged(findings: Sequence[Finding], group: Sequence[Finding]) -> list[Finding]:
@@ -51,12 +55,14 @@ _TITLES = {
     "net.dns": "Several names are not known",
     "net.no-route": "There is no route to several hosts",
     "net.egress-blocked": "Several hosts do not answer",
+    "net.refused": "One port that several use refuses",
     "net.tls-untrusted": "Several certificates do not verify, in the same way",
 }
 _TEXTS = {
     "net.dns": "When every name fails it is the resolver or the network: check /etc/resolv.conf, the VPN, the link.",
     "net.no-route": "Reconnect the VPN or the network: several hosts share the missing route.",
     "net.egress-blocked": "The way out of this machine or network is filtered: use a VPN or the proxy (HTTPS_PROXY).",
+    "net.refused": "Start what should listen there (a proxy, a forward, a server), or correct the address.",
     "net.tls-untrusted": "One issuer that is not trusted signs them all: give its CA bundle, or look for a proxy that "
     "opens TLS on the way.",
 }

@@ -348,8 +348,8 @@ async def check_memory(exam: Examination) -> Finding:
 
 
 def is_cloud(environment: Environment) -> bool:
-    """Redis stands in ElastiCache."""
-    return environment.placement("redis") == "cloud"
+    """Redis stands in ElastiCache, and is reached from here: behind `[aws] jump` only the services reach it."""
+    return environment.placement("redis") == "cloud" and environment.aws.jump is None
 
 
 def _rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...]) -> Probe:

@@ -105,9 +105,12 @@ def _judge(url: str, answer: Answer, headers: dict[str, str], dropped: list[str]
             title = f"{host} takes fewer traces than it is sent (429)"
             commands = ("export OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1",)
             return fault("otlp.throttled", CHECK, title, {**evidence, "retry_after": retry}, commands)
+        case 0 if answer.contact is not None and answer.contact.reach is Reach.WRONG_PROTOCOL:
+            title = f"{host} speaks no HTTP/1.1, which the exporter does"
+            return fault("otlp.protocol", CHECK, title, {**evidence, "kind": "no-http"}, (_PROTOCOL,))
         case status:
-            what = f"answers {status}" if status else "answers in no protocol that the exporter speaks"
-            return fault("otlp.unavailable" if status else "otlp.protocol", CHECK, f"{host} {what}", evidence)
+            what = f"answers {status}" if status else "takes the connection and gives no answer"
+            return fault("otlp.unavailable", CHECK, f"{host} {what}", evidence)
 
 
 _PROTOCOL = "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"

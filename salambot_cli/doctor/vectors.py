@@ -88,7 +88,8 @@ def _refused(answer: Answer, base: str, variable: str) -> Finding | None:
         return fault("vector.bad-key", ACCESS, title, evidence, text=_KEY_TEXT.format(variable=variable))
     if answer.status in {200, 404}:
         return None
-    title = f"The vector database answers {answer.status or 'in no HTTP'}"
+    says = answer.status or (f"nothing ({answer.contact.reach})" if answer.contact else "nothing")
+    title = f"The vector database answers {says}"
     return fault("vector.unavailable", ACCESS, title, evidence)
 
 

@@ -155,7 +155,7 @@ def http_failure(check: str, answer: Answer, variable: str) -> Finding | None:
         return found
     if contact.reach is Reach.UNTRUSTED:
         return untrusted(check, Handshake(contact), variable, None)
-    if contact.reach in {Reach.SILENT, Reach.MUTE}:
+    if contact.reach is Reach.SILENT:
         return silent(check, contact, variable)
     return None
 

@@ -751,6 +751,40 @@ async def otlp_throttled(cloud: Cloud) -> None:
     cloud.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = await cloud.serve(answers(429, Retry_After="30"))
 
 
+@scenario("openai.unavailable", "otlp.unavailable", "vector.unavailable")
+async def three_servers_that_say_nothing(cloud: Cloud) -> None:
+    port = await cloud.stack.enter_async_context(talking(mute))
+    for name in ("OPENAI_BASE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "PINECONE_CONTROLLER_HOST"):
+        cloud.variables[name] = f"http://127.0.0.1:{port}"
+
+
+@scenario("net.tls-untrusted", kind="unknown-issuer", on=("t2",))
+async def otlp_certificate_of_another_ca(cloud: Cloud) -> None:
+    port = await cloud.stack.enter_async_context(talking(says(b"HTTP/1.1 200 OK\r\n\r\n"), server_tls()))
+    cloud.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"https://localhost:{port}"
+
+
+@scenario("net.tls-untrusted", kind="unknown-issuer", on=("t2",))
+async def aws_certificate_of_another_ca(cloud: Cloud) -> None:
+    port = await cloud.stack.enter_async_context(talking(says(b"HTTP/1.1 200 OK\r\n\r\n"), server_tls()))
+    cloud.variables["AWS_ENDPOINT_URL_STS"] = f"https://localhost:{port}"
+
+
+@scenario("aws.jump-down")
+async def jump_instance_stopped(cloud: Cloud) -> None:
+    ec2 = cloud.moto.client("ec2")
+    (made,) = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"]
+    ec2.stop_instances(InstanceIds=[made["InstanceId"]])
+    folder = cloud.root / "bin"
+    folder.mkdir()
+    (folder / "session-manager-plugin").write_text("#!/bin/sh\n")
+    (folder / "session-manager-plugin").chmod(0o755)
+    cloud.tables.append(f'[aws]\njump = "{made["InstanceId"]}"')
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{folder}:{before}"
+    cloud.stack.callback(os.environ.__setitem__, "PATH", before)
+
+
 # --- this machine -----------------------------------------------------------------------------------------------------
 
 

@@ -82,16 +82,16 @@ def test_the_page_is_complete_and_committed(checkout: Path) -> None:
 
 _SPECIFIED = (
     "local.docker-down local.prereq local.env-missing local.port-busy local.unhealthy host.clock-skew "
-    "aws.no-credentials aws.bad-credentials net.dns net.no-route net.egress-blocked net.refused net.tls- "
-    "untrusted rds.stopped rds.not-public rds.sg-missing-my-ip rds.subnet-path rds.aurora-resuming "
-    "rds.wrong-service rds.tls-required rds.bad-password rds.wrong-db rds.no-privilege rds.too-many- "
-    "connections rds.schema-missing rds.slow-storage redis.outside-vpc redis.tls-mismatch redis.auth "
-    "redis.acl-noperm redis.noeviction redis.replica-endpoint s3.not-found s3.iam-denied s3.policy-deny "
-    "s3.kms-denied secret.unavailable secret.stale vector.bad-key vector.index-missing vector.dim- "
-    "mismatch vector.far-region openai.quota tunnel.down tunnel.origin-down tunnel.ephemeral webhook.bad- "
-    "hmac otlp.wrong-path otlp.unauthorized otlp.protocol otlp.redirect-loss otlp.throttled "
-    "metrics.missing sec.open-world sec.unencrypted sec.cloudtrail-off sec.console-public sec.weak- "
-    "credentials sec.pii-telemetry cost.idle "
+    "aws.no-credentials aws.bad-credentials net.dns net.no-route net.egress-blocked net.refused "
+    "net.tls-untrusted rds.stopped rds.not-public rds.sg-missing-my-ip rds.subnet-path "
+    "rds.aurora-resuming rds.wrong-service rds.tls-required rds.bad-password rds.wrong-db "
+    "rds.no-privilege rds.too-many-connections rds.schema-missing rds.slow-storage redis.outside-vpc "
+    "redis.tls-mismatch redis.auth redis.acl-noperm redis.noeviction redis.replica-endpoint s3.not-found "
+    "s3.iam-denied s3.policy-deny s3.kms-denied secret.unavailable secret.stale vector.bad-key "
+    "vector.index-missing vector.dim-mismatch vector.far-region openai.quota tunnel.down "
+    "tunnel.origin-down tunnel.ephemeral webhook.bad-hmac otlp.wrong-path otlp.unauthorized otlp.protocol "
+    "otlp.redirect-loss otlp.throttled metrics.missing sec.open-world sec.unencrypted sec.cloudtrail-off "
+    "sec.console-public sec.weak-credentials sec.pii-telemetry cost.idle "
 )
 
 

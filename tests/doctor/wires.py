@@ -114,7 +114,10 @@ def forwards(port: int, tls: ssl.SSLContext | None = None, *, postgres: bool = F
             await writer.drain()
             await writer.start_tls(tls)
         back_reader, back_writer = await asyncio.open_connection(LOOPBACK, port)
-        await asyncio.gather(_copy(reader, back_writer), _copy(back_reader, writer))
+        try:
+            await asyncio.gather(_copy(reader, back_writer), _copy(back_reader, writer))
+        finally:
+            back_writer.close()
 
     return talk
 
