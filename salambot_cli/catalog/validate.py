@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from salambot_cli.catalog.strength import weak_secrets
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.variables import REQUIRED, is_secret
+from salambot_cli.outside.dotenv_file import exposure
 
 EXAMPLES: Mapping[str, str] = {
     "POSTGRES_URL": "postgres://user:password@host:5432/salambot?sslmode=verify-full",
@@ -53,11 +55,12 @@ class Insecure:
 
 
 def validate(environment: Environment, *, secrets_pulled: bool = False) -> None:
-    """Raise one error that lists everything missing or insecure.
+    """Raise one error: a `.env` that others can read, or everything missing, or everything insecure.
 
     With `secrets = "aws"` the secret variables are asked for only when `secrets_pulled` says that the
     secret has been read.
     """
+    _refuse_exposed_file(environment)
     missing = tuple(missing_variables(environment, secrets_pulled=secrets_pulled))
     insecure = tuple(insecure_urls(environment))
     if missing:
@@ -69,6 +72,21 @@ def validate(environment: Environment, *, secrets_pulled: bool = False) -> None:
             "\n".join(f"{i.name}: {i.fix}" for i in insecure)
             + f"\nor accept it: allow_insecure = {_toml_list(i.component for i in insecure)} in salambot.toml",
         )
+    if weak := tuple(weak_secrets(environment)):
+        raise ConfigurationError(
+            "a default or example secret is refused towards the cloud: " + ", ".join(w.split(":")[0] for w in weak),
+            "\n".join(weak),
+            "set another one at the service itself, then where it is read from: salambot config show",
+        )
+
+
+def _refuse_exposed_file(environment: Environment) -> None:
+    """Refuse a `.env` that others can read, when a secret is read from it."""
+    path = environment.root / ".env"
+    held = sorted(v.name for v in environment.variables.values() if v.layer == ".env" and is_secret(v.name))
+    if held and path.is_file() and (found := exposure(path)):
+        why, fix = found
+        raise ConfigurationError(f"{path} holds {', '.join(held)}, and others get to see it", why, fix)
 
 
 def missing_variables(environment: Environment, *, secrets_pulled: bool = False) -> Iterator[Missing]:

@@ -1,11 +1,10 @@
 """sec.* on this machine: consoles that listen to everybody, secrets in files, persons in logs and labels."""
 
 import asyncio
-import ipaddress
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from salambot_cli.catalog.strength import well_known_passwords
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
 from salambot_cli.doctor.stack import gateway_url
 from salambot_cli.doctor.tail import PERSONAL
@@ -22,22 +21,6 @@ _MARKS = {
     "Prometheus": ("/-/healthy", re.compile(r"prometheus", re.IGNORECASE)),
     "MinIO": ("/minio/health/live", re.compile(r"minio", re.IGNORECASE)),
 }
-_WEAK = frozenset(
-    {
-        "postgres",
-        "password",
-        "passwd",
-        "admin",
-        "root",
-        "changeme",
-        "change-me",
-        "secret",
-        "minioadmin",
-        "salambot",
-        "pass",
-    }
-    | {"test", "demo", "123456", "12345678", "redis", "guest", "default", "example"}
-)
 _LOG_BYTES = 512 * 1024
 _JSON_FIELD = re.compile(r'"([A-Za-z_][\w.-]{0,60})"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
@@ -92,28 +75,11 @@ async def check_files(exam: Examination) -> list[Finding] | Finding:
 
 def _weak_passwords(exam: Examination) -> list[Finding]:
     findings: list[Finding] = []
-    for component, name in (("postgres", "POSTGRES_URL"), ("redis", "REDIS_URL")):
-        url = exam.value(name)
-        if exam.environment.placements[component] != "cloud" or not url:  # type: ignore[index] # both are components
-            continue
-        try:
-            parts = urlsplit(url)
-            password = unquote(parts.password or "")
-        except ValueError:
-            continue
-        if password.lower() in _WEAK and not _is_loopback(parts.hostname or ""):
-            evidence: Facts = {"variable": name, "host": parts.hostname, "kind": "well-known"}
-            findings.append(
-                fault("sec.weak-credentials", FILES, f"The password in {name} is a well-known one", evidence)
-            )
+    urls = {name: exam.value(name) for name in ("POSTGRES_URL", "REDIS_URL")}
+    for name, host in well_known_passwords(exam.environment, urls):
+        evidence: Facts = {"variable": name, "host": host, "kind": "well-known"}
+        findings.append(fault("sec.weak-credentials", FILES, f"The password in {name} is a well-known one", evidence))
     return findings
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _clear_secrets(environment: Environment) -> list[Finding]:
