@@ -3,6 +3,7 @@
 from urllib.request import getproxies
 
 from salambot_cli.doctor.cloud import account, ask, touches_aws, uses_aws
+from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.wire import silent, unreachable, untrusted
 from salambot_cli.model.environment import Environment
@@ -129,7 +130,7 @@ PROBES = (
         "AWS credentials",
         check_credentials,
         ("aws.no-credentials", "aws.bad-credentials"),
-        ("config.parse", "host.clock", "local.env"),
+        needs_variables("AWS_REGION", also=("host.clock",), source="local.env"),
         touches_aws,
         preflight=True,
         parts=("objects", "secrets"),

@@ -1,5 +1,6 @@
 """What AWS says about this environment, asked once for each run; a refusal is a fact too."""
 
+import ipaddress
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -7,6 +8,7 @@ from salambot_cli.doctor.probe import Address, Examination
 from salambot_cli.model.environment import Environment
 from salambot_cli.outside.aws import Aws, AwsFailure, aws_of
 from salambot_cli.outside.aws_data import Cache, Cluster, Database, caches, clusters, databases, match
+from salambot_cli.outside.network import resolve
 
 T = TypeVar("T")
 
@@ -54,13 +56,17 @@ async def database_of(exam: Examination, host: str) -> tuple[Database | None, st
         member = next((d for d in known if d.cluster == cluster.id), None)
         if member is not None:
             return member, "cluster endpoint"
-    return match(host, known, lambda item: (item.host,))
+    return match(host, known, lambda item: (item.host,), forwarded=await is_private(host))
 
 
 async def cluster_of(exam: Examination, host: str) -> Cluster | AwsFailure | None:
     """Find the Aurora cluster behind a host."""
     known = await ask(exam, "clusters", clusters)
-    return known if isinstance(known, AwsFailure) else match(host, known, lambda item: item.hosts)[0]
+    return (
+        known
+        if isinstance(known, AwsFailure)
+        else match(host, known, lambda item: item.hosts, forwarded=await is_private(host))[0]
+    )
 
 
 async def cache_of(exam: Examination, host: str) -> tuple[Cache | None, str] | AwsFailure:
@@ -68,7 +74,7 @@ async def cache_of(exam: Examination, host: str) -> tuple[Cache | None, str] | A
     known = await ask(exam, "caches", caches)
     if isinstance(known, AwsFailure):
         return known
-    found: tuple[Cache | None, str] = match(host, known, _cache_hosts)
+    found: tuple[Cache | None, str] = match(host, known, _cache_hosts, forwarded=await is_private(host))
     return found
 
 
@@ -83,3 +89,12 @@ async def my_addresses(exam: Examination) -> tuple[Address, ...]:
 
 def _cache_hosts(cache: Cache | None) -> tuple[str, ...]:
     return cache.hosts if cache else ()
+
+
+async def is_private(host: str) -> bool:
+    """Tell whether a host's addresses are all of this machine or of a private network; an unknown name is not."""
+    try:
+        addresses = await resolve(host, 0)
+    except OSError:
+        return False
+    return bool(addresses) and not any(ipaddress.ip_address(a.split("%")[0]).is_global for a in addresses)

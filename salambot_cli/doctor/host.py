@@ -49,8 +49,13 @@ def not_set(check: str, missing: Mapping[str, str]) -> Finding:
     """Name all missing variables, and who needs each."""
     names = sorted(missing)
     evidence: Facts = {"missing": names, "needed_by": [f"{name}: {missing[name]}" for name in names]}
-    commands = tuple(f"echo '{name}={EXAMPLES.get(name, '…')}' >> .env" for name in names)
+    commands = tuple(f"echo '{name}={_example(name)}' >> .env" for name in names)
     return fault("local.env-missing", check, f"Not set: {', '.join(names)}", evidence, commands)
+
+
+def _example(name: str) -> str:
+    """Return how a value looks, without a password's place-holder, which would be masked like a password."""
+    return EXAMPLES.get(name, "…").replace("user:password@", "…@").replace(":password@", "…@")
 
 
 async def check_clock(exam: Examination) -> Finding:

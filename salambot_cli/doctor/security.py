@@ -212,7 +212,7 @@ PROBES = (
         "Encryption in transit",
         check_in_transit,
         ("sec.unencrypted",),
-        ("local.env", "redis.tls", "rds.login"),
+        ("config.parse", "redis.tls", "rds.login"),
         _in_cloud,
         competes=False,
     ),

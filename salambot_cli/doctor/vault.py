@@ -162,7 +162,7 @@ PROBES = (
         "Secrets Manager: reading",
         check_secrets,
         ("secret.unavailable", "local.env-missing"),
-        ("aws.credentials", "local.env"),
+        ("aws.credentials",),
         _in_aws,
         parts=("secrets",),
         preflight=True,

@@ -190,8 +190,12 @@ def _average(aws: Aws, database: str, metric: str, back: timedelta) -> float | N
 T = TypeVar("T")
 
 
-def match(host: str, known: tuple[T, ...], hosts: Callable[[T], tuple[str, ...]]) -> tuple[T | None, str]:
-    """Find the resource behind a host: by its endpoint, by the first label as its id, else the only one there is.
+def match(
+    host: str, known: tuple[T, ...], hosts: Callable[[T], tuple[str, ...]], *, forwarded: bool
+) -> tuple[T | None, str]:
+    """Find the resource behind a host: by its endpoint, or by the first label as its id.
+
+    A host that is a forward or an alias (`forwarded`: its addresses are private) can be the only one there is.
 
     Returns the resource (or None) and how it was found, for the evidence.
     """
@@ -202,4 +206,5 @@ def match(host: str, known: tuple[T, ...], hosts: Callable[[T], tuple[str, ...]]
     for item in known:
         if host.split(".")[0] == str(getattr(item, "id", "")).lower():
             return item, "name"
-    return (known[0], "the only one in the region") if len(known) == 1 else (None, "none matches the host")
+    only = len(known) == 1 and forwarded
+    return (known[0], "the only one in the region") if only else (None, "none matches the host")
