@@ -10,7 +10,8 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, Aws, AwsFailure, translated
 from salambot_cli.outside.http import host_and_port
-from salambot_cli.outside.network import Contact, Handshake, Reach
+from salambot_cli.outside.network import Contact, Reach
+from salambot_cli.outside.tls import Handshake
 
 CHECK, JUMP = "aws.credentials", "aws.jump"
 

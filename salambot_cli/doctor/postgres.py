@@ -14,7 +14,8 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import Cluster
-from salambot_cli.outside.network import Contact, Handshake, Reach, ask, handshake, reach, tls_context
+from salambot_cli.outside.network import Contact, Reach, ask, reach
+from salambot_cli.outside.tls import Handshake, handshake, tls_context
 
 if TYPE_CHECKING:
     import asyncpg

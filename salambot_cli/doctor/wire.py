@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from salambot_cli.doctor.probe import fault
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.http import Answer
-from salambot_cli.outside.network import Contact, Handshake, Reach
+from salambot_cli.outside.network import Contact, Reach
+from salambot_cli.outside.tls import Handshake
 
 _CODES = {
     9: "not-yet-valid",
@@ -180,7 +181,7 @@ def is_url(text: str, schemes: tuple[str, ...]) -> bool:
 
 def ca_context(ca: str | None) -> ssl.SSLContext | str:
     """Return verified TLS settings, or why the CA file cannot be used."""
-    from salambot_cli.outside.network import tls_context
+    from salambot_cli.outside.tls import tls_context
 
     try:
         return tls_context(ca)

@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from salambot_cli.outside.network import Contact, Reach, causes, reach_of, tls_context
+from salambot_cli.outside.network import Contact, Reach, causes, reach_of
+from salambot_cli.outside.tls import tls_context
 
 if TYPE_CHECKING:
     import httpx
