@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.cloud import MY_IP, Moto, Parts, ca_file, healthy
+from tests.doctor.cloud import MY_IP, Moto, Parts, healthy
 from tests.doctor.examine import examine
 from tests.doctor.scenarios import SCENARIOS, Scenario, sg_without_my_ip
 from tests.servers import PostgresServer, ValkeyServer
@@ -26,14 +26,6 @@ def moto() -> Iterator[Moto]:
         yield server
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def certificates() -> Iterator[None]:
-    """The CA's file, for as long as this worker lives."""
-    folder = Path(ca_file()).parent
-    yield
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
