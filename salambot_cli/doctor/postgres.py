@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -204,7 +205,7 @@ async def _log_in(exam: Examination) -> "asyncpg.Connection[asyncpg.Record] | Ba
         return ValueError("no URL")
     plain = target.sslmode == "disable" or await greeting_of(exam) == b"N"
     try:
-        return await asyncpg.connect(
+        session = await asyncpg.connect(
             host=target.host,
             port=target.port,
             user=target.user,
@@ -217,6 +218,8 @@ async def _log_in(exam: Examination) -> "asyncpg.Connection[asyncpg.Record] | Ba
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         return error
+    exam.endings.append(partial(session.close, timeout=2))
+    return session
 
 
 def _tls_of(exam: Examination, target: Target) -> ssl.SSLContext:

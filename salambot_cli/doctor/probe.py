@@ -31,6 +31,8 @@ class Examination:
     """True before a start: what `up` is about to bring is not missed."""
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Variables read from Secrets Manager, in memory only."""
+    endings: list[Callable[[], Awaitable[None]]] = field(default_factory=list, repr=False)
+    """What has to be closed at the end of the run."""
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "doctor"), repr=False)
     _facts: dict[str, asyncio.Task[object]] = field(default_factory=dict, repr=False)
 
@@ -59,6 +61,7 @@ class Examination:
         for task in self._facts.values():
             task.cancel()
         await asyncio.gather(*self._facts.values(), return_exceptions=True)
+        await asyncio.gather(*(end() for end in self.endings), return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
