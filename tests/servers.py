@@ -174,6 +174,10 @@ class ValkeyServer:
         except OSError:
             return False
 
+    def forget(self) -> None:
+        """Lose everything that was kept; only while it is stopped."""
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+
     def kill(self) -> None:
         """Stop it as a crash would."""
         if self._process is not None:

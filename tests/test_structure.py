@@ -32,7 +32,9 @@ def test_probes(checkout: Path) -> None:
     assert found == set(PROBES)
 
 
-@pytest.mark.parametrize(("package", "registry"), [("vectors", "VECTORS"), ("embedders", "EMBEDDERS")])
+@pytest.mark.parametrize(
+    ("package", "registry"), [("vectors", "VECTORS"), ("embedders", "EMBEDDERS"), ("channels", "CHANNELS")]
+)
 def test_providers(checkout: Path, package: str, registry: str) -> None:
     modules = {path.stem for path in (checkout / "services/salambot" / package).glob("*.py")}
     assert modules - {"__init__", "base"} == set(getattr(import_module(f"salambot.{package}"), registry))

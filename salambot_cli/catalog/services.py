@@ -69,7 +69,8 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "META_VERIFY_TOKEN": (_use("gateway"),),
     "WEBHOOK_SECRET": (_use("gateway"),),
     "WEBHOOK_MAX_AGE_S": (_use("gateway"),),
-    "USER_HASH_KEY": (_use("gateway"),),
+    "WEBHOOK_KEEP_BODIES": (_use("gateway"),),
+    "USER_HASH_KEY": (_use("gateway", "orchestrateur"),),
     "CHANNEL_TENANTS": (_use("gateway"),),
     # replies to channels
     "META_PAGE_TOKEN": (_use("worker"),),

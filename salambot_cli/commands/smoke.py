@@ -26,9 +26,12 @@ def smoke(
     from salambot_cli.steps.gateway import gateway_of
     from salambot_cli.steps.smoke import junit as as_junit
     from salambot_cli.steps.smoke import smoke as run_checks
+    from salambot_cli.steps.webhook import own_value
 
     session: Session = context.obj
-    results = run(run_checks(gateway_of(load_environment(session.project), url=url)))
+    environment = load_environment(session.project)
+    secret = own_value(environment, "META_APP_SECRET") if url is None else None
+    results = run(run_checks(gateway_of(environment, url=url), app_secret=secret))
     status = "pass" if all(result.status == "pass" for result in results) else "fail"
     if junit is not None:
         replace_file(junit, as_junit(results), mode=0o644)

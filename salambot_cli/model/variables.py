@@ -54,6 +54,7 @@ PLAIN_VARIABLES = frozenset(
         "EMBEDDER",
         "RATE_LIMIT_GENERATE",
         "WEBHOOK_MAX_AGE_S",
+        "WEBHOOK_KEEP_BODIES",
         "LOG_LEVEL",
     }
 )

@@ -1,10 +1,13 @@
 """`smoke`: does the running stack answer, and does it refuse what it must refuse?"""
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from salambot_cli.model.secret import Secret
+from salambot_cli.outside.events import PAGE, signed_headers
 from salambot_cli.outside.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -28,13 +31,14 @@ Check = Callable[["httpx.AsyncClient", Gateway], Awaitable[str]]
 """Returns why it failed, or nothing."""
 
 
-async def smoke(gateway: Gateway) -> list[SmokeResult]:
-    """Run every check, one after the other, against a gateway."""
+async def smoke(gateway: Gateway, *, app_secret: Secret | None = None) -> list[SmokeResult]:
+    """Run every check, one after the other, against a gateway; that of webhooks where their secret is known."""
     import httpx
 
     results: list[SmokeResult] = []
     async with gateway.client() as client:
-        for check_id, check in CHECKS.items():
+        checks = CHECKS if app_secret is None else {**CHECKS, "webhook": _webhook_check(app_secret)}
+        for check_id, check in checks.items():
             began = time.monotonic()
             try:
                 complaint = await check(client, gateway)
@@ -89,6 +93,21 @@ async def _refuses_other_tenant(client: "httpx.AsyncClient", gateway: Gateway) -
 async def _metrics(client: "httpx.AsyncClient", _: Gateway) -> str:
     response = await client.get("/metrics")
     return _expected(response, 200) or ("" if "# TYPE " in response.text else "not Prometheus text")
+
+
+def _webhook_check(app_secret: Secret) -> Check:
+    """Return a check that delivers an event that nobody answers, well signed and badly signed."""
+    body = json.dumps({"object": "page", "entry": [{"id": PAGE, "messaging": [{"read": {"watermark": 0}}]}]}).encode()
+
+    async def check(client: "httpx.AsyncClient", _: Gateway) -> str:
+        for secret, status in ((app_secret.reveal(), 200), ("wrong", 401)):
+            headers = signed_headers("messenger", secret, body)
+            response = await client.post("/v1/webhooks/messenger", content=body, headers=headers)
+            if complaint := _expected(response, status):
+                return complaint
+        return ""
+
+    return check
 
 
 CHECKS: dict[str, Check] = {

@@ -108,10 +108,11 @@ def test_smoke_passes_and_speaks_json_and_junit(project: Project, tmp_path: Path
     assert document["status"] == "pass"
     assert [check["id"] for check in document["checks"]] == [
         "health", "generate", "search", "generate.refuses-anonymous", "search.refuses-other-tenant", "metrics",
+        "webhook",
     ]  # fmt: skip
     assert all(check["status"] == "pass" and isinstance(check["latency_ms"], int) for check in document["checks"])
     suite = ET.parse(tmp_path / "smoke.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures")) == ("6", "0")
+    assert (suite.get("tests"), suite.get("failures")) == ("7", "0")
 
 
 @pytest.mark.parametrize(

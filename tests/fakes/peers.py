@@ -44,6 +44,7 @@ class Peers:
     def reset(self) -> None:
         """Forget all that was, and be well."""
         self.fault: Fault = "none"
+        self.reply: dict[str, object] = REPLY
         self.received: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived = threading.Event()
@@ -73,7 +74,7 @@ class Peers:
             return faulty
         if "application/x-ndjson" in request.headers.get("accept", ""):
             return StreamingResponse(self._lines(), media_type="application/x-ndjson")
-        return Response(orjson.dumps(REPLY), media_type="application/json")
+        return Response(orjson.dumps(self.reply), media_type="application/json")
 
     def _faulty(self) -> Response | None:
         problem = {"code": "postgres_unavailable", "detail": "postgres does not answer.", "status": 503}

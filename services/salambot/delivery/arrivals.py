@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,8 @@ import orjson
 
 from salambot.channels.base import Incoming
 from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable_as_problem
+from salambot.delivery.previews import preview
+from salambot.delivery.sealing import seal
 from salambot.messages import utc_text
 
 Key = tuple[str, str, str]
@@ -57,7 +60,7 @@ def hash_user(key: bytes, channel: str, account: str, user: str) -> str:
 
 
 def arrival(
-    incoming: Incoming, *, tenant: str, channel: str, key: bytes, traceparent: str, correlation: str
+    incoming: Incoming, *, tenant: str, channel: str, key: bytes, traceparent: str, correlation: str, keep: bool
 ) -> Arrival:
     """Turn a message of a channel into what is stored."""
     return Arrival(
@@ -69,11 +72,12 @@ def arrival(
         recipient=incoming.recipient,
         kind=incoming.kind,
         content=incoming.text,
-        preview="",
+        preview=preview(incoming.text),
         locale=incoming.locale,
         sent_at=utc_text(incoming.sent_at),
         traceparent=traceparent,
         correlation_id=correlation,
+        sealed=b64encode(seal(key, incoming.recipient, incoming.text)).decode() if keep else None,
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from random import uniform
 
+import anyio
 import structlog
 from prometheus_client import Counter, Histogram
 
@@ -29,6 +30,7 @@ MOST_ATTEMPTS = 12
 """With the waits between them, about twenty minutes; then the message is a dead letter."""
 _LONGEST_WAIT_S = 300.0
 _BUSY_WAIT_S = 5.0
+_HAND_OVER_S = 1.5
 _IDENTIFIER = re.compile(r"[!-~]{1,128}")
 _ENDED = Counter("salambot_replies", "Messages of channels that are seen to", ("channel", "outcome"))
 _TRIED_AGAIN = Counter("salambot_reply_retries", "Attempts that failed and are made again", ("channel", "reason"))
@@ -74,8 +76,8 @@ class Rounds:
             _log.warning("another worker took a message over", channel=message.channel)
         except BaseException:
             # Stopping, or something unforeseen: the next worker takes it as soon as it can.
-            with suppress(DatabaseUnavailable):
-                await asyncio.shield(self._inbox.release(message, "pending", "interrupted", _backoff(message.attempts)))
+            with suppress(DatabaseUnavailable), anyio.move_on_after(_HAND_OVER_S, shield=True):
+                await self._inbox.release(message, "pending", "interrupted", _backoff(message.attempts))
             raise
         finally:
             self._inbox.abandon(message)

@@ -20,6 +20,8 @@ class WebhookSettings(ServiceSettings):
     """The key of the hashes that stand for users; without it, INTERNAL_TOKEN is."""
     channel_tenants: TenantTable
     """Channel -> page or phone-number id -> tenant, as JSON; without it every id is the configured tenant's."""
+    webhook_keep_bodies: bool = False
+    """Keep whole messages, encrypted, for 24 hours, so that they can be replayed."""
     webhook_max_age_s: Annotated[int, Field(ge=1)] | None = None
 
     def tenant_of(self, channel: str, account: str) -> str | None:

@@ -137,6 +137,7 @@ class Webhooks:
                         key=self._hash_key,
                         traceparent=traceparent,
                         correlation=correlation,
+                        keep=self._settings.webhook_keep_bodies,
                     )
                 )
         return found

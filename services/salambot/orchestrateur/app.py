@@ -12,6 +12,7 @@ from starlette.responses import Response
 from salambot import cache, database
 from salambot.application import Check, add_hot_route, service_app
 from salambot.database import DatabaseUnavailable
+from salambot.delivery.console import add_console
 from salambot.hops import Hop
 from salambot.messages import ReplyRequest
 from salambot.orchestrateur.conversations import Conversations
@@ -65,6 +66,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
         return await answer(request, ReplyRequest, dialogue)
 
     add_hot_route(app, "/internal/reply", reply)
+    add_console(app, redis, (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode())
     return app
 
 

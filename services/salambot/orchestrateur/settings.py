@@ -10,6 +10,8 @@ class OrchestrateurSettings(ServiceSettings):
 
     postgres_url: SecretStr
     redis_url: SecretStr
+    user_hash_key: SecretStr | None = None
+    """Opens the messages that are kept whole for a replay."""
     rag_url: str = "http://127.0.0.1:8083"
     nlu_url: str = "http://127.0.0.1:8082"
     search_timeout_s: float = Field(default=10, gt=0, le=60)

@@ -24,6 +24,8 @@ from tests.fakes.peers import Peers
 from tests.servers import PostgresServer, ValkeyServer, free_port, serving
 
 INTERNAL_TOKEN = "internal-canary"
+ALL_DONE = "SELECT count(*) > 0 AND bool_and(state = 'done') FROM inbox"
+FAILED = "SELECT count(*) > 0 AND bool_and(state = 'failed') FROM inbox"
 
 
 @dataclass
@@ -181,6 +183,19 @@ class WorkerProcess:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
+@pytest.fixture(scope="module")
+def _usual_worker(_world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
+    with _running(_world.environ, tmp_path_factory.mktemp("worker") / "worker.log") as worker:
+        yield worker
+
+
+@pytest.fixture
+def worker(_usual_worker: WorkerProcess, _empty: World) -> WorkerProcess:
+    """Return a worker as it usually runs; the tests of a module share it."""
+    del _empty
+    return _usual_worker
+
+
 StartWorker = Callable[..., WorkerProcess]
 
 
@@ -191,18 +206,18 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
 
         def start(shop: Shop, **environ: str) -> WorkerProcess:
             number = len(list(tmp_path.glob("worker-*.log")))
-            return stack.enter_context(_running(shop, tmp_path / f"worker-{number}.log", environ))
+            return stack.enter_context(_running(shop.environ | environ, tmp_path / f"worker-{number}.log"))
 
         yield start
 
 
 @contextmanager
-def _running(shop: Shop, log: Path, environ: dict[str, str]) -> Iterator[WorkerProcess]:
+def _running(environ: dict[str, str], log: Path) -> Iterator[WorkerProcess]:
     port = free_port()
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "salambot.worker", "--port", str(port)],
-            env=os.environ | shop.environ | environ,
+            env=os.environ | environ,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -1,0 +1,30 @@
+"""The internal API of orchestrateur, as the command asks it: bounded, and with the environment's own token."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.secret import Secret
+from salambot_cli.outside.gateway import Document
+
+_SECONDS = 20.0
+
+
+async def ask(
+    url: str, token: Secret, path: str, *, query: Mapping[str, str] | None = None, body: Document | None = None
+) -> Document:
+    """GET, or POST where there is a body; return the answer. Raises SalamBotError."""
+    import httpx
+
+    headers = {"X-SalamBot-Internal": token.reveal()}
+    try:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_SECONDS, trust_env=False) as client:
+            request = client.get(path, params=query) if body is None else client.post(path, json=body)
+            response = await request
+    except httpx.HTTPError as error:
+        why = str(error) or type(error).__name__
+        raise SalamBotError(f"orchestrateur at {url} does not answer", why, "salambot up") from error
+    if response.status_code != 200:
+        why = f"{response.status_code} {response.text[:200]}"
+        raise SalamBotError(f"orchestrateur at {url} refuses", why, "salambot doctor")
+    return cast("Document", response.json())

@@ -1,0 +1,25 @@
+"""What may be shown of a message: its beginning, without anything that looks like a number or an address."""
+
+import re
+import unicodedata
+
+_LENGTH = 80
+_ADDRESS = re.compile(r"\S+@\S+")
+_NUMBER = re.compile(r"(?<!\w)[A-Za-z]{0,2}\+?\d(?:[\s.\-/()]?\d){3,}\b|\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{2,4}){3,}\b")
+_MASK = "•••"
+
+
+def preview(text: str) -> str:
+    """Return at most 80 characters; e-mail addresses and numbers of four digits or more are masked.
+
+    It hides more than has to be hidden (amounts, dates), so that no phone number, RIB, IBAN or CIN gets through.
+    """
+    plain = "".join(_western(character) for character in text[: 4 * _LENGTH])
+    masked = _NUMBER.sub(_MASK, _ADDRESS.sub(_MASK, " ".join(plain.split())))
+    return masked if len(masked) <= _LENGTH else f"{masked[: _LENGTH - 1]}…"
+
+
+def _western(character: str) -> str:
+    """Write any digit as 0 to 9: people write their numbers in Arabic-Indic digits too."""
+    digit = unicodedata.decimal(character, None)
+    return character if digit is None else str(digit)
