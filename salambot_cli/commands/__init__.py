@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "render": "Write the files that `up` uses: the Compose file, its override with each service's variables, the env.",
     "webhook": "Send signed events of Messenger, WhatsApp or any system; list and replay what came.",
     "token": "Print a token for the API, signed by this environment's local-idp.",
+    "secrets": "See, read, write and rotate the environment's secrets.",
     "config": "Show, validate or describe the configuration.",
     "down": "Stop the stack. The data stays, unless --volumes says otherwise.",
 }

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import time
 from pathlib import Path
 
 from salambot_cli.model.secret import Secret
@@ -18,6 +19,9 @@ GENERATED = (
     "WEBHOOK_SECRET",
 )
 SIGNING_KEY = "local-idp.pem"
+NEXT_KEY = "local-idp.next.pem"
+TRUSTED_SECONDS = 3600 + 120
+"""How long a key that signs no more is still trusted: the longest life of a token, and some leeway."""
 JWKS = "jwks.json"
 
 
@@ -35,12 +39,7 @@ def generated_secrets(root: Path) -> dict[str, Secret]:
 def _read_or_make(path: Path, name: str) -> str:
     if path.is_file() and (value := path.read_text().strip()):
         return value
-    # Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes.
-    value = (
-        f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-        if name == "WEBHOOK_SECRET"
-        else secrets.token_hex(24)
-    )
+    value = new_secret(name)
     replace_file(path, value)
     return value
 
@@ -50,25 +49,33 @@ def identity_provider(root: Path) -> Path:
     folder = keys_folder(root)
     jwks = folder / JWKS
     if not (folder / SIGNING_KEY).is_file() or not jwks.is_file():
-        pem, public = _new_pair()
+        pem = _new_pem()
         replace_file(folder / SIGNING_KEY, pem)
-        replace_file(jwks, json.dumps({"keys": [public]}, indent=1))
+        replace_file(jwks, json.dumps({"keys": [_public(pem)]}, indent=1))
     return jwks
 
 
-def _new_pair() -> tuple[bytes, dict[str, str]]:
-    """Make an Ed25519 pair: PKCS #8 PEM, and a JWK (RFC 8037) whose `kid` is its thumbprint (RFC 7638)."""
-    import hashlib
-
+def _new_pem() -> bytes:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _public(pem: bytes) -> dict[str, str | int]:
+    """Return the JWK (RFC 8037) of a private Ed25519 key (PKCS #8 PEM); its `kid` is its thumbprint (RFC 7638)."""
+    import hashlib
+
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_pem_private_key(pem, password=None)
     raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    public = {"crv": "Ed25519", "kty": "OKP", "x": _b64(raw)}
+    public: dict[str, str | int] = {"crv": "Ed25519", "kty": "OKP", "x": _b64(raw)}
     thumbprint = hashlib.sha256(json.dumps(public, sort_keys=True, separators=(",", ":")).encode()).digest()
-    return pem, {**public, "kid": _b64(thumbprint), "use": "sig", "alg": "EdDSA"}
+    return {**public, "kid": _b64(thumbprint), "use": "sig", "alg": "EdDSA"}
 
 
 def _b64(raw: bytes) -> str:
@@ -76,14 +83,20 @@ def _b64(raw: bytes) -> str:
 
 
 def mint_token(
-    root: Path, *, tenant: str, issuer: str, audience: str, seconds: int, scope: str | None, subject: str = "developer"
+    root: Path,
+    *,
+    tenant: str,
+    issuer: str,
+    audience: str,
+    seconds: int,
+    scope: str | None,
+    subject: str = "developer",
+    with_next_key: bool = False,
 ) -> str:
-    """Sign a development token (JWT, EdDSA) with the environment's own key."""
-    import time
-
+    """Sign a development token (JWT, EdDSA) with the environment's own key, or with the one published next."""
     import jwt
 
-    jwks = json.loads(identity_provider(root).read_text())
+    identity_provider(root)
     now = int(time.time())
     claims: dict[str, str | int] = {
         "iss": issuer, "aud": audience, "sub": subject, "tenant": tenant, "iat": now, "exp": now + seconds,
@@ -91,5 +104,41 @@ def mint_token(
     }  # fmt: skip
     if scope:
         claims["scope"] = scope
-    pem = (keys_folder(root) / SIGNING_KEY).read_bytes()
-    return jwt.encode(claims, pem, algorithm="EdDSA", headers={"kid": jwks["keys"][0]["kid"]})
+    pem = (keys_folder(root) / (NEXT_KEY if with_next_key else SIGNING_KEY)).read_bytes()
+    return jwt.encode(claims, pem, algorithm="EdDSA", headers={"kid": _public(pem)["kid"]})
+
+
+def publish_next_key(root: Path) -> Path:
+    """Make the next signing key and publish it beside the others; return the path of the JWKS.
+
+    Nothing is signed with it yet. A rotation that was interrupted goes on with the key it made.
+    """
+    folder, jwks = keys_folder(root), identity_provider(root)
+    if not (folder / NEXT_KEY).is_file():
+        replace_file(folder / NEXT_KEY, _new_pem())
+    keys = [_public((folder / name).read_bytes()) for name in (SIGNING_KEY, NEXT_KEY)]
+    known = {key["kid"] for key in keys}
+    now = time.time()
+    older = [key for key in json.loads(jwks.read_text())["keys"] if key["kid"] not in known and key.get("exp", 0) > now]
+    keys[0]["exp"] = int(now) + TRUSTED_SECONDS
+    replace_file(jwks, json.dumps({"keys": [*keys[::-1], *older]}, indent=1))
+    return jwks
+
+
+def adopt_next_key(root: Path) -> None:
+    """Sign with the published key from now on; what the one before signed is good until it expires."""
+    folder = keys_folder(root)
+    (folder / NEXT_KEY).replace(folder / SIGNING_KEY)
+
+
+def set_generated(root: Path, name: str, value: str) -> None:
+    """Replace one of the environment's own secrets."""
+    replace_file(keys_folder(root) / name, value)
+
+
+def new_secret(name: str) -> str:
+    """Make a value for one of the environment's own secrets."""
+    # Standard Webhooks: `whsec_` and base64 of 24 to 64 random bytes.
+    if name == "WEBHOOK_SECRET":
+        return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    return secrets.token_hex(24)

@@ -1,7 +1,9 @@
 """Secrets Manager: values in one call, kept in memory alone; refusals say which secret they are about."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from salambot_cli.model.secret import Secret
 from salambot_cli.outside.aws import Aws, AwsFailure, translated
@@ -72,3 +74,71 @@ def _read_batch(aws: Aws, ids: Sequence[str]) -> Iterator[Version]:
 
 def _text(string: str | None, binary: bytes | None) -> Secret:
     return Secret(string if string is not None else (binary or b"").decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of a secret beside its value. `readers` is None where the resource policy may not be seen."""
+
+    secret_id: str
+    version_id: str
+    stages: dict[str, tuple[str, ...]]
+    """Version id -> its staging labels."""
+    changed: datetime
+    kms_key: str
+    rotates: bool
+    readers: tuple[str, ...] | None
+
+
+def describe_secret(aws: Aws, secret_id: str) -> Description:
+    """Describe a secret: versions, key, and whom its resource policy lets read it. Raises SecretRefusal."""
+    try:
+        with translated():
+            about = aws.secretsmanager.describe_secret(SecretId=secret_id)
+            listed = aws.secretsmanager.list_secret_version_ids(SecretId=secret_id).get("Versions", [])
+    except AwsFailure as failure:
+        raise SecretRefusal(secret_id, failure) from failure
+    current = next((v for v in listed if "AWSCURRENT" in v.get("VersionStages", [])), None)
+    return Description(
+        secret_id=secret_id,
+        version_id=current.get("VersionId", "") if current else "",
+        stages={v.get("VersionId", ""): tuple(v.get("VersionStages", [])) for v in listed},
+        # LastRotatedDate misses what somebody put by hand.
+        changed=(current or {}).get("CreatedDate") or about.get("LastChangedDate") or about["CreatedDate"],
+        kms_key=about.get("KmsKeyId", "aws/secretsmanager"),
+        rotates=bool(about.get("RotationEnabled")),
+        readers=_readers(aws, secret_id),
+    )
+
+
+def put_secret(aws: Aws, secret_id: str, text: Secret, *, create: bool, kms_key: str | None = None) -> str:
+    """Store a new current version, or a new secret; return its version id. Raises SecretRefusal."""
+    try:
+        with translated():
+            if not create:
+                return aws.secretsmanager.put_secret_value(SecretId=secret_id, SecretString=text.reveal())["VersionId"]
+            key: dict[str, str] = {"KmsKeyId": kms_key} if kms_key else {}
+            made = aws.secretsmanager.create_secret(Name=secret_id, SecretString=text.reveal(), **key)  # type: ignore[arg-type] # only KmsKeyId
+            return made["VersionId"]
+    except AwsFailure as failure:
+        raise SecretRefusal(secret_id, failure) from failure
+
+
+def _readers(aws: Aws, secret_id: str) -> tuple[str, ...] | None:
+    try:
+        with translated():
+            policy = aws.secretsmanager.get_resource_policy(SecretId=secret_id).get("ResourcePolicy")
+    except AwsFailure:
+        return None
+    allowed = [s for s in json.loads(policy or '{"Statement": []}')["Statement"] if s.get("Effect") == "Allow"]
+    names = [name for statement in allowed for name in _principals(statement.get("Principal", {}))]
+    return tuple(dict.fromkeys(names))
+
+
+def _principals(principal: object) -> list[str]:
+    if isinstance(principal, str):
+        return [principal]
+    if not isinstance(principal, dict):
+        return []
+    values = principal.values()
+    return [str(name) for value in values for name in (value if isinstance(value, list) else [value])]

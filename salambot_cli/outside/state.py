@@ -17,6 +17,8 @@ class State:
     public_url: str | None = None
     asked_up: bool = False
     """Whether the last word was `up`, not `down`: a stack that is gone then is a fault."""
+    secret_versions: dict[str, str] = field(default_factory=dict)
+    """Secret id -> the version that the services were started with."""
 
 
 def read_state(root: Path) -> State:
@@ -25,7 +27,8 @@ def read_state(root: Path) -> State:
         raw = json.loads((root / ".salambot" / "state.json").read_text())
         ports = {str(name): int(port) for name, port in dict(raw["ports"]).items()}
         runtime = raw["runtime"] if raw["runtime"] in {"compose", "process"} else None
-        return State(runtime, ports, raw.get("public_url"), bool(raw.get("asked_up")))
+        versions = {str(name): str(version) for name, version in dict(raw.get("secret_versions", {})).items()}
+        return State(runtime, ports, raw.get("public_url"), bool(raw.get("asked_up")), versions)
     except (OSError, ValueError, KeyError, TypeError):
         return State()
 

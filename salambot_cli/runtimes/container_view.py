@@ -46,7 +46,7 @@ def inside_view(environment: Environment) -> Environment:
     given: dict[str, str | Secret] = {
         **{name: own[name] for name in _OWN if environment.value(name) is None},
         **{f"{name.upper()}_URL": f"http://{name}:{DEFAULT_PORTS[name]}" for name in SERVICES if name != "gateway"},
-        "JWT_JWKS": f"{_INSIDE}/{JWKS}",
+        "JWT_JWKS": f"{_INSIDE}/keys/{JWKS}",
         **_stores(environment, own),
     }
     if environment.placement("objects") == "local":
@@ -131,7 +131,8 @@ def _mounts(environment: Environment) -> dict[Program, tuple[Mount, ...]]:
             mounts[service] = (*mounts[service], Mount(source, target))
 
     folder = environment.state / "rendered"
-    add(("gateway",), folder / JWKS, f"{_INSIDE}/{JWKS}")
+    # The folder, not the file: keys that are rotated replace the file, and a container follows.
+    add(("gateway",), folder / "keys", f"{_INSIDE}/keys")
     if environment.placement("objects") == "local":
         add(("orchestrateur",), objects_folder(environment), _OBJECTS)
     if environment.placement("postgres") == "cloud" and environment.postgres_ca:
@@ -145,7 +146,9 @@ def copy_public_files(environment: Environment) -> None:
     """Put public keys and CA bundles where containers, whose user is another one, may read them."""
     folder = rendered_folder(environment.root)
     objects_folder(environment).mkdir(parents=True, exist_ok=True)
-    public = {JWKS: keys_folder(environment.root) / JWKS}
+    (folder / "keys").mkdir(exist_ok=True)
+    (folder / "keys").chmod(0o755)
+    public = {f"keys/{JWKS}": keys_folder(environment.root) / JWKS}
     if environment.postgres_ca:
         public["postgres-ca.pem"] = environment.postgres_ca
     if environment.redis_ca:

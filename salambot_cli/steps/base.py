@@ -18,6 +18,8 @@ class Run:
     """True: seed; False: do not; None: only when the index is empty."""
     open_tunnel: bool = False
     public_url: str | None = None
+    secret_versions: dict[str, str] = field(default_factory=dict)
+    """Secret id -> the version that this run read."""
     interrupted: bool = False
     """Whether a person or a signal ended the run, rather than a failure."""
     details: dict[str, str] = field(default_factory=dict)

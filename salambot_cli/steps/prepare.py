@@ -24,7 +24,9 @@ class Prepare:
         self._fresh = not await asyncio.to_thread((state / "state.json").exists)
         run.environment = await run.runtime.prepare(run.environment)
         ports = {name: port for name, port in run.environment.ports.items() if isinstance(port, int)}
-        write_state(run.environment.root, State(run.runtime.name, ports, asked_up=True))
+        write_state(
+            run.environment.root, State(run.runtime.name, ports, asked_up=True, secret_versions=run.secret_versions)
+        )
         return "done" if self._fresh else "unchanged"
 
     async def undo(self, run: Run) -> None:

@@ -19,7 +19,7 @@ class PullSecrets:
     async def run(self, run: Run) -> StepStatus:
         """Complete the environment, or say which secret cannot be read and why."""
         pulled = await asyncio.to_thread(pull, run.environment)
-        run.environment = pulled.environment
+        run.environment, run.secret_versions = pulled.environment, pulled.versions
         run.details[self.id] = ", ".join(pulled.versions)
         return "done"
 

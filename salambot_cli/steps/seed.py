@@ -118,7 +118,7 @@ async def indexed_documents(environment: Environment) -> int:
     import httpx
 
     url = f"http://127.0.0.1:{environment.port('rag')}/internal/index"
-    headers = {"X-SalamBot-Internal": environment.value("INTERNAL_TOKEN") or ""}
+    headers = {"X-SalamBot-Internal": (environment.value("INTERNAL_TOKEN") or "").partition(",")[0]}
     try:
         async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
             answer = await client.get(url, params={"tenant": environment.tenant}, headers=headers)

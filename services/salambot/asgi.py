@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from salambot import tracing
 from salambot.metrics import DURATION, REQUESTS, TTFB
 from salambot.problems import Problem, crashed
+from salambot.signatures import active
 
 BODY_LIMIT = 256 * 1024
 WEBHOOK_BODY_LIMIT = 3 * 1024 * 1024
@@ -155,17 +156,17 @@ class BodyLimit:
 
 
 class InternalGuard:
-    """Refuse `/internal/*` to callers that do not know the environment's own token."""
+    """Refuse `/internal/*` to callers that do not know the environment's own token; two hold during a rotation."""
 
     def __init__(self, app: ASGIApp, token: SecretStr) -> None:
         self.app = app
-        self.token = token.get_secret_value().encode()
+        self.tokens = [part.encode() for part in active(token.get_secret_value())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http" and scope["path"].startswith("/internal/"):
             given = _header(scope, INTERNAL_HEADER.lower().encode()) or ""
-            if not hmac.compare_digest(given.encode("latin-1"), self.token):
+            if not any(hmac.compare_digest(given.encode("latin-1"), token) for token in self.tokens):
                 challenge = {"WWW-Authenticate": INTERNAL_HEADER}
                 detail = "Only the services of this environment call here."
                 problem = Problem(401, "internal_only", detail, headers=challenge)

@@ -17,6 +17,7 @@ from salambot.asgi import INTERNAL_HEADER
 from salambot.health import State
 from salambot.messages import Completed, Failed, StreamEvent
 from salambot.problems import Problem
+from salambot.signatures import active
 
 NDJSON = "application/x-ndjson"
 
@@ -88,7 +89,10 @@ class Hop:
             self._opened = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={INTERNAL_HEADER: self._token.get_secret_value(), "Content-Type": "application/json"},
+                headers={
+                    INTERNAL_HEADER: active(self._token.get_secret_value())[0],
+                    "Content-Type": "application/json",
+                },
                 skip_auto_headers=("User-Agent", "Accept-Encoding"),
                 read_bufsize=1024 * 1024,
                 timeout=aiohttp.ClientTimeout(5),

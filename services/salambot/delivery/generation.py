@@ -7,6 +7,7 @@ from pydantic import SecretStr, ValidationError
 from salambot import tracing
 from salambot.delivery.sending import SendError
 from salambot.messages import Reply, ReplyRequest
+from salambot.signatures import active
 
 _SECONDS = 90
 _PASSING = frozenset({429, 500, 502, 503, 504})
@@ -24,7 +25,7 @@ class Generation:
         """Return the reply. Raises SendError."""
         headers = {
             "Content-Type": "application/json",
-            "X-SalamBot-Internal": self._token.get_secret_value(),
+            "X-SalamBot-Internal": active(self._token.get_secret_value())[0],
             **tracing.propagate(),
         }
         limits = aiohttp.ClientTimeout(_SECONDS, connect=2)

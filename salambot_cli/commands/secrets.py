@@ -1,0 +1,157 @@
+"""`salambot secrets`: ages, reading, writing, rotating, searching, and the policies that reading needs."""
+
+import json
+import sys
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer(no_args_is_help=True, help="See, read, write and rotate the environment's secrets.")
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Show how old each secret is, its version, and who may read it.
+
+    Exit 1 when one is older than 90 days, or when services run on another version than the current one.
+    """
+    from rich import box
+    from rich.table import Table
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.secret_ages import LIMIT_DAYS, secret_ages
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    ages = run(secret_ages(environment))
+    stale, drift = any(age.stale for age in ages), any(age.drift for age in ages)
+    if session.machine:
+        document = {"status": "stale" if stale else "drift" if drift else "ok", "limit_days": LIMIT_DAYS}
+        session.document({**document, "secrets": [age.document() for age in ages]})
+        raise typer.Exit(1 if stale or drift else 0)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("secret", "from", "days", "version", "KMS key", "read by", ""):
+        table.add_column(column, overflow="fold")
+    for age in ages:
+        words = "older than 90 days" if age.stale else "services run on another version: up" if age.drift else ""
+        readers = "?" if age.source == "secrets manager" and age.readers is None else ", ".join(age.readers or ())
+        days = "" if age.age_days is None else str(age.age_days)
+        table.add_row(age.name, age.source, days, (age.version or "")[:8], age.kms_key or "", readers, words)
+    session.result(table)
+    raise typer.Exit(1 if stale or drift else 0)
+
+
+@app.command("pull")
+def pull_(
+    context: typer.Context,
+    reveal: bool = typer.Option(False, "--reveal", help="Print the values too, on standard output."),
+) -> None:
+    """Read the secrets and name them. Nothing is written anywhere."""
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.catalog.pull import pull
+    from salambot_cli.model.secret import Secret
+
+    session: Session = context.obj
+    pulled = pull(load_environment(session.project))
+    held = {n: v for n, v in sorted(pulled.environment.variables.items()) if isinstance(v.value, Secret)}
+    if session.machine:
+        secrets = [{"name": n, "from": v.layer, **({"value": v.reveal()} if reveal else {})} for n, v in held.items()]
+        session.document({"status": "done", "versions": pulled.versions, "secrets": secrets})
+        return
+    for name, variable in held.items():
+        typer.echo(f"{name}={json.dumps(variable.reveal())}" if reveal else name)
+    if not held:
+        session.say("[dim]No layer holds a secret.[/]")
+
+
+@app.command("push")
+def push_(
+    context: typer.Context,
+    name: str | None = typer.Argument(None, help="A variable; without one, every secret that stands in .env."),
+    create: bool = typer.Option(False, "--create", help="Make the secret itself, which is not there yet."),
+    kms_key: str | None = typer.Option(None, metavar="KEY", help="With --create: the KMS key that encrypts it."),
+) -> None:
+    """Store a secret in Secrets Manager: the value is asked for, or read from standard input.
+
+    Examples:  [bold]salambot secrets push OPENAI_API_KEY[/]   [bold]salambot secrets push --create[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.model.errors import ConfigurationError
+    from salambot_cli.model.secret import Secret
+    from salambot_cli.steps.push import known_secret, push, values_of_dotenv
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    if name is None:
+        values = values_of_dotenv(environment)
+        if not values:
+            raise ConfigurationError(".env holds no secret to push", "", "salambot secrets push OPENAI_API_KEY")
+    else:
+        values = {known_secret(name): Secret(_asked(name))}
+    if not all(values.values()):
+        raise ConfigurationError(f"the value of {name} is empty", "nothing was stored", f"salambot secrets push {name}")
+    versions = push(environment, values, create=create, kms_key=kms_key)
+    if session.machine:
+        session.document({"status": "done", "pushed": sorted(values), "versions": versions})
+        return
+    session.say(f"[green]✓[/] {', '.join(sorted(values))} → {', '.join(versions)}")
+    if name is None:
+        session.say("Now take them out of .env, and set placement.secrets to aws.")
+
+
+def _asked(name: str) -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt(name, hide_input=True, err=True))
+    return sys.stdin.read().rstrip("\r\n")
+
+
+@app.command("rotate")
+def rotate_(
+    context: typer.Context,
+    name: str = typer.Argument(help="jwt, webhook, meta, verify or internal."),
+    finish: bool = typer.Option(False, "--finish", help="End the overlap: only the current value holds."),
+) -> None:
+    """Make a new secret. The one before it holds on beside it, so that no request is dropped.
+
+    Example:  [bold]salambot secrets rotate jwt[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.model.config import nearest
+    from salambot_cli.model.errors import ConfigurationError
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.rotate import ROTATABLE, rotate
+
+    session: Session = context.obj
+    if name not in ROTATABLE:
+        why = "\n".join(f"{known}: {what}" for known, what in ROTATABLE.items())
+        fix = f"have its issuer make a new one, then: salambot secrets push {name}"
+        raise ConfigurationError(f"{name} cannot be rotated from here{nearest(name, tuple(ROTATABLE))}", why, fix)
+    done = run(rotate(session, load_environment(session.project), name, finish=finish))
+    if session.machine:
+        session.document({"status": "done", "rotated": name, "steps": done})
+    for line in done:
+        session.say(f" [green]✓[/] {line}")
+
+
+@app.command("scan")
+def scan_(context: typer.Context) -> None:
+    """Search the project and the rendered files for secrets in clear. Exit 1 when something looks like one."""
+    from dataclasses import asdict
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.model.secret import Secret
+    from salambot_cli.outside.scanner import scan
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    known = {n: v.value for n, v in environment.variables.items() if isinstance(v.value, Secret)}
+    leaks = scan(environment.root, known, in_files=environment.placement("secrets") == "env")
+    if session.machine:
+        session.document({"status": "fail" if leaks else "pass", "leaks": [asdict(leak) for leak in leaks]})
+    for leak in [] if session.machine else leaks:
+        session.result(f"{leak.path}:{leak.line}: {leak.kind}")
+    if not leaks:
+        session.say("[green]✓[/] nothing looks like a secret in clear")
+    raise typer.Exit(1 if leaks else 0)

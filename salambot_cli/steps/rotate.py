@@ -1,0 +1,141 @@
+"""`secrets rotate`: the new secret and the one before it hold together, so that no request is dropped."""
+
+import asyncio
+import time
+
+from salambot_cli.catalog.pull import pull
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.secret import Secret
+from salambot_cli.outside.console import Session
+from salambot_cli.outside.keys import (
+    adopt_next_key,
+    generated_secrets,
+    mint_token,
+    new_secret,
+    publish_next_key,
+    set_generated,
+)
+from salambot_cli.outside.lock import exclusive
+from salambot_cli.outside.state import read_state
+from salambot_cli.runtimes.choose import running_runtime
+from salambot_cli.runtimes.container_view import copy_public_files
+from salambot_cli.steps.base import Run
+from salambot_cli.steps.execute import Execution
+from salambot_cli.steps.plans import plan_up
+from salambot_cli.steps.push import push
+from salambot_cli.steps.show import LiveReporter
+
+ROTATABLE = {
+    "jwt": "the key pair that signs this environment's tokens",
+    "webhook": "WEBHOOK_SECRET",
+    "meta": "META_APP_SECRET of the local webhooks",
+    "verify": "META_VERIFY_TOKEN",
+    "internal": "INTERNAL_TOKEN, between the services",
+}
+"""What can be rotated from here; for everything else its issuer makes the new one, and `secrets push` stores it."""
+_VARIABLES = {
+    "webhook": "WEBHOOK_SECRET",
+    "meta": "META_APP_SECRET",
+    "verify": "META_VERIFY_TOKEN",
+    "internal": "INTERNAL_TOKEN",
+}
+_SEEN_SECONDS = 15
+_POLL_SECONDS = 0.2
+
+
+async def rotate(session: Session, environment: Environment, name: str, *, finish: bool) -> list[str]:
+    """Rotate one secret; return what was done, in order.
+
+    With `finish` nothing new is made: the value before the current one stops to hold.
+
+    Raises:
+        SalamBotError: it cannot be rotated here, or the gateway does not take the new key.
+    """
+    with exclusive(environment.root, "rotate", wait_seconds=2.0):
+        if name == "jwt":
+            return await _rotate_jwt(environment)
+        return await _rotate_variable(session, environment, _VARIABLES[name], finish=finish)
+
+
+async def _rotate_jwt(environment: Environment) -> list[str]:
+    publish_next_key(environment.root)
+    done = ["the next key is published beside the current one"]
+    if read_state(environment.root).runtime == "compose":
+        await asyncio.to_thread(copy_public_files, environment)
+    if await _gateway_takes_next_key(environment):
+        done.append("the gateway verifies tokens of both")
+    adopt_next_key(environment.root)
+    return [*done, "new tokens are signed with the new key; tokens of the key before hold until they expire"]
+
+
+async def _gateway_takes_next_key(environment: Environment) -> bool:
+    """Wait until the gateway takes a token of the next key. False when no gateway runs."""
+    import httpx
+
+    port = read_state(environment.root).ports.get("gateway") or environment.port("gateway")
+    token = mint_token(
+        environment.root,
+        tenant=environment.tenant,
+        issuer=environment.value("JWT_ISSUER") or "local-idp",
+        audience=environment.value("JWT_AUDIENCE") or "gateway",
+        seconds=60,
+        scope="none",  # it is verified like any other, and allows nothing: 403 means that its key is known
+        with_next_key=True,
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    deadline = time.monotonic() + _SEEN_SECONDS
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            try:
+                answer = await client.post(f"http://127.0.0.1:{port}/v1/search/query", headers=headers, json={})
+            except httpx.TransportError:
+                return False
+            if answer.status_code == httpx.codes.FORBIDDEN:
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+    what = "the gateway does not take the next key; tokens are signed with the current one as before"
+    raise SalamBotError(what, f"it answered {answer.status_code}", "salambot logs gateway; then rotate again")
+
+
+async def _rotate_variable(session: Session, environment: Environment, variable: str, *, finish: bool) -> list[str]:
+    pulled = (await asyncio.to_thread(pull, environment)).environment
+    layer = pulled.variables[variable].layer if variable in pulled.variables else "generated"
+    if layer not in {"generated", "secrets manager"}:
+        fix = f"set {variable}=NEW,OLD there (the newest first, both hold), then: salambot up"
+        raise ConfigurationError(f"{variable} comes from {layer}, which this command does not write", "", fix)
+    before = pulled.value(variable) or generated_secrets(environment.root)[variable].reveal()
+    done: list[str] = []
+    for value, words in _stages(variable, before.split(",")[0], finish=finish):
+        if layer == "generated":
+            set_generated(environment.root, variable, value)
+        else:
+            await asyncio.to_thread(push, environment, {variable: Secret(value)}, create=False)
+        restarted = await _restart(session, environment)
+        done.append(f"{words}; restarted: {', '.join(restarted) or 'nothing runs'}")
+    return done
+
+
+def _stages(variable: str, current: str, *, finish: bool) -> list[tuple[str, str]]:
+    if finish:
+        return [(current, f"only the current {variable} holds")]
+    fresh = new_secret(variable)
+    newest_first = (f"{fresh},{current}", f"the new {variable} is in use, the one before holds too")
+    if variable != "INTERNAL_TOKEN":
+        return [newest_first]
+    # Services restart one by one: each has to know the new token before any other sends it.
+    return [(f"{current},{fresh}", f"every service knows the new {variable}"), newest_first]
+
+
+async def _restart(session: Session, environment: Environment) -> list[str]:
+    """Start anew what the changed secret concerns; leave a stack alone that does not run."""
+    runtime = running_runtime(environment)
+    observed = await runtime.observe(environment)
+    if observed.status == "down":
+        return []
+    run = Run(environment, runtime, seed=False)
+    execution = Execution(plan_up(run), run, reporter := LiveReporter(session))
+    with reporter:
+        await execution.complete()
+    starts = [result for result in execution.results if result.id.startswith("start.") and result.status == "done"]
+    return [result.id.removeprefix("start.") for result in starts if result.id != "start.migrate"]

@@ -1,0 +1,101 @@
+"""`salambot secrets`: what is stored, shown, searched; nothing but `--reveal` shows a value."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.security.conftest import Account
+from tests.stack import Project
+
+Reader = Callable[..., dict[str, str]]
+KEY = "sk-planted-value-of-the-model"
+
+
+@pytest.fixture
+def shop(account: Account, reader: Reader) -> tuple[Project, dict[str, str]]:
+    """Return a project with `secrets = "aws"`, and the variables of a shell that may do all."""
+    environ = reader() | {"AWS_ENDPOINT_URL": account.moto.url, "AWS_CONFIG_FILE": str(account.folder / "aws-config")}
+    account.environment('secret = "salambot/demo"\n', environ)
+    return Project(account.folder), environ
+
+
+def test_push_then_pull_then_status(shop: tuple[Project, dict[str, str]]) -> None:
+    project, environ = shop
+    made = project.run("secrets", "push", "OPENAI_API_KEY", "--create", stdin=f"{KEY}\n", **environ)
+    project.run("secrets", "push", "META_PAGE_TOKEN", stdin="EAApage-token", **environ)
+    names = project.json("secrets", "pull", **environ)
+    revealed = project.json("secrets", "pull", "--reveal", **environ)
+    ages = project.json("secrets", "status", **environ)
+    assert KEY not in made.stdout + made.stderr + json.dumps(names) + json.dumps(ages)
+    values = {entry["name"]: entry.get("value") for entry in revealed["secrets"]}
+    assert (values["OPENAI_API_KEY"], values["META_PAGE_TOKEN"]) == (KEY, "EAApage-token")
+    [aws] = [entry for entry in ages["secrets"] if entry["source"] == "secrets manager"]
+    assert (aws["name"], aws["age_days"], aws["limit_days"], aws["stale"]) == ("salambot/demo", 0, 90, False)
+    assert sorted(label for labels in aws["stages"].values() for label in labels) == ["AWSCURRENT", "AWSPREVIOUS"]
+    assert aws["version"] in aws["stages"]
+    assert aws["version"] == names["versions"]["salambot/demo"]
+    everything = [path.read_bytes() for path in project.folder.rglob("*") if path.is_file()]
+    assert not any(KEY.encode() in content for content in everything)
+
+
+def test_push_moves_what_stands_in_dotenv(shop: tuple[Project, dict[str, str]]) -> None:
+    project, environ = shop
+    dotenv = project.folder / ".env"
+    dotenv.touch(mode=0o600)
+    dotenv.write_text(f"OPENAI_API_KEY={KEY}\nLOG_LEVEL=INFO\n")
+    assert project.json("secrets", "push", "--create", **environ)["pushed"] == ["OPENAI_API_KEY"]
+    dotenv.unlink()
+    assert "OPENAI_API_KEY" in project.run("secrets", "pull", **environ).stdout
+
+
+def test_push_of_nothing_or_into_nowhere(shop: tuple[Project, dict[str, str]]) -> None:
+    project, environ = shop
+    assert "is empty" in project.run("secrets", "push", "OPENAI_API_KEY", status=2, **environ).stderr
+    assert "did you mean OPENAI_API_KEY?" in project.run("secrets", "push", "OPENAI_APIKEY", status=2, **environ).stderr
+    missing = project.run("secrets", "push", "OPENAI_API_KEY", status=3, stdin=KEY, **environ)
+    assert "there is no secret salambot/demo" in missing.stderr
+    assert KEY not in missing.stderr
+
+
+def test_the_resource_policy_tells_who_may_read(account: Account, shop: tuple[Project, dict[str, str]]) -> None:
+    project, environ = shop
+    project.run("secrets", "push", "OPENAI_API_KEY", "--create", stdin=KEY, **environ)
+    role = "arn:aws:iam::123456789012:role/rag"
+    statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "secretsmanager:GetSecretValue",
+                 "Resource": "*"}  # fmt: skip
+    account.moto.post("/moto-api/reset-auth", b"1000000000")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    account.moto.client("secretsmanager").put_resource_policy(SecretId="salambot/demo", ResourcePolicy=policy)
+    [aws] = project.json("secrets", "status", **environ)["secrets"][:1]
+    assert aws["readers"] == [role]
+
+
+def test_what_is_not_ours_to_rotate(tmp_path: Path) -> None:
+    (tmp_path / "salambot.toml").touch()
+    error = Project(tmp_path).run("secrets", "rotate", "OPENAI_API_KEY", status=2).stderr
+    assert "salambot secrets push OPENAI_API_KEY" in error
+    given = Project(tmp_path).run("secrets", "rotate", "webhook", status=2, WEBHOOK_SECRET="whsec_" + "A" * 32).stderr
+    assert "WEBHOOK_SECRET=NEW,OLD" in given
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("aws = 'AKIA" + "QWERTYUIOPASDFGH'\n", "AWS Access Key"),
+        ("db = postgres://salambot:h0rsestaple@db/x\n", "Basic Auth Credentials"),
+        ("copied = planted-verify-token\n", "the value of META_VERIFY_TOKEN"),
+    ],
+)
+def test_scan_names_place_and_kind_and_shows_nothing(tmp_path: Path, text: str, kind: str) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "salambot.toml").touch()
+    (tmp_path / ".env").touch(mode=0o600)
+    (tmp_path / ".env").write_text("META_VERIFY_TOKEN=planted-verify-token\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    assert project.json("secrets", "scan")["status"] == "pass"
+    (tmp_path / "notes.txt").write_text(f"\n{text}")
+    found = project.json("secrets", "scan", status=1)
+    assert found["leaks"] == [{"path": "notes.txt", "line": 2, "kind": kind}]
