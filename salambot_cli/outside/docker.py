@@ -23,6 +23,7 @@ _UP_SECONDS = 600
 _BUILD_SECONDS = 1800
 _GRACE_SECONDS = 10
 _LINE_BYTES = 1024 * 1024
+_SHOWN_COLUMNS = 160
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 T = TypeVar("T")
 Phase = Literal["created", "running", "restarting", "exited", "dead", "paused", "removing"]
@@ -89,7 +90,7 @@ class Project:
 
     async def build(self, service: str) -> None:
         """Build the image of a service. Raises DockerError with the lines of the step that failed."""
-        ended = await run_docker(self._command("build", "--progress", "plain", service), _BUILD_SECONDS)
+        ended = await run_docker(self._command("build", service), _BUILD_SECONDS)
         if ended.status != 0:
             raise DockerError("the image cannot be built", _failed_build(ended), "docker system df; df -h")
 
@@ -280,11 +281,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def docker_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Leave out the variables of an environment: Compose prefers them to the rendered `.env`."""
     hidden = {"ENV", "TENANT", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
-    return {
+    kept = {
         name: value
         for name, value in environ.items()
         if name not in hidden and not is_known(name) and not name.startswith("COMPOSE_")
     }
+    return kept | {"BUILDKIT_PROGRESS": "plain"}
 
 
 def _plain(text: str) -> str:
@@ -298,7 +300,7 @@ def _last_lines(text: str, count: int) -> str:
 
 def _failed_build(ended: Ended) -> str:
     """Pick the lines of the step that failed: BuildKit repeats them between dashes, or prints `ERROR`."""
-    lines = [line.rstrip() for line in (ended.output + ended.errors).splitlines() if line.strip()]
+    lines = [line.rstrip()[:_SHOWN_COLUMNS] for line in (ended.output + ended.errors).splitlines() if line.strip()]
     rules = [index for index, line in enumerate(lines) if line.startswith("------")]
     if len(rules) >= 2:
         return "\n".join(lines[rules[-2] + 1 : rules[-1]][-12:] + lines[rules[-1] + 1 :][-2:])

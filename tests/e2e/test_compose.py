@@ -140,3 +140,23 @@ def test_into_the_vpc_through_a_jump(checkout: Path, make_compose_project: Calla
         assert project.json("smoke", PATH=path)["status"] == "pass"
         project.run("down", PATH=path)
         assert not [one for one in project.processes() if "session" in " ".join(one.cmdline())]
+
+
+def test_t1_t3_leaves_no_secret_in_clear(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
+    with offline_cloud(checkout, project.folder, "t1", "t3"):
+        exports = (project.folder / "cloud-ready").read_text()
+        credentials = dict(line.removeprefix("export ").split("=", 1) for line in exports.splitlines())
+        (project.folder / "cloud-ready").unlink()
+        assert project.json("up", "--no-seed", **credentials)["status"] == "ready"
+        assert project.json("seed", **credentials)["documents"]["added"] > 0
+        assert project.json("smoke", **credentials)["status"] == "pass"
+        secrets = ("sk-offline-cloud", "pcsk_offline_cloud", credentials["AWS_SECRET_ACCESS_KEY"])
+        metadata = subprocess.run(
+            ["docker", "inspect", *containers(project).values()], capture_output=True, text=True, check=True
+        ).stdout
+        files = [path for path in project.folder.rglob("*") if path.is_file()]
+        written = {path: path.read_bytes() for path in files}
+        for secret in secrets:
+            assert secret not in metadata
+            assert [path for path, content in written.items() if secret.encode() in content] == []
