@@ -104,6 +104,7 @@ def untrusted(check: str, shaken: Handshake, variable: str, ca: str | None) -> F
     evidence: Facts = {
         **_evidence(contact, variable),
         "kind": kind,
+        "errno": None,
         "verify_code": contact.number,
         "certificate_names": list(shaken.names),
         "issuer": shaken.issuer,
