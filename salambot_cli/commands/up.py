@@ -23,7 +23,7 @@ def up(
     tunnel: bool | None = typer.Option(None, "--tunnel/--no-tunnel", help="Publish the gateway's webhooks."),
     port: list[str] | None = typer.Option(None, metavar="NAME=PORT", help="A port of this run, such as gateway=auto."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan and stop."),
-    timeout: float = typer.Option(300, min=1, metavar="S", help="Give up after S seconds."),
+    timeout: float = typer.Option(600, min=1, metavar="S", help="Give up after S seconds."),
     foreground: bool = typer.Option(False, "--foreground", help="Stay, show the logs, and stop everything on Ctrl-C."),
     open_browser: bool = typer.Option(False, "--open", help="Open the gateway's page when it is ready."),
 ) -> None:

@@ -30,7 +30,7 @@ class UpRequest:
     services: tuple[str, ...] = ()
     seed: bool | None = None
     dry_run: bool = False
-    timeout_s: float = 300
+    timeout_s: float = 600
     foreground: bool = False
     open_browser: bool = False
 
