@@ -9,9 +9,10 @@ from salambot_cli.catalog.validate import validate
 from salambot_cli.model.environment import Environment
 from salambot_cli.outside import rendered
 from salambot_cli.outside.files import private_folder
+from salambot_cli.outside.image import assemble_context
 from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.runtimes.compose import ComposeRuntime
-from salambot_cli.runtimes.container_view import rendered_folder, with_mounted_secrets
+from salambot_cli.runtimes.container_view import copy_public_files, rendered_folder, with_mounted_secrets
 
 EXAMPLE = ".env.cloud-local.example"
 
@@ -30,7 +31,10 @@ class Rendering:
         root = self.environment.root
         ports = {name: port for name, port in self.environment.ports.items() if isinstance(port, int)}
         write_state(root, replace(read_state(root), ports=ports))  # `auto` is settled: the next run keeps it
-        return rendered.write(private_folder(self.folder), self.files, self.changes)
+        # What plain `docker compose` needs beside the files: public keys, and what the image is built from.
+        copy_public_files(self.environment)
+        assemble_context(private_folder(self.folder) / "image")
+        return rendered.write(self.folder, self.files, self.changes)
 
 
 async def render(environment: Environment, output: Path | None) -> Rendering:
