@@ -10,9 +10,11 @@ import structlog
 from structlog.typing import ExcInfo, Processor
 
 from salambot import tracing
+from salambot.privacy import redact
 from salambot.settings import ServiceSettings
 
 Event = MutableMapping[str, object]
+_NOBODYS = frozenset({"service", "level", "timestamp", "trace_id"})
 
 
 def _add_ids(_: object, __: str, event: Event) -> Event:
@@ -42,6 +44,14 @@ def _replace_error(_: object, __: str, event: Event) -> Event:
     return event
 
 
+def _redact(_: object, __: str, event: Event) -> Event:
+    """Take personal data out of whatever was logged, whoever wrote it: a library's message too."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in _NOBODYS:
+            event[name] = redact(value)
+    return event
+
+
 def _as_json(_: object, __: str, event: Event) -> str:
     return orjson.dumps(event, default=str).decode()
 
@@ -67,6 +77,7 @@ def configure(settings: ServiceSettings, service: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _replace_error,
+        _redact,
     ]
     console = settings.log_format == "console"
     renderer: Processor = structlog.dev.ConsoleRenderer() if console else _as_json

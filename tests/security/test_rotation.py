@@ -1,0 +1,115 @@
+"""Rotating under load: what was signed before and after is taken, nothing is dropped; an interruption is made good."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from salambot_cli.outside.keys import JWKS, NEXT_KEY, adopt_next_key, identity_provider, mint_token, publish_next_key
+from tests.stack import Project, make_project
+
+pytestmark = pytest.mark.xdist_group("local-stack")
+CLAIMS = {"tenant": "demo", "issuer": "local-idp", "audience": "gateway", "seconds": 600, "scope": None}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = make_project(tmp_path_factory.mktemp("shop"))
+    assert project.json("up", "--no-seed")["status"] == "ready"
+    yield project
+    project.run("down")
+
+
+def search(client: httpx.Client, token: str) -> int:
+    body = {"query": "remboursement", "tenant": "demo", "top_k": 1}
+    return client.post("/v1/search/query", json=body, headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+@contextmanager
+def load(url: str, root: Path) -> Iterator[list[int]]:
+    """Ask without a pause, each time with a token of that moment; yield the statuses so far."""
+    over, statuses = threading.Event(), list[int]()
+
+    def ask() -> None:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+            while not over.is_set():
+                statuses.append(search(client, mint_token(root, **CLAIMS)))  # type: ignore[arg-type] # the claims above
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_jwt_under_load(project: Project) -> None:
+    url = project.json("status")["services"]["gateway"]["url"]
+    before = project.json("token")["token"]
+    pids = {name: facts["pid"] for name, facts in project.json("status")["services"].items()}
+    with load(url, project.folder) as statuses:
+        for _ in range(2):
+            steps = project.json("secrets", "rotate", "jwt")["steps"]
+            assert "the gateway verifies tokens of both" in steps
+    assert len(statuses) > 20
+    assert set(statuses) == {200}
+    after = project.json("token")["token"]
+    assert before.split(".")[0] != after.split(".")[0], "another key id"
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        assert [search(client, before), search(client, after)] == [200, 200]
+    assert {name: facts["pid"] for name, facts in project.json("status")["services"].items()} == pids
+
+
+def test_webhook_secret_restarts_only_its_readers(project: Project) -> None:
+    before = {name: facts["pid"] for name, facts in project.json("status")["services"].items()}
+    old = (project.state / "keys" / "WEBHOOK_SECRET").read_text()
+    done = project.json("secrets", "rotate", "webhook")
+    held = (project.state / "keys" / "WEBHOOK_SECRET").read_text().split(",")
+    assert held[1:] == [old]
+    assert held[0].startswith("whsec_")
+    assert old not in json.dumps(done)
+    after = {name: facts["pid"] for name, facts in project.json("status")["services"].items()}
+    assert {name for name in before if before[name] != after[name]} == {"gateway"}
+    project.run("secrets", "rotate", "webhook", "--finish")
+    assert (project.state / "keys" / "WEBHOOK_SECRET").read_text() == held[0]
+
+
+def test_internal_token_changes_while_the_stack_answers(project: Project) -> None:
+    old = (project.state / "keys" / "INTERNAL_TOKEN").read_text()
+    project.run("secrets", "rotate", "internal")
+    assert project.json("smoke")["status"] == "pass"
+    fresh, before = (project.state / "keys" / "INTERNAL_TOKEN").read_text().split(",")
+    assert before == old
+    url = str(project.json("status")["services"]["rag"]["url"])
+    statuses = {
+        token: httpx.get(
+            f"{url}/internal/index", params={"tenant": "demo"}, headers={"X-SalamBot-Internal": token}
+        ).status_code
+        for token in (old, fresh, f"{fresh},{old}", "x")
+    }
+    assert list(statuses.values()) == [200, 200, 401, 401]
+
+
+def test_a_rotation_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    identity_provider(tmp_path)
+    publish_next_key(tmp_path)
+    folder = tmp_path / ".salambot" / "keys"
+    made = (folder / NEXT_KEY).read_bytes()
+    assert mint_token(tmp_path, **CLAIMS).split(".")[0]  # type: ignore[arg-type] # the claims above
+    published = json.loads((folder / JWKS).read_text())["keys"]
+    publish_next_key(tmp_path)
+    assert (folder / NEXT_KEY).read_bytes() == made
+    again = json.loads((folder / JWKS).read_text())["keys"]
+    assert [key["kid"] for key in again] == [key["kid"] for key in published]
+    adopt_next_key(tmp_path)
+    assert not (folder / NEXT_KEY).exists()
+    publish_next_key(tmp_path)
+    kids = [key["kid"] for key in json.loads((folder / JWKS).read_text())["keys"]]
+    assert kids[1:] == [key["kid"] for key in again], "the one before is trusted until what it signed has expired"
