@@ -18,6 +18,7 @@ from tests.stack import Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 RUNNING = {"gateway", "orchestrateur", "nlu", "rag"}
+CONTAINERS = RUNNING | {"worker", "migrate"}
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     status = project.json("status")
     assert status["status"] == "ready"
     before = containers(project)
-    assert set(before) == RUNNING | {"migrate", "postgres", "redis"}
+    assert set(before) == CONTAINERS | {"postgres", "redis"}
     again = project.json("up")
     assert {step["status"] for step in again["steps"] if step["id"].startswith("start.")} == {"unchanged"}
     assert containers(project) == before
@@ -109,7 +110,7 @@ def test_a_lost_cloud_database_and_its_return(checkout: Path, make_compose_proje
         toml = project.folder / "salambot.toml"
         toml.write_text(toml.read_text().replace("[placement]", '[placement]\nvector = "local"'))
         assert project.json("up", "--no-seed")["status"] == "ready"
-        assert set(containers(project)) == RUNNING | {"migrate"}, "no local container for what is in the cloud"
+        assert set(containers(project)) == CONTAINERS, "no local container for what is in the cloud"
         cloud.send_signal(signal.SIGUSR1)
         assert project.json("status", status=None)["status"] == "degraded"
         assert project.json("smoke", status=1)["status"] == "fail"
@@ -124,7 +125,7 @@ def test_t1_against_the_offline_cloud(checkout: Path, make_compose_project: Call
     with offline_cloud(checkout, project.folder, "t1"):
         up = project.json("up", "--no-seed")
         assert up["status"] == "ready"
-        assert set(containers(project)) == RUNNING | {"migrate"}, "no local container for what is in the cloud"
+        assert set(containers(project)) == CONTAINERS, "no local container for what is in the cloud"
         seeded = project.json("seed")
         assert (seeded["vector"], seeded["documents"]["added"] > 0) == ("pinecone", True)
         assert project.json("smoke")["status"] == "pass"
