@@ -34,11 +34,12 @@ class KnowledgeBase:
         listed = {"label": label, "keys": paths, "uploaded_at": "2026-01-01T00:00:00.000Z"}
         self.write({f".sources/{label}.json": orjson.dumps(listed)})
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, stdin: int | None = None) -> asyncio.subprocess.Process:
         """Start the job, its output in a pipe."""
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-W", "error", "-m", "salambot.jobs.seed_kb", "--tenant", self.tenant, *arguments),
             env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **self.variables},
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -1,5 +1,6 @@
 """A project in a folder of its own, and the `salambot` command run in it the way a person would."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -79,3 +80,19 @@ def make_project(folder: Path, toml: str = "") -> Project:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "salambot.toml").write_text(f'runtime = "process"\n{toml}\n{ALL_AUTO}')
     return Project(folder)
+
+
+def on_a_terminal(project: Project, *words: str, answers: str = "") -> tuple[int, str]:
+    """Run a command as a person does, on a terminal of its own; return its exit status and the screen's text."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        command(*words), cwd=project.folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, answers.encode())
+    screen = bytearray()
+    with contextlib.suppress(OSError):  # Linux's way to say that the other end is closed
+        while part := os.read(ours, 65536):
+            screen += part
+    os.close(ours)
+    return process.wait(timeout=SECONDS), screen.decode(errors="replace")

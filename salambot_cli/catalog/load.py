@@ -200,7 +200,7 @@ def _environment(
         placements=placements,
         ports=dict(config.ports),
         variables=variables,
-        aws=Aws(region, config.aws.profile, config.aws.jump, config.aws.secret),
+        aws=Aws(region, config.aws.profile, config.aws.jump, config.aws.secret, config.aws.kms_key),
         channels={"messenger": config.channels.messenger, "whatsapp": config.channels.whatsapp},
         allow_insecure=frozenset(config.allow_insecure),
         postgres_ca=root / config.postgres.ca if config.postgres.ca else None,

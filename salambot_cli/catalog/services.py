@@ -36,6 +36,10 @@ def _embeds_with_openai(environment: Environment) -> bool:
     return environment.value("EMBEDDER") == "openai"
 
 
+def _embeds_with_onnx(environment: Environment) -> bool:
+    return environment.value("EMBEDDER") == "onnx"
+
+
 def _uses_openai(environment: Environment) -> bool:
     return environment.placement("llm") == "openai"
 
@@ -106,6 +110,10 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "OPENAI_BASE_URL": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),
     "OPENAI_MODEL": (_use("nlu", when=_uses_openai),),
     "OPENAI_EMBEDDING_MODEL": (_use(*_INDEXERS, when=_embeds_with_openai),),
+    "OPENAI_EMBEDDING_DIMENSIONS": (_use(*_INDEXERS, when=_embeds_with_openai),),
+    "OPENAI_EMBEDDING_PRICE": (_use(*_INDEXERS, when=_embeds_with_openai),),
+    "ONNX_EMBEDDING_MODEL": (_use(*_INDEXERS, when=_embeds_with_onnx),),
+    "ONNX_EMBEDDING_PREFIX": (_use(*_INDEXERS, when=_embeds_with_onnx),),
     # telemetry
     "OTEL_EXPORTER_OTLP_ENDPOINT": (_TELEMETRY,),
     "OTEL_EXPORTER_OTLP_PROTOCOL": (_TELEMETRY,),

@@ -1,11 +1,15 @@
 """`salambot seed`: documents into the object store and the index."""
 
+import sys
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 
 from salambot_cli.outside.console import Session
+
+if TYPE_CHECKING:
+    from salambot_cli.steps.seed import SeedRequest, UndecidedError
 
 app = typer.Typer()
 
@@ -17,30 +21,75 @@ def seed(
     tenant: str | None = typer.Option(None, help="Whose documents these are."),
     full: bool = typer.Option(False, "--full/--incremental", help="Index everything anew, or only what changed."),
     vector: str | None = typer.Option(None, help="local, pinecone or qdrant."),
-    prune: bool = typer.Option(True, "--prune/--no-prune", help="Drop what the folder no longer has."),
+    prune: bool | None = typer.Option(
+        None, "--prune/--no-prune", help="Drop what the folder no longer has (default: yes; asks if that is over half)."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Count, change nothing."),
+    from_s3: bool = typer.Option(False, "--from-s3", help="Upload nothing: index what the object store holds."),
+    evaluate: Path | None = typer.Option(None, metavar="FILE", help="Measure the index with your questions."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask: remove, and pay for embedding."),
 ) -> None:
     """Index your documents. Only what changed since the last time costs anything.
 
-    Examples:  [bold]salambot seed docs/[/]   [bold]salambot seed --dry-run[/]
+    Examples:  [bold]salambot seed docs/[/]   [bold]salambot seed --dry-run[/]   [bold]salambot seed --evaluate FILE[/]
     """
+    from dataclasses import replace
+
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.catalog.pull import pull
+    from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.choose import running_runtime
-    from salambot_cli.steps.seed import request_for
+    from salambot_cli.steps.evaluate import evaluate as run_evaluation
+    from salambot_cli.steps.evaluate import figures_table
+    from salambot_cli.steps.seed import UndecidedError, request_for
     from salambot_cli.steps.seed import seed as run_seed
+    from salambot_cli.steps.seed_progress import seed_progress
 
     session: Session = context.obj
+    if path is not None and (from_s3 or evaluate is not None):
+        other = "--from-s3" if from_s3 else "--evaluate"
+        raise ConfigurationError(f"{other} takes no PATH", "it works on what is there", f"salambot seed {other}")
     flags: dict[str, object] = {"tenant": tenant, "placement.vector": vector}
     environment = pull(load_environment(session.project, flags)).environment
-    request = request_for(environment, path, full=full, prune=prune, dry_run=dry_run)
-    document = run(run_seed(running_runtime(environment), environment, request))
+    runtime = running_runtime(environment)
+    if evaluate is not None:
+        figures = run(run_evaluation(runtime, environment, evaluate, vector))
+        session.document(figures) if session.machine else session.result(figures_table(figures))
+        return
+    prune = True if yes and prune is None else prune
+    request = replace(request_for(environment, path), full=full, prune=prune, dry_run=dry_run, paid=yes)
+    request = replace(request, path=None, label="the object store") if from_s3 else request
+    while True:
+        try:
+            with seed_progress(session) as hear:
+                document = run(run_seed(runtime, environment, request, hear))
+            break
+        except UndecidedError as undecided:
+            request = _decided(session, request, undecided)
+    _show(session, request.label, document)
+
+
+def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedError") -> "SeedRequest":
+    """Ask a person; without one, or where a flag has to say it, the error says what to type."""
+    from dataclasses import replace
+
+    if session.machine or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise undecided
+    if undecided.decision == "removals":
+        return replace(request, prune=typer.confirm(f"{undecided.why}. Remove them?", err=True))
+    if undecided.decision == "cost":
+        typer.confirm(f"{undecided.why} — continue?", abort=True, err=True)
+        return replace(request, paid=True)
+    raise undecided
+
+
+def _show(session: Session, label: str, document: dict[str, object]) -> None:
     if session.machine:
         session.document(document)
         return
     documents, chunks = cast("dict[str, object]", document["documents"]), cast("dict[str, int]", document["chunks"])
     counts = ", ".join(f"{documents[name]} {name}" for name in ("seen", "added", "changed", "unchanged", "removed"))
-    session.result(f"{request.label}: {counts}; {chunks['embedded']} chunks embedded, {chunks['deleted']} deleted.")
+    session.result(f"{label}: {counts}; {chunks['embedded']} chunks embedded, {chunks['deleted']} deleted.")
     for rejected in cast("list[dict[str, str]]", documents["rejected"]):
         session.say(f"  [yellow]✗ {rejected['path']}: {rejected['reason']}[/]")

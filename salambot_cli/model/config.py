@@ -78,6 +78,8 @@ class AwsTable(_Table):
     profile: PlainText | None = None
     jump: PlainText | None = None
     secret: PlainText | dict[str, PlainText] | None = None
+    kms_key: PlainText | None = None
+    """The key that uploaded documents are encrypted with (SSE-KMS); without one S3's own (SSE-S3, AES256)."""
 
 
 class CertificateTable(_Table):

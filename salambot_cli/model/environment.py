@@ -34,6 +34,7 @@ class Aws:
     profile: str | None = None
     jump: str | None = None
     secret: str | Mapping[str, str] | None = None
+    kms_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

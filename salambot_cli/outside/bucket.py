@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import mimetypes
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,48 +11,121 @@ from typing import TYPE_CHECKING
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.aws import NO_CREDENTIALS, AwsFailure, translated
-from salambot_cli.outside.documents import SOURCES, Mirrored, document_files, listing
+from salambot_cli.outside.documents import SOURCES, Mirrored, gone_since, keyed_files, listing, mirrored_as
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+PART_BYTES = 8 * 1024 * 1024
+"""Larger files go up in parts of this size."""
 _UPLOADS_AT_ONCE = 8
 _DELETE_AT_ONCE = 1000
 """The limit of S3's DeleteObjects."""
+_TEXT = {".md": "text/markdown", ".csv": "text/csv", ".jsonl": "application/jsonl"}
+_DIGEST = "sha256"
 
 
-def mirror_to_bucket(s3: "S3Client", bucket: str, path: Path, tenant: str, label: str, *, prune: bool) -> Mirrored:
+def mirror_to_bucket(
+    s3: "S3Client",
+    bucket: str,
+    path: Path,
+    tenant: str,
+    label: str,
+    *,
+    prune: bool | None,
+    kms_key: str | None = None,
+) -> Mirrored:
     """Upload new and changed files of `path` to `<tenant>/`, delete what this source no longer has.
+
+    Everything is encrypted at rest: with `kms_key`, else with S3's own key.
 
     Raises:
         SalamBotError: S3 refused, or cannot be reached.
+        ManyRemovals: `prune` is None and more than half would go.
     """
-    base = path.parent if path.is_file() else path
-    files = {file.relative_to(base).as_posix(): file for file in document_files(path)}
+    files = keyed_files(path)
     with _explained(bucket):
-        before = _listed_before(s3, bucket, f"{tenant}/{SOURCES}/{label}.json")
-        there = _etags(s3, bucket, f"{tenant}/")
-        written = tuple(key for key, file in files.items() if there.get(f"{tenant}/{key}") != _etag(file))
-
-        def upload(key: str) -> None:
-            with files[key].open("rb") as body:
-                s3.put_object(Bucket=bucket, Key=f"{tenant}/{key}", Body=body)
-
+        gone = gone_since(_listed_before(s3, bucket, f"{tenant}/{SOURCES}/{label}.json"), files, prune=prune)
+        upload = _Upload(s3, bucket, f"{tenant}/", _encryption(kms_key))
         with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-            list(pool.map(upload, written))
-        gone = tuple(key for key in before if key not in files)
-        if prune:
+            done = list(pool.map(upload.put_if_changed, files, files.values()))
+        if prune is not False:
             _delete(s3, bucket, [f"{tenant}/{key}" for key in gone])
-        keys = tuple(sorted({*files, *(() if prune else gone)}))
-        body = listing(label, keys).encode()
-        s3.put_object(Bucket=bucket, Key=f"{tenant}/{SOURCES}/{label}.json", Body=body)
-    return Mirrored(label, keys, written, gone if prune else ())
+        written = tuple(key for key, was_written in zip(files, done, strict=True) if was_written)
+        mirrored = mirrored_as(label, files, written, gone, prune=prune)
+        upload.put_listing(label, mirrored.keys)
+    return mirrored
 
 
-def _etag(file: Path) -> str:
-    """Return the tag that S3 gives an object put in one piece. Under KMS it is another one: then it is put again."""
+class _Upload:
+    """Puts files under a prefix. What is there already, by its tag or its digest, is left alone."""
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str, encryption: Mapping[str, str]) -> None:
+        from boto3.s3.transfer import TransferConfig
+
+        self._s3, self._bucket, self._prefix, self._encryption = s3, bucket, prefix, encryption
+        self._there = _etags(s3, bucket, prefix)
+        # One file's parts go up one after the other: the files themselves are what goes up at once.
+        self._transfer = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False
+        )
+
+    def put_if_changed(self, key: str, file: Path) -> bool:
+        """Upload a file; S3 refuses what does not arrive with the SHA-256 it was sent with."""
+        digest, etag = _digests(file)
+        there = self._there.get(self._prefix + key)
+        if there is not None and (there == etag or self._digest_of(key) == digest):
+            return False
+        extra = {
+            "ContentType": content_type(key),
+            "ChecksumAlgorithm": "SHA256",
+            "Metadata": {_DIGEST: digest},
+            **self._encryption,
+        }
+        self._s3.upload_file(str(file), self._bucket, self._prefix + key, ExtraArgs=extra, Config=self._transfer)
+        return True
+
+    def put_listing(self, label: str, keys: tuple[str, ...]) -> None:
+        """Write what the source holds now."""
+        self._s3.put_object(
+            Bucket=self._bucket,
+            Key=f"{self._prefix}{SOURCES}/{label}.json",
+            Body=listing(label, keys).encode(),
+            ContentType="application/json",
+            ChecksumAlgorithm="SHA256",
+            **self._encryption,  # type: ignore[arg-type] # boto3-stubs wants literals
+        )
+
+    def _digest_of(self, key: str) -> str | None:
+        """Ask for the digest that was stored beside an object: under KMS its tag says nothing."""
+        return self._s3.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get(_DIGEST)
+
+
+def content_type(key: str) -> str:
+    """Return the media type of a document by its name; text is UTF-8."""
+    kind = _TEXT.get(Path(key).suffix.lower()) or mimetypes.guess_type(key)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def _encryption(kms_key: str | None) -> dict[str, str]:
+    if kms_key is None:
+        return {"ServerSideEncryption": "AES256"}
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key}
+
+
+def _digests(file: Path) -> tuple[str, str]:
+    """Return a file's SHA-256, and the tag that S3 gives it: of one piece its MD5, of more the MD5 of their MD5s."""
+    whole, parts = hashlib.sha256(), []
     with file.open("rb") as content:
-        return f'"{hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()}"'
+        while part := content.read(PART_BYTES):
+            whole.update(part)
+            parts.append(hashlib.md5(part, usedforsecurity=False))
+    if file.stat().st_size < PART_BYTES:
+        tag = (parts[0] if parts else hashlib.md5(usedforsecurity=False)).hexdigest()
+    else:
+        together = hashlib.md5(b"".join(part.digest() for part in parts), usedforsecurity=False)
+        tag = f"{together.hexdigest()}-{len(parts)}"
+    return whole.hexdigest(), f'"{tag}"'
 
 
 def _etags(s3: "S3Client", bucket: str, prefix: str) -> dict[str, str]:
@@ -73,14 +147,21 @@ def _listed_before(s3: "S3Client", bucket: str, key: str) -> list[str]:
 def _delete(s3: "S3Client", bucket: str, keys: list[str]) -> None:
     for start in range(0, len(keys), _DELETE_AT_ONCE):
         batch = keys[start : start + _DELETE_AT_ONCE]
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True})
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True})
+        for failed in answer.get("Errors", []):
+            raise AwsFailure(failed.get("Code", ""), f"{failed.get('Key')} was not deleted: {failed.get('Message')}")
 
 
 @contextmanager
 def _explained(bucket: str) -> Iterator[None]:
+    from boto3.exceptions import S3UploadFailedError
+
     try:
         with translated():
-            yield
+            try:
+                yield
+            except S3UploadFailedError as error:
+                raise error.__context__ or error from None  # what S3 said is behind it
     except AwsFailure as failure:
         if failure.code == NO_CREDENTIALS:
             raise SalamBotError("no AWS credentials", failure.message, "aws configure sso; aws sso login") from failure

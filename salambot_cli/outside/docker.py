@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.variables import is_known
+from salambot_cli.outside.attached import Followed, Hear, follow
 
 if TYPE_CHECKING:
     from python_on_whales import Container as WhalesContainer
@@ -105,9 +106,12 @@ class Project:
         """Stop and remove the containers of some services."""
         await run_docker(self._command("rm", "--stop", "--force", *services), _UP_SECONDS)
 
-    async def execute(self, service: str, *argv: str, seconds: float) -> Ended:
-        """Run a command inside a running container, without a terminal."""
-        return await run_docker(self._command("exec", "-T", service, *argv), seconds)
+    async def execute(
+        self, service: str, argv: tuple[str, ...], hear: Hear, *, stdin: str | None, silence_s: float
+    ) -> Followed:
+        """Run a command inside a running container, without a terminal; the end of its standard input reaches it."""
+        command = self._command("exec", "-T", service, *argv)
+        return await follow(command, docker_environment(os.environ), hear, stdin=stdin, silence_s=silence_s)
 
     async def last_lines(self, service: str, count: int = 20) -> tuple[str, ...]:
         """Return the last log lines of one service."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,17 @@ from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.outside.files import replace_file, unwritable
 
 MAX_FILES = 100_000
+_MANY = 10
+"""Removing this many documents, and more than half of a source, needs a decision."""
 SOURCES = ".sources"
+
+
+class ManyRemovals(Exception):  # noqa: N818 - nothing went wrong: it needs a decision
+    """The source lost more than half of its documents; nothing was written yet."""
+
+    def __init__(self, documents: int) -> None:
+        super().__init__(f"{documents} documents")
+        self.documents = documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +73,43 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune: bool) -> Mirrored:
-    """Copy new and changed files of `path` to `store/<tenant>/`, delete what this source no longer has."""
-    base = path.parent if path.is_file() else path
+def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune: bool | None) -> Mirrored:
+    """Copy new and changed files of `path` to `store/<tenant>/`, delete what this source no longer has.
+
+    Raises:
+        ManyRemovals: `prune` is None and more than half would go.
+    """
     target = store / tenant
-    files = {file.relative_to(base).as_posix(): file for file in document_files(path)}
+    files = keyed_files(path)
+    gone = gone_since(_listed_before(target, label), files, prune=prune)
     written = tuple(key for key, file in files.items() if _copy_if_changed(file, target / key))
-    gone = tuple(key for key in _listed_before(target, label) if key not in files)
-    for key in gone if prune else ():
+    for key in gone if prune is not False else ():
         (target / key).unlink(missing_ok=True)
-    keys = tuple(sorted({*files, *(() if prune else gone)}))
-    _list_now(target, label, keys)
-    return Mirrored(label, keys, written, gone if prune else ())
+    mirrored = mirrored_as(label, files, written, gone, prune=prune)
+    _list_now(target, label, mirrored.keys)
+    return mirrored
+
+
+def keyed_files(path: Path) -> dict[str, Path]:
+    """Return a source's files by their keys: paths relative to the source, with `/`."""
+    base = path.parent if path.is_file() else path
+    return {file.relative_to(base).as_posix(): file for file in document_files(path)}
+
+
+def gone_since(before: Iterable[str], files: Mapping[str, Path], *, prune: bool | None) -> tuple[str, ...]:
+    """Return the keys of last time that are no more. Raises ManyRemovals where that needs a decision."""
+    gone = tuple(key for key in before if key not in files)
+    if prune is None and len(gone) >= _MANY and len(gone) > len(files):
+        raise ManyRemovals(len(gone))
+    return gone
+
+
+def mirrored_as(
+    label: str, files: Mapping[str, Path], written: tuple[str, ...], gone: tuple[str, ...], *, prune: bool | None
+) -> Mirrored:
+    """Return what a source holds now: with `prune` False also what its folder no longer has."""
+    kept = gone if prune is False else ()
+    return Mirrored(label, tuple(sorted({*files, *kept})), written, () if kept else gone)
 
 
 def _copy_if_changed(source: Path, target: Path) -> bool:

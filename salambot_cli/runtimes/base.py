@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.topology import Program, Service
 from salambot_cli.model.unit import Observed
+from salambot_cli.outside.attached import Followed, Hear
 
 PEERS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("orchestrateur", "rag", "worker"),
@@ -17,6 +18,8 @@ PEERS: Mapping[str, tuple[str, ...]] = {
 """What a service works with. They start at the same time: it is healthy once those that it calls answer."""
 
 StartResult = Literal["started", "restarted", "unchanged"]
+JOB_SILENCE_S = 3600
+"""A job that says nothing for this long is stuck: even a large document is indexed sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,6 @@ class LogLine:
     time: str
     source: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """How a job ended: its exit status and what it said on standard output."""
-
-    status: int
-    output: str
-    errors: str
 
 
 class Runtime(Protocol):
@@ -68,8 +62,14 @@ class Runtime(Protocol):
     ) -> AsyncIterator[LogLine]:
         """Yield log lines of all named sources, merged by time."""
 
-    async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
-        """Run `python -m argv…` with the environment of a service, inside it where there is an inside."""
+    async def run_job(
+        self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None
+    ) -> Followed:
+        """Run `python -m argv…` with the environment of a service, inside it where there is an inside.
+
+        `hear` gets each line of its output. It reads `stdin`; without one its standard input closes when this
+        process ends, however that happens: an `--attached` job ends with it.
+        """
 
     def variables(self, environment: Environment, service: Program) -> Mapping[str, Variable]:
         """Return what a service gets, as this runtime sees hosts and paths."""

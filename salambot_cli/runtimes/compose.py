@@ -21,6 +21,7 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part
 from salambot_cli.outside import rendered
+from salambot_cli.outside.attached import Followed, Hear
 from salambot_cli.outside.docker import (
     Container,
     Project,
@@ -33,7 +34,7 @@ from salambot_cli.outside.docker import (
 from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
 from salambot_cli.outside.runtime_folder import forget_secrets, secrets_folder, write_secrets
-from salambot_cli.runtimes.base import JobResult, LogLine, StartResult
+from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult
 from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
 from salambot_cli.runtimes.components import component_parts, service_part
 from salambot_cli.runtimes.container_view import (
@@ -63,7 +64,6 @@ IMAGE = "image"
 _NEEDED_BYTES = 2 * 1024**3
 _READY_SECONDS = 150
 _POLL_SECONDS = 0.25
-_JOB_SECONDS = 3600
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("redis", "migrate"),
     "orchestrateur": ("redis", "migrate"),
@@ -274,11 +274,12 @@ class ComposeRuntime:
         for found in sorted([_log_line(line) async for line in lines], key=lambda line: line.time):
             yield found
 
-    async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
+    async def run_job(
+        self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None
+    ) -> Followed:
         """Run a job inside a service's container, as `docker compose exec SERVICE python -m …`."""
-        project = self.project(environment)
-        ended = await project.execute(service, "python", "-m", *argv, seconds=_JOB_SECONDS)
-        return JobResult(ended.status, ended.output, ended.errors)
+        command = ("python", "-m", *argv)
+        return await self.project(environment).execute(service, command, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
 
 
 def _is_over(part: str, container: Container) -> bool:

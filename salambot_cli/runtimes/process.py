@@ -16,18 +16,18 @@ from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
+from salambot_cli.outside.attached import Followed, Hear, follow
 from salambot_cli.outside.files import private_folder, unwritable
 from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.outside.keys import generated_secrets, identity_provider
 from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
-from salambot_cli.runtimes.base import JobResult, LogLine, StartResult, objects_folder
+from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult, objects_folder
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
 from salambot_cli.runtimes.components import component_parts, service_part
 from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
 
 _NEEDED_BYTES = 200 * 1024 * 1024
-_JOB_SECONDS = 3600
 _LOCAL_STORES = ("postgres", "redis")
 _SEES: Mapping[Program, tuple[str, ...]] = {
     "gateway": ("redis",),
@@ -197,24 +197,13 @@ class ProcessRuntime:
         ):
             yield LogLine(time, source, text)
 
-    async def run_job(self, environment: Environment, service: Service, argv: tuple[str, ...]) -> JobResult:
+    async def run_job(
+        self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None
+    ) -> Followed:
         """Run a job as a process with the environment of a service."""
         prepared = await self._see_ports(environment, {"any": True})
-        process = await asyncio.create_subprocess_exec(
-            *_python(*argv),
-            env=self._environ(prepared, service),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            output, errors = await asyncio.wait_for(process.communicate(), _JOB_SECONDS)
-        except BaseException:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            raise
-        return JobResult(process.returncode or 0, output.decode(), errors.decode(errors="replace"))
+        environ = self._environ(prepared, service)
+        return await follow(_python(*argv), environ, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

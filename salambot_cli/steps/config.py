@@ -19,9 +19,8 @@ def effective_values(environment: Environment) -> list[Row]:
     ]
     rows += [(f"placement.{name}", where, layer[f"placement.{name}"]) for name, where in environment.placements.items()]
     rows += [(f"ports.{name}", port, layer[f"ports.{name}"]) for name, port in environment.ports.items()]
-    rows += [
-        (f"aws.{name}", getattr(environment.aws, name), layer[f"aws.{name}"]) for name in ("region", "profile", "jump")
-    ]
+    aws = ("region", "profile", "jump", "kms_key")
+    rows += [(f"aws.{name}", getattr(environment.aws, name), layer[f"aws.{name}"]) for name in aws]
     for name, variable in sorted(environment.variables.items()):
         value = str(variable.value) if isinstance(variable.value, Secret) else variable.value
         rows.append((name, value, variable.layer))

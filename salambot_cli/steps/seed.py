@@ -1,34 +1,54 @@
 """`seed`: the user's documents, or the sample ones, into the object store and the index."""
 
 import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import cast
 
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.errors import Interrupted, SalamBotError
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.outside.assets import asset
-from salambot_cli.outside.documents import mirror_to_folder, source_label
+from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder, source_label
 from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.runtimes.base import Runtime, objects_folder
 from salambot_cli.steps.base import Run
 
 SAMPLE = "sample"
 Document = dict[str, object]
+Hear = Callable[[Document], None]
+"""Gets each event of the job: a dictionary with `event`, its name."""
+_FIXES = {
+    "removals": "salambot seed --prune   # removes them; --no-prune keeps them",
+    "cost": "salambot seed --yes   # accepts that",
+    "embedder": "salambot seed --full   # embeds everything again",
+}
+
+
+class UndecidedError(SalamBotError):
+    """The run stands before a decision (`removals`, `cost` or `embedder`), and nothing is lost yet."""
+
+    def __init__(self, decision: str, question: str) -> None:
+        super().__init__("seed needs a decision", question, _FIXES.get(decision, "salambot seed --help"))
+        self.decision = decision
 
 
 @dataclass(frozen=True, slots=True)
 class SeedRequest:
-    """What to seed, and how."""
+    """What to seed, and how. `prune` is None where nobody said; without `path` what the store holds is indexed."""
 
-    path: Path
+    path: Path | None
     label: str
     tenant: str
     full: bool = False
-    prune: bool = True
+    prune: bool | None = None
     vector: str | None = None
     dry_run: bool = False
+    paid: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,55 +81,115 @@ def default_request(environment: Environment) -> SeedRequest:
     return SeedRequest(asset("templates/kb"), SAMPLE, environment.tenant)
 
 
-def request_for(environment: Environment, path: Path | None, *, full: bool, prune: bool, dry_run: bool) -> SeedRequest:
+def request_for(environment: Environment, path: Path | None) -> SeedRequest:
     """Return what a person asked for."""
     request = default_request(environment)
-    if path is not None:
-        request = replace(request, path=path, label=source_label(path, environment.root))
-    return replace(request, full=full, prune=prune, dry_run=dry_run)
+    return request if path is None else replace(request, path=path, label=source_label(path, environment.root))
 
 
-async def seed(runtime: Runtime, environment: Environment, request: SeedRequest) -> Document:
+async def seed(
+    runtime: Runtime, environment: Environment, request: SeedRequest, hear: Hear = lambda _event: None
+) -> Document:
     """Upload the documents, then run the job; return its document (`salambot seed --json`).
 
     Raises:
+        UndecidedError: more than half would be removed, or embedding costs money, and nobody said yes.
         SalamBotError: the job failed; its own last words are the reason.
     """
-    if not request.dry_run:
-        await to_the_end(_upload, environment, request)
-    result = await runtime.run_job(environment, "orchestrateur", _argv(environment, request))
-    try:
-        document = cast("Document", json.loads(result.output))
-    except ValueError:
-        document = {}
-    if result.status != 0 or not document:
-        words = (result.errors.strip() or result.output.strip() or f"status {result.status}").splitlines()
+    with _rehearsal(environment, request) as below:
+        if not request.dry_run and request.path is not None:
+            await _upload(environment, request, request.path)
+        return await _job(runtime, environment, _argv(environment, request, below), hear)
+
+
+async def _job(runtime: Runtime, environment: Environment, argv: tuple[str, ...], hear: Hear) -> Document:
+    document: Document = {}
+
+    def line(text: str) -> None:
+        nonlocal document
+        if (said := _parsed(text)) is None:
+            return
+        if "event" in said:
+            hear(said)
+        else:
+            document = said
+
+    ended = await runtime.run_job(environment, "orchestrateur", argv, line)
+    if decision := document.get("decision"):
+        raise UndecidedError(str(decision), str(document.get("question", "")))
+    if ended.status == Interrupted.status:
+        raise Interrupted("interrupted", str(document.get("error", "the job was interrupted")), "salambot seed")
+    if ended.status != 0 or not document:
+        words = (ended.errors.strip() or f"status {ended.status}").splitlines()
         raise SalamBotError("the seed job failed", "\n".join(words[-4:]), "salambot doctor")
     return document
 
 
-def _upload(environment: Environment, request: SeedRequest) -> None:
+def _parsed(text: str) -> Document | None:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return None
+    return cast("Document", said) if isinstance(said, dict) else None
+
+
+async def _upload(environment: Environment, request: SeedRequest, path: Path) -> None:
+    try:
+        await to_the_end(_mirror, environment, request, path)
+    except ManyRemovals as many:
+        question = f"this would remove {many.documents} documents, more than half of {request.label}"
+        raise UndecidedError("removals", question) from many
+
+
+def _mirror(environment: Environment, request: SeedRequest, path: Path) -> None:
     if environment.placement("objects") == "local":
-        store = objects_folder(environment)
-        mirror_to_folder(request.path, store, request.tenant, request.label, prune=request.prune)
+        mirror_to_folder(path, objects_folder(environment), request.tenant, request.label, prune=request.prune)
         return
     from salambot_cli.outside.aws import aws_of
     from salambot_cli.outside.bucket import mirror_to_bucket
 
-    bucket = environment.value("S3_BUCKET") or ""
-    mirror_to_bucket(aws_of(environment).s3, bucket, request.path, request.tenant, request.label, prune=request.prune)
+    mirror_to_bucket(
+        aws_of(environment).s3,
+        environment.value("S3_BUCKET") or "",
+        path,
+        request.tenant,
+        request.label,
+        prune=request.prune,
+        kms_key=environment.aws.kms_key,
+    )
 
 
-def _argv(environment: Environment, request: SeedRequest) -> tuple[str, ...]:
+@contextmanager
+def _rehearsal(environment: Environment, request: SeedRequest) -> Iterator[str]:
+    """For a dry run, give the job a copy of the documents to look at; a bucket it looks at as it is."""
+    if not request.dry_run or request.path is None or environment.placement("objects") != "local":
+        yield ""
+        return
+    store = objects_folder(environment)
+    store.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(prefix=".dry-run-", dir=store))
+    try:
+        folder.chmod(0o755)  # the job may run in a container, as another user
+        mirror_to_folder(request.path, folder, request.tenant, request.label, prune=False)
+        yield folder.name
+    finally:
+        shutil.rmtree(folder)
+
+
+def _argv(environment: Environment, request: SeedRequest, below: str) -> tuple[str, ...]:
+    prune = {None: (), True: ("--prune",), False: ("--no-prune",)}[request.prune]
     return (
         "salambot.jobs.seed_kb",
         *("--tenant", request.tenant),
         "--full" if request.full else "--incremental",
         *("--vector", request.vector or environment.placement("vector")),
-        "--prune" if request.prune else "--no-prune",
-        *("--source", request.label),
+        *prune,
+        *(("--source", request.label) if request.path is not None else ()),
         *(("--dry-run",) if request.dry_run else ()),
-        "--json",
+        *(("--yes",) if request.paid else ()),
+        *(("--below", below) if below else ()),
+        "--attached",
+        "--json-lines",
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.stack import Project, make_project
+from tests.stack import Project, make_project, on_a_terminal
 
 pytestmark = pytest.mark.xdist_group("local-stack")
 
@@ -275,6 +276,74 @@ def test_seed_is_incremental(project: Project, tmp_path: Path) -> None:
     (docs / "b.md").unlink()
     assert project.json("seed", str(docs))["documents"]["removed"] == 1
     assert "deux heures" in project.json("chat", "Le parking est-il gratuit à Fès ?")["data"]["reply"]
+
+
+def test_removing_most_of_a_source_needs_a_decision(project: Project, tmp_path: Path) -> None:
+    docs = tmp_path / "many"
+    docs.mkdir()
+    for number in range(12):
+        (docs / f"{number}.txt").write_text(f"Rayon numéro {number} : fermé.")
+    planned = project.json("seed", str(docs), "--dry-run")
+    assert (planned["status"], planned["documents"]["added"], planned["chunks"]["embedded"]) == ("planned", 12, 12)
+    assert project.json("seed", str(docs))["documents"]["added"] == 12
+    for file in list(docs.iterdir())[1:]:
+        file.unlink()
+    refused = project.run("seed", str(docs), status=1)
+    assert "11 documents, more than half" in refused.stderr
+    assert "--prune" in refused.stderr
+    assert "--no-prune" in refused.stderr
+    assert project.json("seed", str(docs), "--no-prune")["documents"]["removed"] == 0
+    assert project.json("seed", str(docs), status=1)["error"]["fix"].startswith("salambot seed --prune")
+    asked, screen = on_a_terminal(project, "seed", str(docs), answers="y\n")
+    assert asked == 0, screen
+    assert "more than half" in screen
+    assert "11 removed" in screen
+
+
+def test_seed_tells_each_step_and_ends_with_its_caller(project: Project, tmp_path: Path) -> None:
+    docs = tmp_path / "long"
+    docs.mkdir()
+    for number in range(1500):
+        (docs / f"{number}.md").write_text(f"# Article {number}\n\n" + f"Le modèle {number} existe en bleu. " * 40)
+    with project.start("seed", str(docs), "--json-lines") as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if json.loads(line).get("event") == "indexed":
+                break
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert not [process for process in psutil.process_iter(["cmdline"]) if is_seed(process, "long")]
+    lines = [json.loads(line) for line in project.run("seed", str(docs), "--json-lines").stdout.splitlines()]
+    assert {"compared", "embedded", "indexed"} <= {line.get("event") for line in lines}
+    assert lines[-1]["documents"]["seen"] == 1500
+    assert 0 < lines[-1]["documents"]["unchanged"] < 1500, "what was done stays done"
+    assert all(line["schema_version"] == "1.0" for line in lines)
+
+
+def is_seed(process: psutil.Process, source: str) -> bool:
+    words = " ".join(process.info["cmdline"] or ())
+    return "salambot.jobs.seed_kb" in words and source in words
+
+
+def test_the_index_is_measured_with_the_owners_questions(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "velo.md").write_text("# Vélo\n\nLes vélos se garent dans la cour arrière.\n")
+    assert project.json("seed", str(tmp_path / "docs"), "--yes")["documents"]["seen"] == 1
+    assert project.json("seed", "--from-s3")["documents"]["unchanged"] >= 1
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(
+        '{"question": "Où garer mon vélo ?", "answers": ["velo.md"], "group": "fr"}\n'
+        '{"question": "Qui a peint la Joconde ?", "answers": [], "group": "fr"}\n'
+    )
+    figures = project.json("seed", "--evaluate", str(questions))["groups"]
+    expected = {"questions": 2, "recall_1": 1.0, "recall_3": 1.0, "mrr": 1.0, "false_answers": 0.0}
+    assert figures == {"fr": expected, "all": expected}
+    assert "recall@3" in project.run("seed", "--evaluate", str(questions)).stdout
+    questions.write_text("not json\n")
+    assert "line 1" in project.run("seed", "--evaluate", str(questions), status=1).stderr
+    assert "takes no PATH" in project.run("seed", "docs", "--from-s3", status=2).stderr
+    assert "no-such" in project.run("seed", "--evaluate", str(tmp_path / "no-such"), status=2).stderr
 
 
 def test_second_up_is_told_who_holds_the_lock(project: Project) -> None:

@@ -23,6 +23,11 @@ class Embedder(Protocol):
         """How many numbers a vector has."""
         ...
 
+    @property
+    def price(self) -> float | None:
+        """US dollars a million tokens: 0 where embedding costs nothing, None where the price is not known."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one vector a text, in order. Raises EmbeddingError when the provider fails for good."""
         ...

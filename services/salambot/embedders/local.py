@@ -27,6 +27,7 @@ class LocalEmbedder:
 
     name = f"ngram-1.{analysis.VERSION}"
     dimensions = DIMENSIONS
+    price = 0.0
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed on this machine; many texts at once leave the loop free."""

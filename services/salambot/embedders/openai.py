@@ -19,6 +19,10 @@ _CHARACTERS_A_TOKEN = 2
 """Arabic has about two, French and English four: the estimate is high, and a request never too large."""
 
 
+_PRICES = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13, "text-embedding-ada-002": 0.10}
+"""US dollars a million tokens, by https://platform.openai.com/docs/pricing in November 2026."""
+
+
 class OpenAiEmbeddingSettings(BaseSettings):
     """The variables of the embedder `openai`."""
 
@@ -29,6 +33,8 @@ class OpenAiEmbeddingSettings(BaseSettings):
     openai_embedding_model: str = "text-embedding-3-small"
     openai_embedding_dimensions: int = Field(default=1024, ge=1, le=4000)
     """1,024 like the local embedder, so that one Pinecone index serves both. pgvector indexes up to 4,000."""
+    openai_embedding_price: float | None = Field(default=None, ge=0)
+    """US dollars a million tokens, for a model whose price is not known here. 0: it costs nothing, never ask."""
 
 
 class OpenAiEmbedder:
@@ -37,6 +43,8 @@ class OpenAiEmbedder:
     def __init__(self, settings: OpenAiEmbeddingSettings) -> None:
         self.dimensions = settings.openai_embedding_dimensions
         self.name = f"openai/{settings.openai_embedding_model}@{self.dimensions}"
+        known = _PRICES.get(settings.openai_embedding_model) if settings.openai_base_url is None else None
+        self.price = known if settings.openai_embedding_price is None else settings.openai_embedding_price
         self._model = settings.openai_embedding_model
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._client = openai.AsyncOpenAI(

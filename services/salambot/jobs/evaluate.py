@@ -15,6 +15,7 @@ from salambot.embedders import open_embedder
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group, read_questions
 from salambot.messages import SearchRequest
+from salambot.mounted_secrets import load_mounted_secrets
 from salambot.rag.lookup import Lookup
 from salambot.vectors import VECTORS, open_store
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tenant", required=True)
     parser.add_argument("--vector", choices=VECTORS)
     given = parser.parse_args(arguments)
+    load_mounted_secrets()
     try:
         questions = read_questions(sys.stdin, given.tenant)
         figures = asyncio.run(_evaluate(JobSettings(), given.tenant, given.vector, questions))

@@ -17,6 +17,7 @@ from salambot import database
 from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
 from salambot.embedders import open_embedder
 from salambot.embedders.base import EmbeddingError
+from salambot.jobs.attached import end_with_caller
 from salambot.jobs.migrate import MigrationError, migrate
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.embeddings import Embeddings
@@ -29,24 +30,27 @@ from salambot.vectors import VECTORS, open_store
 from salambot.vectors.base import VectorStoreError
 
 LOCK_TIMEOUT_S = 600
+INTERRUPTED = 130
 _FAILURES = (
     DatabaseUnavailable,
     asyncpg.PostgresError,
     EmbeddingError,
     MigrationError,
     ObjectsUnavailable,
-    RefusedRun,
     UnknownSource,
     VectorStoreError,
+    ValueError,  # a setting of the embedder or of the store, named by it
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the job; 0 done, 1 failed, 2 usage. The report is one JSON document on standard output."""
+    """Run the job; 0 done, 1 failed, 2 usage, 130 interrupted. The report is one JSON document on standard output."""
     given = _parser().parse_args(arguments)
     speak = _Speaker(events=given.json_lines)
     started = time.monotonic()
     load_mounted_secrets()
+    if given.attached:
+        end_with_caller()
     try:
         settings = JobSettings()
         given.vector = given.vector or settings.vector
@@ -54,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         missing = ", ".join(str(item["loc"][0]).upper() for item in error.errors())
         return speak.failed(given, f"not set, or not valid: {missing}")
+    except RefusedRun as refused:
+        return speak.failed(given, str(refused), decision=refused.decision, question=refused.question)
+    except KeyboardInterrupt:
+        return speak.failed(given, "interrupted: the next run finishes the job", status=INTERRUPTED)
     except _FAILURES as error:
         return speak.failed(given, str(error) or type(error).__name__)
     speak.done(given, report, round((time.monotonic() - started) * 1000))
@@ -70,8 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     depth.add_argument("--full", action="store_true", help="everything, embeddings too")
     parser.add_argument("--vector", choices=VECTORS, help="default: $VECTOR, else local")
     parser.add_argument("--source", metavar="LABEL", help="only the documents that this source lists")
+    parser.add_argument("--below", metavar="FOLDER", default="", help="read a folder of the object store instead")
     parser.add_argument("--prune", action=argparse.BooleanOptionalAction, help="drop what its source no longer has")
     parser.add_argument("--dry-run", action="store_true", help="report what would be done")
+    parser.add_argument("--yes", action="store_true", help="accept what embedding costs")
+    parser.add_argument("--attached", action="store_true", help="end when standard input closes")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="the report as one JSON document (the default)")
     output.add_argument("--json-lines", action="store_true", help="an event a line, the report last")
@@ -90,12 +101,12 @@ async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speak
     embedder = open_embedder(settings.embedder)
     pool = await database.connect(url, max_size=4)
     store = open_store(given.vector, pool, embedder)
-    options = Options(given.source, given.full, given.prune, given.dry_run)
+    options = Options(given.source, given.full, given.prune, given.dry_run, given.yes)
     try:
         async with pool, _tenant_lock(pool, given.tenant, speak):
             embeddings = Embeddings(pool, given.tenant, embedder.name, store.name)
             manifest = Manifest(pool, given.tenant)
-            objects = Objects(settings.objects_url, given.tenant)
+            objects = Objects(f"{settings.objects_url.rstrip('/')}/{given.below}", given.tenant)
             indexer = Indexer(objects, manifest, embeddings, embedder, store, speak.event)
             report = await indexer.run(given.vector, options)
     finally:
@@ -155,10 +166,10 @@ class _Speaker:
         status = "planned" if given.dry_run else "done"
         self._print({**self._head(given, status), "documents": figures, "chunks": chunks, "duration_ms": duration_ms})
 
-    def failed(self, given: argparse.Namespace, reason: str) -> int:
-        self._print({**self._head(given, "failed"), "error": reason})
+    def failed(self, given: argparse.Namespace, reason: str, status: int = 1, **more: str) -> int:
+        self._print({**self._head(given, "failed"), "error": reason, **more})
         print(f"seed failed: {reason}", file=sys.stderr)  # noqa: T201
-        return 1
+        return status
 
     def _head(self, given: argparse.Namespace, status: str) -> dict[str, object]:
         return {"schema_version": "1.0", "status": status, "tenant": given.tenant, "vector": given.vector}

@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from salambot import documents
 from salambot.documents.base import Unreadable
 from salambot.embedders.base import Embedder
 from salambot.knowledge.chunks import PIPELINE, chunk
+from salambot.knowledge.cost import LARGE, estimate, tokens_of
 from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
 from salambot.knowledge.sources import SAMPLE, wanted
@@ -27,18 +28,27 @@ _Item = TypeVar("_Item")
 Announce = Callable[[str, Mapping[str, int | str]], None]
 
 
+Decision = Literal["embedder", "removals", "cost"]
+
+
 class RefusedRun(Exception):  # noqa: N818 - nothing went wrong: it needs a decision
     """The run was not begun, or stopped before it removed anything; the message says what to decide."""
+
+    def __init__(self, decision: Decision, question: str, options: str) -> None:
+        super().__init__(f"{question}: {options}")
+        self.decision = decision
+        self.question = question
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asked for. `prune` is None where it said nothing."""
+    """What the command line asked for. `prune` is None where it said nothing; `paid` accepts what embedding costs."""
 
     source: str | None = None
     full: bool = False
     prune: bool | None = None
     dry_run: bool = False
+    paid: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +70,15 @@ class Report:
 class _Candidate:
     item: StoredObject
     label: str
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Documents that were read: to be committed, only touched, or unreadable for a reason."""
+
+    ready: list[IndexedDocument] = field(default_factory=list)
+    touched: list[tuple[str, Entry]] = field(default_factory=list)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Indexer:
@@ -92,11 +111,14 @@ class Indexer:
         candidates, leftover = await self._compare(entries, options)
         self._announce("compared", {"seen": self._report.seen, "to_read": len(candidates)})
         if not options.dry_run:
+            await self._refuse_a_surprising_bill(candidates, entries, options)
             await self._store.prepare()
+        done = 0
         for batch in _batches(candidates):
             leftover += await self._index(batch, entries, options)
-            self._announce("indexed", {"done": self._report.added + self._report.changed, "total": len(candidates)})
-        await self._remove(leftover, options)
+            done += len(batch)
+            self._announce("indexed", {"done": done, "total": len(candidates)})
+        await self._remove(leftover, entries, options)
         if not options.dry_run:
             await self._fill_store()
             await self._sweep()
@@ -107,9 +129,25 @@ class Indexer:
         head = await self._manifest.head()
         if head.embedder not in {None, self._embedder.name} and not options.full:
             raise RefusedRun(
+                "embedder",
                 f"the index was made by the embedder {head.embedder} ({head.dimensions} dimensions), and this is "
-                f"{self._embedder.name} ({self._embedder.dimensions}): --full embeds everything again"
+                f"{self._embedder.name} ({self._embedder.dimensions})",
+                "--full embeds everything again",
             )
+
+    async def _refuse_a_surprising_bill(
+        self, candidates: Sequence[_Candidate], entries: Mapping[str, Entry], options: Options
+    ) -> None:
+        """Read everything once more beforehand where embedding costs money: that costs only time."""
+        if options.paid or self._embedder.price == 0:
+            return
+        tokens = 0
+        for batch in _batches(candidates):
+            texts = _texts((await self._read_all(batch, entries, options)).ready)
+            known = set() if options.full else await self._embeddings.known(list(texts))
+            tokens += tokens_of(text for digest, text in texts.items() if digest not in known)
+        if tokens >= LARGE:
+            raise RefusedRun("cost", f"this would embed {estimate(tokens, self._embedder.price)}", "--yes accepts that")
 
     async def _compare(self, entries: dict[str, Entry], options: Options) -> tuple[list[_Candidate], list[str]]:
         """Return what has to be read, and the paths of the manifest that are to go."""
@@ -137,27 +175,32 @@ class Indexer:
         ]
         return candidates, leftover
 
-    async def _index(self, batch: Sequence[_Candidate], entries: dict[str, Entry], options: Options) -> list[str]:
+    async def _index(self, batch: Sequence[_Candidate], entries: Mapping[str, Entry], options: Options) -> list[str]:
         """Index one batch; return the paths that the manifest knows and that cannot be read any more."""
+        read = await self._read_all(batch, entries, options)
+        for path, reason in read.rejected:
+            self._reject(path, reason)
+        self._report.unchanged += len(read.touched)
+        self._report.added += sum(document.path not in entries for document in read.ready)
+        self._report.changed += sum(document.path in entries for document in read.ready)
+        await self._write(read.ready, read.touched, options)
+        return [path for path, _ in read.rejected if path in entries]
+
+    async def _read_all(self, batch: Sequence[_Candidate], entries: Mapping[str, Entry], options: Options) -> _Batch:
         contents = await asyncio.gather(*(self._objects.read(candidate.item.path) for candidate in batch))
-        ready, touched, unreadable = [], [], []
+        read = _Batch()
         for candidate, content in zip(batch, contents, strict=True):
             path, known = candidate.item.path, entries.get(candidate.item.path)
             digest = hashlib.sha256(content or b"").digest()
             entry = Entry(candidate.label, digest, PIPELINE, candidate.item.etag)
             if known is not None and (known.digest, known.pipeline) == (digest, PIPELINE) and not options.full:
-                touched.append((path, entry))
+                read.touched.append((path, entry))
                 continue
             try:
-                ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
+                read.ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
             except Unreadable as reason:
-                self._reject(path, str(reason))
-                unreadable += [path] if known is not None else []
-        self._report.unchanged += len(touched)
-        self._report.added += sum(document.path not in entries for document in ready)
-        self._report.changed += sum(document.path in entries for document in ready)
-        await self._write(ready, touched, options)
-        return unreadable
+                read.rejected.append((path, str(reason)))
+        return read
 
     def _read(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
         if content is None:
@@ -170,7 +213,7 @@ class Indexer:
     async def _write(
         self, ready: Sequence[IndexedDocument], touched: Sequence[tuple[str, Entry]], options: Options
     ) -> None:
-        texts = {piece.digest: piece.embedded for document in ready for piece in document.chunks}
+        texts = _texts(ready)
         if options.dry_run:
             known = set() if options.full else await self._embeddings.known(list(texts))
             self._report.embedded += len(texts.keys() - known)
@@ -200,14 +243,15 @@ class Indexer:
             self._report.upserted += len(part)
             self._announce("upserted", {"chunks": self._report.upserted})
 
-    async def _remove(self, leftover: Sequence[str], options: Options) -> None:
+    async def _remove(self, leftover: Sequence[str], entries: Mapping[str, Entry], options: Options) -> None:
         if options.prune is False or not leftover:
             return
-        many = len(leftover) >= MANY_REMOVALS and len(leftover) > self._report.seen
-        if options.prune is None and many:
+        owned = sum(path not in entries or entries[path].source != SAMPLE for path in leftover)
+        if options.prune is None and owned >= MANY_REMOVALS and owned > self._report.seen:
             raise RefusedRun(
-                f"this would remove {len(leftover)} documents, more than half of all: "
-                "--prune removes them, --no-prune keeps them"
+                "removals",
+                f"this would remove {owned} documents, more than half of all",
+                "--prune removes them, --no-prune keeps them",
             )
         self._report.removed = len(leftover)
         if not options.dry_run:
@@ -235,6 +279,10 @@ class Indexer:
     @property
     def _tenant(self) -> str:
         return self._manifest.tenant
+
+
+def _texts(ready: Iterable[IndexedDocument]) -> dict[bytes, str]:
+    return {piece.digest: piece.embedded for document in ready for piece in document.chunks}
 
 
 def _batches(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:

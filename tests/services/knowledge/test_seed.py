@@ -8,6 +8,7 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestServer
 
+from tests.fakes.openai_server import OpenAiServer
 from tests.fakes.pinecone_server import PineconeServer
 from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer
@@ -247,3 +248,33 @@ async def test_a_vector_store_that_fails_is_named_and_the_next_run_finishes(base
         fake.script("error_500", "rate_limit")
         assert counts(await base.seed("--vector", "pinecone")) == "1 0 0 0 / 2 2 0"
         assert len(fake.namespaces["demo"]) == 2
+
+
+async def test_a_large_bill_is_announced_before_it_is_made(tmp_path: Path, database_url: str) -> None:
+    fake = OpenAiServer()
+    async with TestServer(fake.app()) as running:
+        variables = {"OPENAI_BASE_URL": str(running.make_url("/v1")), "OPENAI_API_KEY": "sk-good"}
+        variables |= {"EMBEDDER": "openai", "OPENAI_EMBEDDING_DIMENSIONS": "8", "OPENAI_EMBEDDING_PRICE": "0.02"}
+        base = KnowledgeBase(tmp_path / "objects", database_url, **variables)
+        base.write({f"{n}.txt": "\n\n".join(f"{n} {line} {'ي' * 1000}" for line in range(20)) for n in range(45)})
+        refused = await base.seed(status=1)
+        assert refused["decision"] == "cost"
+        assert "M tokens, about $0.0" in str(refused["question"])
+        assert not fake.requests
+        assert counts(await base.seed("--yes")).startswith("45 0 0 0 / 900 ")
+        base.write({"0.txt": "Une ligne."})
+        assert counts(await base.seed()).startswith("0 1 44 0 /"), "a small one is not asked about"
+
+
+async def test_an_attached_job_ends_with_its_caller(base: KnowledgeBase) -> None:
+    base.write({f"{number}.md": RETURNS.replace("14", str(number)) for number in range(300)})
+    job = await base.start("--attached", "--json-lines", stdin=asyncio.subprocess.PIPE)
+    assert job.stdout is not None
+    assert job.stdin is not None
+    await job.stdout.readline()
+    job.stdin.close()
+    output, _ = await job.communicate()
+    assert job.returncode == 130
+    assert "the next run finishes the job" in output.decode()
+    assert (await base.seed())["documents"]["seen"] == 300  # type: ignore[index] # a report's figures
+    await assert_whole(base)
