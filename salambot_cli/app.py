@@ -1,5 +1,6 @@
 """The Typer application; the one place where an error becomes text and an exit status."""
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -94,6 +95,10 @@ def run(arguments: list[str]) -> int:
         return int(end.code or 0)
     except SalamBotError as error:
         return _failed(session, error)
+    except BrokenPipeError:
+        # Whoever read the output has left; what Python still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.NO)
     except KeyboardInterrupt:
         return _failed(session, Interrupted("interrupted"))
     except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence, --debug the traceback

@@ -34,7 +34,9 @@ def up(
     Examples:  [bold]salambot up[/]   [bold]salambot up --port gateway=auto[/]   [bold]salambot up --dry-run[/]
     """
     from salambot_cli.catalog.load import load_environment
+    from salambot_cli.doctor.afterwards import show_causes
     from salambot_cli.outside.interrupts import run
+    from salambot_cli.runtimes.client import UnitFailedError
     from salambot_cli.steps.up import UpRequest, bring_up
 
     session: Session = context.obj
@@ -45,7 +47,12 @@ def up(
         **_ports(port or []),
     }
     request = UpRequest(tuple(services or ()), seed, dry_run, timeout, foreground, open_browser)
-    run(bring_up(session, load_environment(session.project, flags), request, time.monotonic()))
+    environment = load_environment(session.project, flags)
+    try:
+        run(bring_up(session, environment, request, time.monotonic()))
+    except UnitFailedError as failure:
+        run(show_causes(session, environment, failure.unit))
+        raise
 
 
 def _ports(pairs: list[str]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.servers import free_port
 from tests.stack import Project, make_project
 
 STEPS = ("prepare", "start.postgres", "start.redis", "start.migrate", "start.rag", "start.gateway", "seed")
@@ -187,4 +188,15 @@ def test_timeout_undoes_and_names_what_was_missing(project: Project) -> None:
     assert "not ready after 1 s" in said
     assert "start.gateway" in said
     assert time.monotonic() - began < 60
+    assert project.processes() == []
+
+
+def test_failed_start_names_the_cause_in_the_cloud(project: Project) -> None:
+    dotenv = project.folder / ".env"
+    dotenv.write_text(f"POSTGRES_URL=postgres://user:sentinel@127.0.0.1:{free_port()}/x?sslmode=verify-full\n")
+    dotenv.chmod(0o600)
+    done = project.run("up", "--topology", "local", status=1, SALAMBOT_PLACEMENT_POSTGRES="cloud")
+    assert "net.refused" in done.stderr
+    assert "migrate did not start" in done.stderr
+    assert "sentinel" not in done.stdout + done.stderr
     assert project.processes() == []

@@ -1,0 +1,39 @@
+"""After a failed start: what of the cloud stands behind it, so that nobody has to ask why."""
+
+import asyncio
+from collections.abc import Mapping
+
+from salambot_cli.doctor.diagnose import diagnose
+from salambot_cli.doctor.text import full
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Finding
+from salambot_cli.model.topology import LOCAL, Component
+from salambot_cli.outside.console import Session
+
+_SECONDS = 20
+_RESTS_ON: Mapping[str, tuple[Component, ...]] = {
+    "migrate": ("postgres",),
+    "worker": ("postgres", "redis"),
+    "rag": ("postgres", "redis", "vector"),
+    "nlu": ("llm",),
+    "orchestrateur": ("postgres", "redis", "vector", "llm"),
+    "gateway": ("postgres", "redis", "vector", "llm"),
+}
+
+
+async def causes_of(environment: Environment, part: str) -> tuple[Finding, ...]:
+    """Examine what a part rests on in the cloud; what is local speaks through its own log."""
+    remote = tuple(name for name in _RESTS_ON.get(part, ()) if environment.placement(name) != LOCAL[name])
+    if not remote:
+        return ()
+    try:
+        report = await asyncio.wait_for(diagnose(environment, checks=remote), _SECONDS)
+    except TimeoutError:
+        return ()
+    return tuple(finding for finding in report.roots if not finding.id.startswith("local."))
+
+
+async def show_causes(session: Session, environment: Environment, part: str) -> None:
+    """Print the findings that explain why a part did not start."""
+    for finding in await causes_of(environment, part):
+        session.say("\n".join(full(finding)))
