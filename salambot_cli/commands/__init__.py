@@ -14,6 +14,8 @@ COMMANDS: dict[str, str] = {
     "token": "Print a token for the API, signed by this environment's local-idp.",
     "secrets": "See, read, write and rotate the environment's secrets.",
     "config": "Show, validate or describe the configuration.",
+    "audit": "Read the append-only audit trail.",
+    "privacy": "Export or erase one user's data.",
     "down": "Stop the stack. The data stays, unless --volumes says otherwise.",
 }
 """Command -> the first line of its help, in the order of the help; the file has the command's name.

@@ -21,15 +21,16 @@ def smoke(
     Examples:  [bold]salambot smoke[/]   [bold]salambot smoke --junit smoke.xml[/]
     """
     from salambot_cli.catalog.load import load_environment
+    from salambot_cli.catalog.pull import pull
     from salambot_cli.outside.files import replace_file
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.gateway import gateway_of
+    from salambot_cli.steps.orchestrateur import own_value
     from salambot_cli.steps.smoke import junit as as_junit
     from salambot_cli.steps.smoke import smoke as run_checks
-    from salambot_cli.steps.webhook import own_value
 
     session: Session = context.obj
-    environment = load_environment(session.project)
+    environment = pull(load_environment(session.project)).environment
     secret = own_value(environment, "META_APP_SECRET") if url is None else None
     results = run(run_checks(gateway_of(environment, url=url), app_secret=secret))
     status = "pass" if all(result.status == "pass" for result in results) else "fail"

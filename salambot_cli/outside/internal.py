@@ -16,7 +16,7 @@ async def ask(
     """GET, or POST where there is a body; return the answer. Raises SalamBotError."""
     import httpx
 
-    headers = {"X-SalamBot-Internal": token.reveal()}
+    headers = {"X-SalamBot-Internal": token.reveal().partition(",")[0]}
     try:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_SECONDS, trust_env=False) as client:
             request = client.get(path, params=query) if body is None else client.post(path, json=body)

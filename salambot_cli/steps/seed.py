@@ -17,6 +17,7 @@ from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder, sourc
 from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.runtimes.base import Runtime, objects_folder
 from salambot_cli.steps.base import Run
+from salambot_cli.steps.records import record
 
 SAMPLE = "sample"
 Document = dict[str, object]
@@ -99,7 +100,14 @@ async def seed(
     with _rehearsal(environment, request) as below:
         if not request.dry_run and request.path is not None:
             await _upload(environment, request, request.path)
-        return await _job(runtime, environment, _argv(environment, request, below), hear)
+        outcome = "failed"
+        try:
+            document = await _job(runtime, environment, _argv(environment, request, below), hear)
+            outcome = "done"
+        finally:
+            if not request.dry_run:
+                await record(replace(environment, tenant=request.tenant), "seed", outcome)
+    return document
 
 
 async def _job(runtime: Runtime, environment: Environment, argv: tuple[str, ...], hear: Hear) -> Document:

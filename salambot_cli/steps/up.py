@@ -18,6 +18,7 @@ from salambot_cli.steps.base import Run
 from salambot_cli.steps.execute import Execution
 from salambot_cli.steps.logs import show_logs
 from salambot_cli.steps.plans import describe, plan_up
+from salambot_cli.steps.records import record
 from salambot_cli.steps.show import LiveReporter, components_document, parts_table, services_document, step_document
 
 _LOCK_WAIT_SECONDS = 2.0
@@ -53,6 +54,8 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
         on_second_signal(lambda: _kill_supervisor(run.environment))
         with reporter:
             await _within(execution, request.timeout_s)
+        if run.secret_versions:
+            await record(run.environment, "secret.read", "done")
         observed = await run.runtime.observe(run.environment)
     _show_ready(session, run, observed, execution, began)
     if request.open_browser:

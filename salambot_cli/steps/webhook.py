@@ -9,7 +9,6 @@ from typing import cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
-from salambot_cli.model.secret import Secret
 from salambot_cli.outside.events import (
     PAGE,
     PHONE_NUMBER,
@@ -22,9 +21,8 @@ from salambot_cli.outside.events import (
     signed_headers,
 )
 from salambot_cli.outside.gateway import Document
-from salambot_cli.outside.internal import ask
-from salambot_cli.outside.keys import generated_secrets
 from salambot_cli.outside.state import read_state
+from salambot_cli.steps.orchestrateur import ask_orchestrateur, own_value
 
 _SECONDS = 30.0
 _POLL_S = 0.2
@@ -109,12 +107,6 @@ def _secret(environment: Environment, trial: Trial) -> str:
     return own_value(environment, secret_name(trial.channel)).reveal()
 
 
-def own_value(environment: Environment, name: str) -> Secret:
-    """Return a secret of the environment: what is configured, else what it generated for itself."""
-    configured = environment.value(name)
-    return Secret(configured) if configured else generated_secrets(environment.root)[name]
-
-
 def _delivery(answer: object, began: float) -> Delivery:
     import httpx
 
@@ -141,7 +133,7 @@ async def listed(
     query = {"tenant": environment.tenant, "failed": str(failed).lower(), "limit": str(most)}
     if since is not None:
         query["since"] = _moment(since)
-    found = await _ask(environment, "/internal/webhooks", query=query)
+    found = await ask_orchestrateur(environment, "/internal/webhooks", query=query)
     return cast("list[Document]", found["webhooks"])
 
 
@@ -168,7 +160,7 @@ async def replay(
     body: Document = {"tenant": environment.tenant, "ids": ids, "failed": failed}
     if since is not None:
         body["since"] = _moment(since)
-    return await _ask(environment, "/internal/webhooks/replay", body=body)
+    return await ask_orchestrateur(environment, "/internal/webhooks/replay", body=body)
 
 
 async def replies_to(environment: Environment, message_ids: list[str], seconds: float) -> list[Document]:
@@ -181,14 +173,6 @@ async def replies_to(environment: Environment, message_ids: list[str], seconds: 
         if over or time.monotonic() > deadline:
             return mine
         await asyncio.sleep(_POLL_S)
-
-
-async def _ask(
-    environment: Environment, path: str, *, query: dict[str, str] | None = None, body: Document | None = None
-) -> Document:
-    port = read_state(environment.root).ports.get("orchestrateur") or environment.port("orchestrateur")
-    token = own_value(environment, "INTERNAL_TOKEN")
-    return await ask(f"http://127.0.0.1:{port}", token, path, query=query, body=body)
 
 
 def _moment(ago: timedelta) -> str:

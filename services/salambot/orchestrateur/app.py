@@ -17,6 +17,7 @@ from salambot.hops import Hop
 from salambot.messages import ReplyRequest
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
+from salambot.orchestrateur.records import add_records
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.replies import answer
 
@@ -66,7 +67,9 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
         return await answer(request, ReplyRequest, dialogue)
 
     add_hot_route(app, "/internal/reply", reply)
-    add_console(app, redis, (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode())
+    key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
+    add_console(app, redis, key)
+    add_records(app, redis, key)
     return app
 
 

@@ -1,0 +1,41 @@
+"""`salambot audit`: what was done, by whom, with what outcome."""
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer(no_args_is_help=True, help="Read the append-only audit trail.")
+
+
+@app.callback()
+def audit() -> None:
+    """Read the append-only audit trail."""
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    correlation_id: str | None = typer.Option(None, "--correlation-id", metavar="ID", help="Only this request's."),
+    limit: int = typer.Option(100, min=1, max=1000, help="How many, the newest first."),
+) -> None:
+    """Show audit records: replies, refusals, seed runs, secrets that were read, erasures.
+
+    Example:  [bold]salambot audit show --correlation-id corr_smoke[/]
+    """
+    from rich import box
+    from rich.table import Table
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.records import audit_records
+
+    session: Session = context.obj
+    records = run(audit_records(load_environment(session.project), correlation_id, limit))
+    if session.machine:
+        session.document({"records": records})
+        return
+    names = ("at", "action", "outcome", "actor", "correlation_id", "trace_id")
+    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
+    for entry in records:
+        table.add_row(*(str(entry[name]) for name in names))
+    session.result(table)

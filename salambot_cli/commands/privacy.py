@@ -1,0 +1,47 @@
+"""`salambot privacy`: what is kept of one user, and its erasure."""
+
+import json
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer(no_args_is_help=True, help="Export or erase one user's data.")
+_USER = typer.Argument(help="The user's id at the channel (a phone number, a page-scoped id), or a correlation id.")
+
+
+@app.command()
+def export(context: typer.Context, user: str = _USER) -> None:
+    """Print all that is kept of a user, as JSON on standard output."""
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.records import export_user
+
+    session: Session = context.obj
+    found = run(export_user(load_environment(session.project), user))
+    if session.machine:
+        session.document(found)
+    else:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def erase(
+    context: typer.Context,
+    user: str = _USER,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+) -> None:
+    """Delete all that is kept of a user: turns, conversations, messages. The audit trail keeps a keyed hash."""
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.records import erase_user
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    if not yes:
+        typer.confirm(f"Erase all data of this user, of tenant {environment.tenant}?", abort=True, err=True)
+    done = run(erase_user(environment, user))
+    if session.machine:
+        session.document({"status": "done", **done})
+    else:
+        session.result(f"erased: {json.dumps(done['erased'])}")

@@ -1,0 +1,23 @@
+"""Ask the running orchestrateur of an environment, with the environment's own token."""
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.secret import Secret
+from salambot_cli.outside.gateway import Document
+from salambot_cli.outside.internal import ask
+from salambot_cli.outside.keys import generated_secrets
+from salambot_cli.outside.state import read_state
+
+
+async def ask_orchestrateur(
+    environment: Environment, path: str, *, query: dict[str, str] | None = None, body: Document | None = None
+) -> Document:
+    """GET, or POST where there is a body. Raises SalamBotError when it does not answer, or refuses."""
+    port = read_state(environment.root).ports.get("orchestrateur") or environment.port("orchestrateur")
+    token = own_value(environment, "INTERNAL_TOKEN")
+    return await ask(f"http://127.0.0.1:{port}", token, path, query=query, body=body)
+
+
+def own_value(environment: Environment, name: str) -> Secret:
+    """Return a secret of the environment: what is configured, else what it generated; the newest of two."""
+    configured = environment.value(name) or generated_secrets(environment.root)[name].reveal()
+    return Secret(configured.partition(",")[0])
