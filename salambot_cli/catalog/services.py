@@ -64,6 +64,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "REDIS_URL": (_use("gateway", "orchestrateur", "rag", "worker"),),
     # the public edge
     "PUBLIC_BASE_URL": (_use("gateway"),),
+    "INGRESS_PORT": (_use("gateway"),),
     "JWT_AUDIENCE": (_use("gateway"),),
     "JWT_ISSUER": (_use("gateway"),),
     "JWT_JWKS": (_use("gateway"),),

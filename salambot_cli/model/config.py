@@ -67,6 +67,8 @@ class PortsTable(_Table):
     nlu: Port = 8082
     rag: Port = 8083
     worker: Port = "auto"
+    ingress: Port = "auto"
+    tunnel: Port = "auto"
     postgres: Port = "auto"
     redis: Port = "auto"
 

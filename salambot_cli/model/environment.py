@@ -58,7 +58,7 @@ class Environment:
     runtime: RuntimeName
     placements: Mapping[Component, str]
     ports: Mapping[str, int | Literal["auto"]]
-    """gateway, orchestrateur, nlu, rag (defaults 8080 to 8083); worker, postgres, redis (`auto`)."""
+    """gateway, orchestrateur, nlu, rag (defaults 8080 to 8083); worker, ingress, tunnel, postgres, redis (`auto`)."""
     variables: Mapping[str, Variable]
     aws: Aws = Aws()
     channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -102,13 +102,14 @@ async def spawn(unit: Unit, log: LogFile) -> Child:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         process_group=0,
-        preexec_fn=_die_with_parent(signal.Signals[unit.death_signal]),
+        preexec_fn=die_with_parent(signal.Signals[unit.death_signal]),
         limit=_LINE_LIMIT,
     )
     return Child(unit, process, log)
 
 
-def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """Return what a child runs before it becomes another program, so that it does not outlive this process."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

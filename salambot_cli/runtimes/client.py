@@ -19,6 +19,9 @@ from salambot_cli.runtimes.wire import fingerprint, read_message, socket_path, w
 _START_SECONDS = 15
 _STATUS_SECONDS = 5
 _STOP_SECONDS = 40
+_AMEND_SECONDS = 100
+_launching = asyncio.Lock()
+"""One run starts several things at once; the first of them starts the supervisor."""
 
 
 class UnitFailedError(SalamBotError):
@@ -47,8 +50,10 @@ class SupervisorClient:
 
     async def launch(self) -> bool:
         """Start a supervisor that outlives this process; False when one is running already."""
-        if await self.status() is not None:
-            return False
+        async with _launching:
+            return await self.status() is None and await self._launch()
+
+    async def _launch(self) -> bool:
         private_folder(self._state / "run")
         private_folder(self._state / "logs")
         readable, writable = os.pipe()
@@ -93,6 +98,14 @@ class SupervisorClient:
         if "error" in answer:
             raise UnitFailedError(unit.name, str(answer["error"]), tuple(cast("list[str]", answer.get("log", []))))
         return str(answer["result"])
+
+    async def amend(self, unit: str, environ: Mapping[str, str]) -> bool:
+        """Restart a unit with some variables changed; False where it does not run or did not come back."""
+        try:
+            answer = await self._ask({"op": "amend", "unit": unit, "environ": dict(environ)}, _AMEND_SECONDS)
+        except (OSError, TimeoutError):
+            return False
+        return "error" not in answer
 
     async def stop(self, *units: str) -> None:
         """Stop the named units."""

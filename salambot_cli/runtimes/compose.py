@@ -252,6 +252,7 @@ class ComposeRuntime:
     async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:
         """Remove containers and network; with `volumes` the data, with `prune` the project's images."""
         name = project_name(environment)
+        await SupervisorClient(environment.state).shutdown()  # it keeps the tunnel
         stopped = await remove_project(name, volumes=volumes)
         await SupervisorClient(environment.state).shutdown()
         await asyncio.to_thread(forget_secrets, secrets_folder(name))

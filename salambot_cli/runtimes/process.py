@@ -88,6 +88,8 @@ class ProcessRuntime:
         for name in ("META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET", "USER_HASH_KEY"):
             if settled.value(name) is None:
                 given[name] = own[name]
+        if environment.placement("tunnel") != "none":
+            given["INGRESS_PORT"] = str(ports["ingress"])
         if environment.placement("postgres") == "local":
             data = environment.state / "data" / "postgres"
             await embedded.initialise_postgres(data, own["POSTGRES_PASSWORD"])

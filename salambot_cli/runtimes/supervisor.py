@@ -14,12 +14,12 @@ import signal
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.runtimes.children import Child, LogFile, spawn
-from salambot_cli.runtimes.wire import read_message, unit_from_wire, write_message
+from salambot_cli.runtimes.wire import fingerprint, read_message, unit_from_wire, write_message
 
 _GIVE_UP_CRASHES = 5
 _GIVE_UP_SECONDS = 60
@@ -88,6 +88,8 @@ class Supervisor:
         match request.get("op"):
             case "ensure":
                 return await self._ensure(unit_from_wire(request["unit"]), str(request["fingerprint"]))
+            case "amend":
+                return await self._amend(str(request["unit"]), request.get("environ"))
             case "status":
                 return {"pid": os.getpid(), "units": {name: _facts(w) for name, w in self._units.items()}}
             case "stop":
@@ -118,6 +120,15 @@ class Supervisor:
                     result = "restarted"
                 known = self._watch(unit, fingerprint)
         return await self._until_ready(known, result)
+
+    async def _amend(self, name: str, environ: object) -> dict[str, object]:
+        """Restart a unit with some variables changed."""
+        known = self._units.get(name)
+        if known is None or not isinstance(environ, dict):
+            return {"error": f"{name} does not run"}
+        given = {str(key): str(value) for key, value in environ.items()}
+        unit = replace(known.unit, environ={**known.unit.environ, **given})
+        return await self._ensure(unit, fingerprint(unit))
 
     def _watch(self, unit: Unit, fingerprint: str) -> Watched:
         watched = Watched(unit, fingerprint, LogFile(self._folder / "logs" / f"{unit.name}.log"))

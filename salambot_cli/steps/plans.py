@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from salambot_cli.model.plan import PlannedStep
+from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.base import PEERS
 from salambot_cli.steps.base import Run, Step
 from salambot_cli.steps.check import CheckHost
@@ -10,20 +11,41 @@ from salambot_cli.steps.prepare import Prepare
 from salambot_cli.steps.pull import PullSecrets
 from salambot_cli.steps.seed import SeedKnowledge
 from salambot_cli.steps.start import StartPart
+from salambot_cli.steps.tunnel import CheckTunnel, CloseTunnel, OpenTunnel
 
 
 def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Return the steps of `up`; with `only`, those services and what they need."""
     graph = run.runtime.parts(run.environment)
     wanted = _with_needs({name: (*needs, *PEERS.get(name, ())) for name, needs in graph.items()}, only or tuple(graph))
+    tunnel = _tunnel(run) if "gateway" in wanted else ()
+    first = {"gateway", "image"} if tunnel else set()  # what is told the public URL
     starts = tuple(
-        StartPart(part, ("prepare", *(f"start.{need}" for need in graph[part]))) for part in graph if part in wanted
+        StartPart(
+            part,
+            ("prepare", *(f"start.{need}" for need in graph[part]), *(one.id for one in tunnel[:1] if part in first)),
+        )
+        for part in graph
+        if part in wanted
     )
     pulls = (PullSecrets(),) if run.environment.placement("secrets") == "aws" else ()
-    steps: tuple[Step, ...] = (CheckHost(), *pulls, Prepare(needs=("host.check", *(p.id for p in pulls))), *starts)
+    steps: tuple[Step, ...] = (
+        CheckHost(),
+        *pulls,
+        Prepare(needs=("host.check", *(p.id for p in pulls))),
+        *tunnel[:1],
+        *starts,
+        *tunnel[1:],
+    )
     if run.seed is not False and "rag" in wanted:
         steps = (*steps, SeedKnowledge(tuple(start.id for start in starts)))
     return steps
+
+
+def _tunnel(run: Run) -> tuple[Step, ...]:
+    if run.environment.placement("tunnel") != "none":
+        return OpenTunnel(), CheckTunnel()
+    return (CloseTunnel(),) if read_state(run.environment.root).public_url else ()
 
 
 def describe(steps: tuple[Step, ...]) -> tuple[PlannedStep, ...]:

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 
 from salambot_cli.model.plan import StepStatus
-from salambot_cli.outside.state import State, read_state, write_state
+from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.steps.base import Run
 
 
@@ -24,8 +24,10 @@ class Prepare:
         self._fresh = not await asyncio.to_thread((state / "state.json").exists)
         run.environment = await run.runtime.prepare(run.environment)
         ports = {name: port for name, port in run.environment.ports.items() if isinstance(port, int)}
+        known_url = read_state(run.environment.root).public_url
         write_state(
-            run.environment.root, State(run.runtime.name, ports, asked_up=True, secret_versions=run.secret_versions)
+            run.environment.root,
+            State(run.runtime.name, ports, known_url, asked_up=True, secret_versions=run.secret_versions),
         )
         return "done" if self._fresh else "unchanged"
 

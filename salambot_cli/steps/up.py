@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
@@ -13,13 +14,17 @@ from salambot_cli.model.unit import Observed
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.interrupts import on_second_signal
 from salambot_cli.outside.lock import exclusive
+from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.runtimes.choose import choose_runtime
+from salambot_cli.runtimes.client import SupervisorClient
+from salambot_cli.runtimes.tunnel import TUNNEL, close_tunnel
 from salambot_cli.steps.base import Run
 from salambot_cli.steps.execute import Execution
 from salambot_cli.steps.logs import show_logs
 from salambot_cli.steps.plans import describe, plan_up
 from salambot_cli.steps.records import record
 from salambot_cli.steps.show import LiveReporter, components_document, parts_table, services_document, step_document
+from salambot_cli.steps.tunnel import show_callbacks
 
 _LOCK_WAIT_SECONDS = 2.0
 
@@ -62,6 +67,26 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
         typer_launch(str(observed.services["gateway"].url))
     if request.foreground:
         await _stay(session, run)
+
+
+async def hold_tunnel(session: Session, environment: Environment, request: UpRequest, began: float) -> None:
+    """Show the public URL of a stack; where no tunnel is open, open one until an interrupt."""
+    client = SupervisorClient(environment.state)
+    running = await client.status()
+    known = read_state(environment.root).public_url
+    if running is not None and known and TUNNEL in cast("dict[str, object]", running["units"]):
+        if session.machine:
+            session.document({"status": "open", "public_url": known})
+        else:
+            show_callbacks(session, environment, known)
+        return
+    await bring_up(session, environment, request, began)
+    session.say("[dim]Ctrl-C closes the tunnel.[/]")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await close_tunnel(environment.state)
+        write_state(environment.root, replace(read_state(environment.root), public_url=None))
 
 
 async def _within(execution: Execution, seconds: float) -> None:
@@ -141,6 +166,8 @@ def _show_ready(session: Session, run: Run, observed: Observed, execution: Execu
         )
         return
     session.say(parts_table(observed))
+    if run.public_url:
+        show_callbacks(session, run.environment, run.public_url)
     session.say(f"[bold green]Ready[/] in {duration / 1000:.1f} s. Try next:")
     for command, does in (
         ('salambot chat "C\'est quoi votre politique de remboursement ?"', "talk to it"),

@@ -20,6 +20,7 @@ from salambot.delivery.queue import Consumer, Dispatcher
 from salambot.delivery.rounds import Rounds
 from salambot.delivery.sending import Api
 from salambot.delivery.settings import SendSettings
+from salambot.mounted_secrets import load_mounted_secrets
 
 GRACE_S = 6
 """How long replies under way may take to end once the worker is to stop."""
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
+    load_mounted_secrets()
     try:
         settings = WorkerSettings()
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """The public edge: who may ask, how often, in which shape; then the services behind it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -10,6 +10,7 @@ from salambot import cache
 from salambot.application import add_hot_route, service_app
 from salambot.gateway import generate, search
 from salambot.gateway.edge import Edge
+from salambot.gateway.ingress import listening
 from salambot.gateway.openapi import describe, operation
 from salambot.gateway.peers import LocalPages
 from salambot.gateway.settings import GatewaySettings
@@ -22,8 +23,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     edge = Edge.of(settings or GatewaySettings())
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with edge.webhooks:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with edge.webhooks, _ingress(app, edge):
             yield
         await edge.close()
 
@@ -41,6 +42,11 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     describe(app)
     app.add_middleware(LocalPages, peers=edge.peers)
     return app
+
+
+def _ingress(app: FastAPI, edge: Edge) -> AbstractAsyncContextManager[None]:
+    port = edge.settings.ingress_port
+    return listening(app, edge.settings.ingress_host, port) if port is not None else nullcontext()
 
 
 def _add_routes(app: FastAPI, edge: Edge) -> None:

@@ -28,6 +28,9 @@ class GatewaySettings(WebhookSettings):
     jwt_audience: str = "gateway"
     jwt_jwks: str | None = None
     """Path or URL of the JWKS with the issuer's public keys."""
+    ingress_host: str = "127.0.0.1"
+    ingress_port: int | None = None
+    """Where a tunnel reaches the webhooks, and nothing else."""
     allow_dev_token: bool = False
     near_peers: Literal["loopback", "compose"] = "loopback"
     """`compose`: the networks that this container is in count as near, beside loopback."""

@@ -37,6 +37,8 @@ OF_THE_NETWORK: dict[str, dict[str, str]] = {
         "ORCHESTRATEUR_URL": "http://orchestrateur:8081",
         "RAG_URL": "http://rag:8083",
         "NEAR_PEERS": "compose",
+        "INGRESS_HOST": "0.0.0.0",  # noqa: S104 - inside its container
+        "INGRESS_PORT": "8090",
     },
     "orchestrateur": {"RAG_URL": "http://rag:8083", "NLU_URL": "http://nlu:8082"},
     "worker": {"ORCHESTRATEUR_URL": "http://orchestrateur:8081"},

@@ -1,0 +1,37 @@
+"""`salambot tunnel`: the public URL of the webhooks, in the foreground."""
+
+import time
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def tunnel(
+    context: typer.Context,
+    ngrok: bool = typer.Option(False, "--ngrok", help="Use ngrok in place of cloudflared."),
+    download: bool = typer.Option(False, "--download", help="Fetch cloudflared, show its checksum, and stop."),
+) -> None:
+    """Publish the webhooks, show their URLs, and close the tunnel on Ctrl-C.
+
+    An open tunnel (`salambot up --tunnel`) is only shown. Only /v1/webhooks/ is reachable through it.
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.outside.tunnels import download_cloudflared
+    from salambot_cli.steps.up import UpRequest, hold_tunnel
+
+    session: Session = context.obj
+    if download:
+        path, digest = download_cloudflared()
+        session.say(f"SHA-256 {digest}\n[dim]compare it with https://github.com/cloudflare/cloudflared/releases[/]")
+        session.result(str(path))
+        return
+    environment = load_environment(session.project)
+    wanted = "ngrok" if ngrok else environment.placement("tunnel")
+    flags: dict[str, object] = {"placement.tunnel": "cloudflared" if wanted == "none" else wanted}
+    environment = load_environment(session.project, flags)
+    run(hold_tunnel(session, environment, UpRequest(seed=False), time.monotonic()))

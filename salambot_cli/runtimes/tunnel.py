@@ -1,0 +1,121 @@
+"""Opens and closes the tunnel of an environment: a unit of the supervisor, whichever runtime runs the services."""
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote
+
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.unit import Readiness, Unit
+from salambot_cli.outside.files import private_folder, replace_file
+from salambot_cli.outside.http import request
+from salambot_cli.outside.tunnels import TunnelKind, command_line, find_program, look
+from salambot_cli.runtimes.client import SupervisorClient, python_environment
+
+TUNNEL = "tunnel"
+_READY_SECONDS = 45.0
+_URL_SECONDS = 15.0
+_POLL_SECONDS = 0.1
+_PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTunnel:
+    """A tunnel that is connected to its edge."""
+
+    url: str
+    started: bool
+    launched_supervisor: bool
+
+
+async def open_tunnel(environment: Environment) -> OpenedTunnel:
+    """Start the tunnel's program unless it runs, and wait for its URL.
+
+    Raises:
+        PrerequisiteError: the program is missing.
+        SalamBotError: it does not connect, or names no URL.
+    """
+    kind = cast("TunnelKind", environment.placement("tunnel"))
+    unit = await asyncio.to_thread(tunnel_unit, environment, kind)
+    client = SupervisorClient(environment.state)
+    launched = await client.launch()
+    result = await client.ensure(unit)
+    fixed = environment.value("PUBLIC_BASE_URL") if environment.value("TUNNEL_TOKEN") else None
+    url = fixed or await _url(kind, _port(environment, TUNNEL))
+    return OpenedTunnel(url.rstrip("/"), result != "unchanged", launched)
+
+
+def tunnel_unit(environment: Environment, kind: TunnelKind) -> Unit:
+    """Describe the process that keeps the tunnel. Ports have to be settled."""
+    metrics, named = _port(environment, TUNNEL), environment.value("TUNNEL_TOKEN") is not None
+    if named and not environment.value("PUBLIC_BASE_URL"):
+        raise ConfigurationError(
+            "a named tunnel needs PUBLIC_BASE_URL", "only you know its host name", "PUBLIC_BASE_URL=https://… in .env"
+        )
+    command = command_line(kind, find_program(kind), _port(environment, "ingress"), metrics, named=named)
+    module = "salambot_cli.runtimes.tunnel_keeper"
+    ready = Readiness("http", f"http://127.0.0.1:{metrics}/ready", _READY_SECONDS)
+    if kind == "ngrok":
+        ready = Readiness("tcp", "127.0.0.1:4040", _READY_SECONDS)
+    return Unit(
+        name=TUNNEL,
+        argv=(sys.executable, "-P", "-m", module, str(environment.root), kind, str(metrics), *command),
+        readiness=ready,
+        environ=python_environment() | _credentials(environment),
+    )
+
+
+def _credentials(environment: Environment) -> dict[str, str]:
+    given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    if token := environment.value("TUNNEL_TOKEN"):
+        file = private_folder(environment.state / "run") / "tunnel-token"
+        replace_file(file, token)
+        given["TUNNEL_TOKEN_FILE"] = str(file)
+    if token := environment.value("NGROK_AUTHTOKEN"):
+        given["NGROK_AUTHTOKEN"] = token
+    return given
+
+
+async def _url(kind: TunnelKind, metrics_port: int) -> str:
+    deadline = time.monotonic() + _URL_SECONDS
+    while True:
+        if url := (await look(kind, metrics_port)).url:
+            return url
+        if time.monotonic() > deadline:
+            why = f"{kind} is connected and named none within {_URL_SECONDS:.0f} s"
+            raise SalamBotError("the tunnel has no public URL", why, "salambot logs tunnel")
+        await asyncio.sleep(_POLL_SECONDS)  # another process's state raises no event here
+
+
+async def close_tunnel(state: Path) -> bool:
+    """Stop the tunnel; False where there is none."""
+    client = SupervisorClient(state)
+    running = await client.status()
+    if running is None or TUNNEL not in cast("dict[str, object]", running["units"]):
+        return False
+    await client.stop(TUNNEL)
+    return True
+
+
+async def comes_back(url: str, verify_token: str, seconds: float) -> bool:
+    """Tell whether a request through the public URL reaches this gateway: only it knows the verify token."""
+    challenge = os.urandom(8).hex()
+    token = quote(verify_token.split(",", maxsplit=1)[0].strip())
+    query = f"hub.mode=subscribe&hub.verify_token={token}&hub.challenge={challenge}"
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = await request("GET", f"{url}/v1/webhooks/messenger?{query}", seconds=4)
+        if answer.status == 200 and answer.text == challenge:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.5)  # the name of a new tunnel takes its time to be known everywhere
+
+
+def _port(environment: Environment, name: str) -> int:
+    return cast("int", environment.ports[name])
