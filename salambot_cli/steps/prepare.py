@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 
 from salambot_cli.model.plan import StepStatus
-from salambot_cli.outside.state import read_state, write_state
+from salambot_cli.outside.state import State, read_state, write_state
 from salambot_cli.steps.base import Run
 
 

@@ -10,7 +10,7 @@ from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.runtimes.client import SupervisorClient
 from salambot_cli.runtimes.tunnel import TUNNEL, OpenedTunnel, close_tunnel, comes_back, open_tunnel
 from salambot_cli.steps.base import Run
-from salambot_cli.steps.webhook import own_value
+from salambot_cli.steps.orchestrateur import own_value
 
 _PATIENCE_S = 20.0
 
