@@ -1,6 +1,7 @@
 """Hybrid search beside plain BM25 and plain dense on the same questions: `python -m bench.retrieval`."""
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 SAMPLE = HERE.parents[1] / "templates" / "kb"
 TOP = 10
+Ours = Mapping[str, Mapping[str, float | None]]
+"""Figures by group, as `salambot seed --evaluate` gives them."""
 _WORD = re.compile(r"\w+")
 
 
@@ -35,6 +38,15 @@ def labelled() -> list[LabelledQuestion]:
         LabelledQuestion(text, group, frozenset(entry.replace("#", ".md#") for entry in entries.get(label, ())))
         for group, label, text in lines
     ]
+
+
+def parts() -> dict[str, list[LabelledQuestion]]:
+    """Split the set for good, by the text alone: a third is held out, and nothing is tuned on it."""
+    split: dict[str, list[LabelledQuestion]] = {"development": [], "held out": []}
+    for question in labelled():
+        held_out = hashlib.sha256(question.text.encode()).digest()[0] % 3 == 0
+        split["held out" if held_out else "development"].append(question)
+    return split
 
 
 def corpus() -> dict[str, Chunk]:
@@ -74,8 +86,8 @@ async def plain_dense(
     }
 
 
-def hybrid(questions: Sequence[LabelledQuestion]) -> dict[str, dict[str, float | None]]:
-    """Seed and evaluate by the real jobs over a real Postgres."""
+def hybrid(split: Mapping[str, Sequence[LabelledQuestion]]) -> dict[str, Ours]:
+    """Seed once, and evaluate each part of the set, by the real jobs over a real Postgres."""
     with tempfile.TemporaryDirectory(prefix="salambot-bench-") as folder:
         Path(folder).chmod(0o755)
         home, objects = Path(folder, "home"), Path(folder, "objects")
@@ -88,14 +100,14 @@ def hybrid(questions: Sequence[LabelledQuestion]) -> dict[str, dict[str, float |
         try:
             environment = os.environ | {"POSTGRES_URL": server.url(), "OBJECTS_URL": f"file://{objects}"}
             _job(environment, "seed_kb")
-            lines = [
-                json.dumps({"question": q.text, "answers": sorted(q.answers), "group": q.group}) for q in questions
-            ]
-            groups: dict[str, dict[str, float | None]] = json.loads(_job(environment, "evaluate", "\n".join(lines)))[
-                "groups"
-            ]
+            return {name: _evaluated(environment, questions) for name, questions in split.items()}
         finally:
             server.stop()
+
+
+def _evaluated(environment: Mapping[str, str], questions: Sequence[LabelledQuestion]) -> Ours:
+    lines = [json.dumps({"question": q.text, "answers": sorted(q.answers), "group": q.group}) for q in questions]
+    groups: Ours = json.loads(_job(environment, "evaluate", "\n".join(lines)))["groups"]
     return groups
 
 
@@ -104,10 +116,10 @@ def _job(environment: Mapping[str, str], name: str, text: str = "") -> str:
     return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=True).stdout
 
 
-def table(ours: Mapping[str, Mapping[str, float | None]], peers: Mapping[str, Mapping[str, Figures]]) -> str:
-    """Return the figures as a table: a line a language."""
+def table(part: str, ours: Ours, peers: Mapping[str, Mapping[str, Figures]]) -> str:
+    """Return the figures of one part as a table: four lines a language."""
     lines = [
-        "| questions | | hybrid | plain BM25 | plain dense |",
+        f"| {part} | | hybrid | plain BM25 | plain dense |",
         "|---|---|---:|---:|---:|",
     ]
     for group, figures in ours.items():
@@ -126,12 +138,13 @@ def table(ours: Mapping[str, Mapping[str, float | None]], peers: Mapping[str, Ma
 
 def main() -> None:
     """Measure, print, and put the table between its markers in bench/README.md."""
-    questions, chunks = labelled(), corpus()
-    peers = {
-        "BM25": by_group(plain_bm25(chunks, questions)),
-        "dense": by_group(asyncio.run(plain_dense(chunks, questions))),
-    }
-    text = table(hybrid(questions), peers)
+    split, chunks = parts(), corpus()
+    ours = hybrid(split)
+    tables = []
+    for name, questions in split.items():
+        dense = by_group(asyncio.run(plain_dense(chunks, questions)))
+        tables.append(table(name, ours[name], {"BM25": by_group(plain_bm25(chunks, questions)), "dense": dense}))
+    text = "\n\n".join(tables)
     print(text)
     found = re.sub(
         r"(<!-- retrieval -->\n).*?(<!-- end -->)",

@@ -13,14 +13,18 @@ from salambot.text.normalisation import is_arabic
 LOOKED_AT = 2000
 """Characters: a longer message hardly asks one thing."""
 _MOST_TOKENS = 48
-_STEM, _VARIANT, _CONCEPT = 1.0, 0.75, 0.8
-"""What a match by the word's own stem, by another form of it, and by its meaning are worth."""
+_STEM, _VARIANT, _CONCEPT, _HEARD = 1.0, 0.75, 0.8, 0.4
+"""What a match by the word's own stem, by another form of it, by its meaning, and by a short sound are worth."""
+_SHORT_HEARD = 4
+"""Characters of a sound that many words share: three consonants and the mark."""
 _UNKNOWN = 0.85
 """Of the highest weight: a word that no document holds is as often filler as it is the point."""
 
-GENERIC = frozenset({"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay"})
+GENERIC = frozenset(
+    {"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay", "#way", "#place"}
+)
 """What nearly everything in a shop is about: such words seldom are the point."""
-_MEASURES = frozenset({"#when", "#howmuch", "#delay"})
+_MEASURES = frozenset({"#when", "#howmuch", "#delay", "#place"})
 _NUMBER, _GENERIC, _NAMED = 0.3, 0.5, 1.5
 """What bare numbers, generic concepts and all other concepts weigh, against a word that means nothing to a shop."""
 
@@ -123,4 +127,7 @@ def _match(token: Token, terms: Collection[str]) -> float:
         return _STEM
     if any(concept in terms for concept in token.concepts):
         return _CONCEPT
-    return _VARIANT if any(form in terms for form in token.forms[1:]) else 0.0
+    found = [form for form in token.forms[1:] if form in terms]
+    if not found:
+        return 0.0
+    return _VARIANT if any(len(form) > _SHORT_HEARD or form[0] != HEARD for form in found) else _HEARD

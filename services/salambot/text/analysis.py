@@ -14,7 +14,7 @@ from salambot.text.normalisation import is_arabic, normalise, words
 from salambot.text.skeleton import as_heard, skeletons
 from salambot.text.stopwords import STOPWORDS
 
-VERSION = "1"
+VERSION = "2"
 """Part of the manifest's pipeline: raise it when the terms of a text change."""
 
 _STEMMERS = {"fr": "french", "en": "english", "ar": "arabic"}
@@ -22,6 +22,8 @@ _ARABIZI_DIGIT = re.compile(r"[a-z][23579]|[23579][a-z]{2}")
 _ELIDED_ARTICLE = re.compile(r"^l(?=[^aeiou\W])")
 SKELETON, HEARD, CONCEPT = "~", "^", "#"
 """What terms that are no stems begin with."""
+_JOINT = "-"
+"""Joins the words of a phrase; no word has one."""
 _SHORTEST_KEY = {SKELETON: 4, HEARD: 5, "": 4}
 """Characters of a form from which on it stands for a concept: shorter ones are too many things."""
 
@@ -42,17 +44,42 @@ class Token:
 
 def analyse(text: str, language: str) -> list[Token]:
     """Return the tokens of `text`, written mainly in `language` (a `Language`), stop words left out, in order."""
-    return [token for word in words(normalise(text)) if (token := _token(word, language)) is not None]
+    return [token for word in _phrases(words(normalise(text))) if (token := _token(word, language)) is not None]
+
+
+def _phrases(found: list[str]) -> Iterator[str]:
+    """Join what is listed as one, `money back` or `send it back`: two words with at most a stop word between."""
+    at = 0
+    while at < len(found):
+        for end in (at + 1, at + 2):
+            joined = end < len(found) and f"={found[at]}{_JOINT}{found[end]}" in _concepts()
+            if joined and (end == at + 1 or found[at + 1] in STOPWORDS):
+                yield found[at] + _JOINT + found[end]
+                at = end
+                break
+        else:
+            yield found[at]
+        at += 1
 
 
 @lru_cache(maxsize=65536)
 def _token(word: str, language: str) -> Token | None:
     folded = word if is_arabic(word) else fold_latin(word)
+    if _JOINT in word:
+        return _phrase(word, folded, language)
     if _says_nothing(word, folded):
         return None
     forms = tuple(dict.fromkeys(_forms(word, folded, language)))
     concepts = sorted(_concepts_of(word, folded, forms))
     return Token(folded, forms, tuple(CONCEPT + concept for concept in concepts))
+
+
+def _phrase(phrase: str, folded: str, language: str) -> Token:
+    """Return one token for a listed phrase: it is found under its words too, and means what it is listed as."""
+    parts = [token for word in phrase.split(_JOINT) if (token := _token(word, language)) is not None]
+    forms = dict.fromkeys((folded, *(token.forms[0] for token in parts)))
+    concepts = sorted(_concepts().get(f"={phrase}") or _concepts()[f"={folded}"])
+    return Token(folded, tuple(forms), tuple(CONCEPT + concept for concept in concepts))
 
 
 def _says_nothing(word: str, folded: str) -> bool:

@@ -15,7 +15,7 @@ BENCH = Path(__file__).parents[3] / "bench" / "retrieval"
 REFUNDS = {
     "fr": {"Remboursement et retours"},
     "ary": {"سياسة الإرجاع والاسترداد", "الترجيع ورد الفلوس"},
-    "ary-Latn": {"As2ila b darija", "الترجيع ورد الفلوس", "سياسة الإرجاع والاسترداد"},
+    "ary-Latn": {"Retour w remboursement", "الترجيع ورد الفلوس", "سياسة الإرجاع والاسترداد"},
 }
 
 
@@ -46,13 +46,13 @@ async def test_the_sample_answers_in_each_language_and_not_to_nonsense(base: Kno
         assert_good(group, figures)
     false_answers = measure(results).false_answers
     assert false_answers is not None
-    assert false_answers <= 0.08
+    assert false_answers <= 0.05
 
 
 def assert_good(group: str, figures: Figures) -> None:
     assert figures.recall_3 is not None, group
     assert figures.mrr is not None, group
-    assert figures.recall_3 >= 0.8, (group, figures)
+    assert figures.recall_3 >= 0.75, (group, figures)
     assert figures.mrr >= 0.72, (group, figures)
 
 

@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salambot.text.analysis import CONCEPT, analyse
@@ -60,6 +60,7 @@ def test_skeletons_are_long_enough_and_without_vowels(word: str) -> None:
         assert not set(skeleton) & set("aeiouاوي")
 
 
+@settings(deadline=None)  # the first example reads the concepts
 @given(st.text(max_size=200), st.sampled_from(["fr", "ar", "ary", "ary-Latn", "en"]))
 def test_every_token_has_a_form(text: str, language: str) -> None:
     for token in analyse(text, language):
@@ -88,3 +89,16 @@ def test_words_mean_what_a_shop_means(word: str, language: str, concept: str) ->
 @pytest.mark.parametrize("text", ["", "😀🎉", "?!…", "le la les de", "واش ديال", "wach dyal"])
 def test_some_texts_say_nothing(text: str) -> None:
     assert analyse(text, "fr") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        ("When will I get my money back?", {"#when", "#refund"}),
+        ("how can I send it back", {"#return"}),
+        ("نخلص شوية بشوية", {"#pay", "#instalments"}),
+        ("money, not the back of it", {"#money"}),
+    ],
+)
+def test_a_listed_phrase_is_one_token(text: str, concepts: set[str]) -> None:
+    assert {concept for token in analyse(text, "en") for concept in token.concepts} == concepts
