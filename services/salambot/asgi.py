@@ -1,5 +1,6 @@
 """The layers around every request, as plain ASGI (a BaseHTTPMiddleware costs a task and a queue a request)."""
 
+import asyncio
 import hmac
 import time
 from functools import cache
@@ -16,8 +17,19 @@ from salambot.signatures import active
 
 BODY_LIMIT = 256 * 1024
 WEBHOOK_BODY_LIMIT = 3 * 1024 * 1024
+BODY_SECONDS = 20.0
+"""How long a whole body may take to arrive."""
 INTERNAL_HEADER = "X-SalamBot-Internal"
 
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+"""They load scripts and styles, and are shown on this machine only."""
 _QUIET = frozenset({"/health", "/health/ready", "/metrics"})
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +56,7 @@ class RequestContext:
             return
         carrier = {str(key, "latin-1"): str(value, "latin-1") for key, value in scope["headers"]}
         with tracing.request_trace(carrier, public=self.public) as span:
-            answer = _Answer(self.service, scope, send)
+            answer = _Answer(self.service, scope, send, public=self.public)
             try:
                 await self.app(scope, receive, answer.send)
             except Exception as error:  # noqa: BLE001 - the last resort: recorded, and answered as a problem
@@ -63,8 +75,9 @@ class RequestContext:
 class _Answer:
     """What becomes of one request: adds the ids to the response, measures it."""
 
-    def __init__(self, service: str, scope: Scope, send: Send) -> None:
+    def __init__(self, service: str, scope: Scope, send: Send, *, public: bool) -> None:
         self.service = service
+        self.public = public
         self.scope = scope
         self.started = time.perf_counter()
         self.status = 0
@@ -79,11 +92,21 @@ class _Answer:
             headers = message["headers"]
             for name, value in tracing.propagate().items():
                 headers.append((name.lower().encode(), value.encode()))
+            if self.public:
+                self._secure(headers)
             self._first_byte_due = (b"content-type", b"text/event-stream; charset=utf-8") not in headers
         elif self._first_byte_due and message.get("body"):
             self._first_byte_due = False
             observe_first_byte(self.service, self.scope)
         await self._send(message)
+
+    def _secure(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Say that an answer of the edge is for the caller alone: no guessing of its type, no frame, no cache."""
+        headers.extend(_SECURITY_HEADERS)
+        if self.scope["path"] not in _PAGES:
+            headers.append(_POLICY)
+        if not any(name.lower() == b"cache-control" for name, _ in headers):
+            headers.append((b"cache-control", b"no-store"))
 
     def record(self) -> str:
         """Count and log the request once it is over; return its route."""
@@ -123,7 +146,7 @@ def _ttfb_metric(service: str, route: str) -> Histogram:
 
 
 class BodyLimit:
-    """Refuse a body that is too large: by what it announces, and by what really arrives.
+    """Refuse a body that is too large, by what it announces and by what really arrives, or that comes too slowly.
 
     The limit of Starlette answers in plain text and is one for all paths.
     """
@@ -142,11 +165,20 @@ class BodyLimit:
         if announced is not None and announced.isdigit() and int(announced) > limit:
             await too_large.response()(scope, receive, send)
             return
-        arrived = 0
+        arrived, complete = 0, False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def count() -> Message:
-            nonlocal arrived
-            message = await receive()
+            nonlocal arrived, complete
+            if complete:  # what comes now is that the caller left, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                detail = f"The body did not arrive within {BODY_SECONDS:.0f} s."
+                raise Problem(408, "body_too_slow", detail, headers={"Connection": "close"}) from error
+            complete = not message.get("more_body", False)
             arrived += len(message.get("body", b""))
             if arrived > limit:
                 raise too_large

@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from salambot.bounded_http import BoundedHttp
 from salambot.mounted_secrets import load_mounted_secrets
 
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
@@ -35,6 +36,8 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         app,
         host=host,
         port=port,
+        http=BoundedHttp,
+        ws="none",
         access_log=False,
         log_config=None,
         server_header=False,

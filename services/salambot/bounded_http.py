@@ -1,0 +1,85 @@
+"""HTTP/1.1 as uvicorn reads it, with what it leaves open: how long and how slowly a request's head may come."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT = 64 * 1024
+"""Bytes of request line and headers."""
+HEAD_SECONDS = 15.0
+"""From the first byte of a request, or from the connection, to the end of its headers."""
+BODY_SECONDS = 25.0
+"""To the end of the body; the application answers 408 before, where it reads the body at all."""
+
+_REFUSALS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Closes a connection whose request does not come to its point. A request that has come is never disturbed."""
+
+    _in_head = True
+    _arrived = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Give the first request its time."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """Stop counting; refuse a head that came at once and is too long."""
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(BODY_SECONDS, self._refuse, 408)
+        if sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
+            self._refuse(431)
+            return
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, unless the head is too long already."""
+        if self._in_head:
+            self._arrived += len(data)
+        super().data_received(data)
+        if self._in_head and self._arrived > HEAD_LIMIT:
+            self._refuse(431)
+
+    def on_body(self, body: bytes) -> None:
+        """Ignore the body of a request that was refused."""
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there: from now on its answer may take what it takes."""
+        self._stop_waiting()
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_message_complete()
+
+    def _expect_head(self) -> None:
+        self._stop_waiting()
+        self._in_head, self._arrived = True, 0
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, 408)
+
+    def _stop_waiting(self) -> None:
+        self._in_head = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: int) -> None:
+        self._stop_waiting()
+        if self.cycle is not None and self.cycle.response_started:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            line = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % (status, _REFUSALS[status])
+            self.transport.write(line)
+            self.transport.close()
