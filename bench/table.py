@@ -1,7 +1,11 @@
 """What a benchmark found, and whether it holds."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+README = Path(__file__).with_name("README.md")
 
 
 @dataclass(frozen=True)
@@ -34,3 +38,14 @@ def markdown(rows: Iterable[Row]) -> str:
         cells = (row.what, _number(row.ours, row.unit), _number(row.peer, row.unit), ratio, row.rule)
         lines.append(f"| {' | '.join(cells)} | {'yes' if row.holds else '**no**'} |")
     return "\n".join(lines)
+
+
+def put(name: str, text: str) -> None:
+    """Put a text between its markers in bench/README.md."""
+    written = re.sub(
+        rf"(<!-- {name} -->\n).*?(<!-- end -->)",
+        lambda match: f"{match[1]}{text}\n{match[2]}",
+        README.read_text(),
+        flags=re.DOTALL,
+    )
+    README.write_text(written)

@@ -15,6 +15,7 @@ from pathlib import Path
 import bm25s
 import numpy as np
 
+from bench.table import put
 from salambot.documents import parse
 from salambot.embedders.local import LocalEmbedder
 from salambot.knowledge.chunks import Chunk, chunk
@@ -22,7 +23,6 @@ from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group
 from tests.servers import PostgresServer
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
 SAMPLE = HERE.parents[1] / "templates" / "kb"
 TOP = 10
 Ours = Mapping[str, Mapping[str, float | None]]
@@ -146,13 +146,7 @@ def main() -> None:
         tables.append(table(name, ours[name], {"BM25": by_group(plain_bm25(chunks, questions)), "dense": dense}))
     text = "\n\n".join(tables)
     print(text)
-    found = re.sub(
-        r"(<!-- retrieval -->\n).*?(<!-- end -->)",
-        lambda m: f"{m[1]}{text}\n{m[2]}",
-        README.read_text(),
-        flags=re.DOTALL,
-    )
-    README.write_text(found)
+    put("retrieval", text)
 
 
 if __name__ == "__main__":
