@@ -155,3 +155,33 @@ def scan_(context: typer.Context) -> None:
     if not leaks:
         session.say("[green]✓[/] nothing looks like a secret in clear")
     raise typer.Exit(1 if leaks else 0)
+
+
+@app.command("policy")
+def policy_(
+    context: typer.Context,
+    name: str = typer.Argument("read", help="read, rotate, seed or orchestrateur."),
+    account: str | None = typer.Option(None, metavar="NUMBER", help="The AWS account that everything stands in."),
+    kms_key: str | None = typer.Option(None, metavar="ARN", help="The KMS key that encrypts the secrets."),
+) -> None:
+    """Print the IAM policy that allows no more than is needed: one secret, one key, one tenant's documents.
+
+    Example:  [bold]salambot secrets policy rotate --account 111122223333[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.catalog.policies import ACCOUNT, POLICIES, policy
+    from salambot_cli.model.config import nearest
+    from salambot_cli.model.errors import ConfigurationError
+
+    session: Session = context.obj
+    if name not in POLICIES:
+        why = "\n".join(f"{known}: for {whom}" for known, whom in POLICIES.items())
+        what = f"there is no policy {name}{nearest(name, tuple(POLICIES))}"
+        raise ConfigurationError(what, why, "salambot secrets policy read")
+    document = policy(load_environment(session.project), name, account=account or ACCOUNT, key=kms_key)
+    if session.machine:
+        session.document({"for": POLICIES[name], "policy": document})
+    else:
+        typer.echo(json.dumps(document, indent=2))
+        if account is None and name in {"read", "rotate"}:
+            session.say(f"[dim]{ACCOUNT} stands for your account: --account NUMBER --kms-key ARN[/]")

@@ -70,6 +70,9 @@ class _HotRoute(Route):
         return match, {**found, "route": self}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; another method than POST is a 405."""
+        if scope["method"] != "POST":
+            await super().handle(scope, receive, send)
+            return
         response = await self._handler(Request(scope, receive, send))
         await response(scope, receive, send)
