@@ -85,6 +85,17 @@ def test_a_changed_variable_recreates_only_who_reads_it(make_compose_project: Ca
     assert {name for name in before if before[name] != after[name]} == {"gateway"}
 
 
+def test_rotating_the_signing_key_restarts_nothing(make_project: Callable[[str], Project]) -> None:
+    project = make_project("")
+    project.run("up", "--no-seed")
+    before = containers(project)
+    assert "the gateway verifies tokens of both" in project.json("secrets", "rotate", "jwt")["steps"]
+    assert project.json("smoke")["status"] == "pass"
+    assert containers(project) == before
+    assert project.json("up", "--no-seed")["status"] == "ready"
+    assert containers(project) == before
+
+
 def test_two_environments_side_by_side(make_compose_project: Callable[..., Project]) -> None:
     first, second = make_compose_project(), make_compose_project('tenant = "atlas"')
     urls = [each.json("up", "--no-seed")["services"]["gateway"]["url"] for each in (first, second)]
