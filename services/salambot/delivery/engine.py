@@ -16,12 +16,12 @@ _CONNECT_S = 2.0
 class Engine(Worker[None]):
     """A worker that ends by an event: the signals belong to the process."""
 
-    def __init__(self, redis_url: str, *, concurrency: int = 1, grace_s: int = 0) -> None:
+    def __init__(self, redis_url: str, *, concurrency: int = 1, grace_s: int = 0, queue: str = _QUEUE) -> None:
         logging.getLogger("streaq").setLevel(logging.ERROR)
         super().__init__(
             redis_url=redis_url,
             redis_kwargs={"connect_timeout": _CONNECT_S},
-            queue_name=_QUEUE,
+            queue_name=queue,
             concurrency=concurrency,
             serializer=orjson.dumps,
             deserializer=orjson.loads,

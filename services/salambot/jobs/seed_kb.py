@@ -11,19 +11,22 @@ from dataclasses import asdict
 
 import asyncpg
 import orjson
+import structlog
 from pydantic import ValidationError
 
 from salambot import database
 from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
 from salambot.embedders import open_embedder
-from salambot.embedders.base import EmbeddingError
+from salambot.embedders.base import Embedder, EmbeddingError
 from salambot.jobs.attached import end_with_caller
 from salambot.jobs.migrate import MigrationError, migrate
+from salambot.jobs.seed_worker import BatchIndexer
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.embeddings import Embeddings
-from salambot.knowledge.indexing import Indexer, Options, RefusedRun, Report
+from salambot.knowledge.indexing import Elsewhere, Indexer, Options, RefusedRun, Report
 from salambot.knowledge.manifest import Manifest
 from salambot.knowledge.sources import UnknownSource
+from salambot.knowledge.spread import Work, run_lock, wait_for_stragglers, workers
 from salambot.mounted_secrets import load_mounted_secrets
 from salambot.objects import Objects, ObjectsUnavailable
 from salambot.vectors import VECTORS, open_store
@@ -48,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     speak = _Speaker(events=given.json_lines)
     started = time.monotonic()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is the report's
     load_mounted_secrets()
     if given.attached:
         end_with_caller()
@@ -81,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--below", metavar="FOLDER", default="", help="read a folder of the object store instead")
     parser.add_argument("--prune", action=argparse.BooleanOptionalAction, help="drop what its source no longer has")
     parser.add_argument("--dry-run", action="store_true", help="report what would be done")
+    parser.add_argument("--spread", action="store_true", help="over all workers (salambot.jobs.seed_worker), by Redis")
     parser.add_argument("--yes", action="store_true", help="accept what embedding costs")
     parser.add_argument("--attached", action="store_true", help="end when standard input closes")
     output = parser.add_mutually_exclusive_group()
@@ -99,15 +104,19 @@ async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speak
     url = settings.postgres_url.get_secret_value()
     await migrate(url)
     embedder = open_embedder(settings.embedder)
-    pool = await database.connect(url, max_size=4)
+    pool = await database.connect(url, max_size=8)
     store = open_store(given.vector, pool, embedder)
     options = Options(given.source, given.full, given.prune, given.dry_run, given.yes)
     try:
-        async with pool, _tenant_lock(pool, given.tenant, speak):
+        async with (
+            pool,
+            _tenant_lock(pool, given.tenant, speak) as coordinator,
+            _elsewhere(settings, given, pool, embedder, coordinator) as elsewhere,
+        ):
             embeddings = Embeddings(pool, given.tenant, embedder.name, store.name)
             manifest = Manifest(pool, given.tenant)
             objects = Objects(f"{settings.objects_url.rstrip('/')}/{given.below}", given.tenant)
-            indexer = Indexer(objects, manifest, embeddings, embedder, store, speak.event)
+            indexer = Indexer(objects, manifest, embeddings, embedder, store, speak.event, elsewhere)
             report = await indexer.run(given.vector, options)
     finally:
         await store.close()
@@ -117,19 +126,64 @@ async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speak
 
 
 @asynccontextmanager
-async def _tenant_lock(pool: Pool, tenant: str, speak: "_Speaker") -> AsyncIterator[None]:
-    """Let one run a tenant at a time, on any machine. The lock goes with its connection: a killed run leaves none."""
+async def _elsewhere(
+    settings: JobSettings, given: argparse.Namespace, pool: Pool, embedder: Embedder, coordinator: int
+) -> AsyncIterator[Elsewhere | None]:
+    """With --spread, yield what has batches indexed by every worker there is."""
+    redis_url = settings.redis_url
+    if not given.spread or given.dry_run or redis_url is None or not await _redis_answers(redis_url.get_secret_value()):
+        yield None
+        return
+    own = BatchIndexer(pool, embedder, settings.objects_url)
+    work: Work = {
+        "tenant": given.tenant,
+        "vector": given.vector,
+        "embedder": embedder.name,
+        "below": given.below,
+        "full": given.full,
+        "coordinator": coordinator,
+        "items": [],
+    }
+    try:
+        async with workers(redis_url.get_secret_value(), work, own.index) as elsewhere:
+            yield elsewhere
+    finally:
+        await own.close()
+
+
+@asynccontextmanager
+async def _tenant_lock(pool: Pool, tenant: str, speak: "_Speaker") -> AsyncIterator[int]:
+    """Let one run a tenant at a time, on any machine; yield the process id of the connection that holds the lock.
+
+    The lock goes with its connection: a killed run leaves none.
+    """
     with unavailable_as_problem():
         async with pool.acquire(timeout=database.ACQUIRE_TIMEOUT_S) as connection:
-            lock = f"hashtextextended('salambot seed {tenant}', 0)"
+            lock = run_lock(tenant)
             if not await connection.fetchval(f"SELECT pg_try_advisory_lock({lock})"):
                 speak.event("waiting", {"for": "another seed of this tenant"})
                 await connection.fetchval(f"SELECT pg_advisory_lock({lock})", timeout=LOCK_TIMEOUT_S)
+            await wait_for_stragglers(connection, tenant)
             try:
-                yield
+                yield int(await connection.fetchval("SELECT pg_backend_pid()"))
             finally:
                 if not connection.is_closed():
                     await connection.fetchval(f"SELECT pg_advisory_unlock({lock})")
+
+
+async def _redis_answers(url: str) -> bool:
+    from redis.exceptions import RedisError
+
+    from salambot import cache
+
+    redis = cache.connect(url)
+    try:
+        return bool(await redis.ping())
+    except RedisError:
+        print("redis does not answer: this process does all the work", file=sys.stderr)  # noqa: T201
+        return False
+    finally:
+        await redis.aclose()
 
 
 async def _tell_rag(settings: JobSettings, tenant: str) -> None:

@@ -45,7 +45,8 @@ class Embeddings:
         """Return those of `digests` that are embedded, with their vectors."""
         async with tenant_transaction(self._pool, self._tenant) as rows:
             found = await rows.fetch(
-                "SELECT digest, embedding FROM embeddings WHERE tenant = $1 AND embedder = $2 AND digest = ANY($3)",
+                "SELECT digest, embedding FROM embeddings WHERE tenant = $1 AND embedder = $2 AND digest = ANY($3) "
+                "ORDER BY digest",
                 self._tenant,
                 self._embedder,
                 list(digests),

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -65,11 +66,28 @@ class Report:
     upserted: int = 0
     deleted: int = 0
 
+    def add(self, other: "Report") -> None:
+        """Count what another worker did."""
+        self.added += other.added
+        self.changed += other.changed
+        self.unchanged += other.unchanged
+        self.rejected += other.rejected
+        self.embedded += other.embedded
+        self.upserted += other.upserted
+
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A document to read, and the label of its source."""
+
     item: StoredObject
     label: str
+
+
+Elsewhere = Callable[[Sequence[Candidate]], Awaitable["Report | None"]]
+"""Has a batch indexed by some worker; None where nobody did."""
+AT_ONCE = 64
+"""Batches that wait for workers at the same time."""
 
 
 @dataclass(slots=True)
@@ -92,6 +110,7 @@ class Indexer:
         embedder: Embedder,
         store: VectorStore,
         announce: Announce,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._objects = objects
         self._manifest = manifest
@@ -100,6 +119,8 @@ class Indexer:
         self._store = store
         self._announce = announce
         self._report = Report()
+        self._elsewhere = elsewhere
+        self._own_turn = asyncio.Lock()
 
     async def run(self, vector: str, options: Options) -> Report:
         """Bring the index up to date. A crash at any point loses nothing: the next run finishes the job.
@@ -114,9 +135,9 @@ class Indexer:
             await self._refuse_a_surprising_bill(candidates, entries, options)
             await self._store.prepare()
         done = 0
-        for batch in _batches(candidates):
-            leftover += await self._index(batch, entries, options)
-            done += len(batch)
+        async for count, unreadable in self._index_all(candidates, entries, options):
+            leftover += unreadable
+            done += count
             self._announce("indexed", {"done": done, "total": len(candidates)})
         await self._remove(leftover, entries, options)
         if not options.dry_run:
@@ -124,6 +145,42 @@ class Indexer:
             await self._sweep()
             await self._manifest.finish(vector, self._embedder.name, self._embedder.dimensions)
         return self._report
+
+    async def index_batch(self, batch: Sequence[Candidate], *, full: bool) -> Report:
+        """Index one batch of a run that another process coordinates; doing it twice changes nothing."""
+        entries = await self._manifest.entries([candidate.item.path for candidate in batch])
+        await self._index(batch, entries, Options(full=full))
+        return self._report
+
+    async def _index_all(
+        self, candidates: Sequence[Candidate], entries: Mapping[str, Entry], options: Options
+    ) -> AsyncIterator[tuple[int, list[str]]]:
+        """Yield of each batch how many documents it had, and those of the manifest that cannot be read any more."""
+        at_once = 1 if self._elsewhere is None or options.dry_run else AT_ONCE
+        running: set[asyncio.Task[tuple[int, list[str]]]] = set()
+        batches = _batches(candidates)
+        try:
+            while True:
+                for batch in islice(batches, at_once - len(running)):
+                    running.add(asyncio.create_task(self._index_somewhere(batch, entries, options)))
+                if not running:
+                    return
+                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+
+    async def _index_somewhere(
+        self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options
+    ) -> tuple[int, list[str]]:
+        report = await self._elsewhere(batch) if self._elsewhere is not None and not options.dry_run else None
+        if report is None:
+            async with self._own_turn:
+                return len(batch), await self._index(batch, entries, options)
+        self._report.add(report)
+        return len(batch), [item["path"] for item in report.rejected if item["path"] in entries]
 
     async def _refuse_another_embedder(self, options: Options) -> None:
         head = await self._manifest.head()
@@ -136,7 +193,7 @@ class Indexer:
             )
 
     async def _refuse_a_surprising_bill(
-        self, candidates: Sequence[_Candidate], entries: Mapping[str, Entry], options: Options
+        self, candidates: Sequence[Candidate], entries: Mapping[str, Entry], options: Options
     ) -> None:
         """Read everything once more beforehand where embedding costs money: that costs only time."""
         if options.paid or self._embedder.price == 0:
@@ -149,7 +206,7 @@ class Indexer:
         if tokens >= LARGE:
             raise RefusedRun("cost", f"this would embed {estimate(tokens, self._embedder.price)}", "--yes accepts that")
 
-    async def _compare(self, entries: dict[str, Entry], options: Options) -> tuple[list[_Candidate], list[str]]:
+    async def _compare(self, entries: dict[str, Entry], options: Options) -> tuple[list[Candidate], list[str]]:
         """Return what has to be read, and the paths of the manifest that are to go."""
         want = await wanted(self._objects, options.source)
         self._report.seen = len(want.documents) + len(want.missing)
@@ -160,7 +217,7 @@ class Indexer:
             if not documents.is_document(path):
                 self._reject(path, "not a format that is read")
             elif options.full or entry is None or (entry.etag, entry.pipeline) != (item.etag, PIPELINE):
-                candidates.append(_Candidate(item, label))
+                candidates.append(Candidate(item, label))
             else:
                 self._report.unchanged += 1
                 if entry.source != label:
@@ -175,7 +232,7 @@ class Indexer:
         ]
         return candidates, leftover
 
-    async def _index(self, batch: Sequence[_Candidate], entries: Mapping[str, Entry], options: Options) -> list[str]:
+    async def _index(self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options) -> list[str]:
         """Index one batch; return the paths that the manifest knows and that cannot be read any more."""
         read = await self._read_all(batch, entries, options)
         for path, reason in read.rejected:
@@ -186,7 +243,7 @@ class Indexer:
         await self._write(read.ready, read.touched, options)
         return [path for path, _ in read.rejected if path in entries]
 
-    async def _read_all(self, batch: Sequence[_Candidate], entries: Mapping[str, Entry], options: Options) -> _Batch:
+    async def _read_all(self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options) -> _Batch:
         contents = await asyncio.gather(*(self._objects.read(candidate.item.path) for candidate in batch))
         read = _Batch()
         for candidate, content in zip(batch, contents, strict=True):
@@ -226,7 +283,7 @@ class Indexer:
 
     async def _provide_vectors(self, texts: Mapping[bytes, str], *, again: bool = False) -> None:
         """Embed what is not embedded, and give the store what it lacks; in this order, so a crash repeats little."""
-        digests = list(texts)
+        digests = sorted(texts)  # the same order for all: two workers that write the same rows must not deadlock
         known = set() if again else await self._embeddings.known(digests)
         new = [digest for digest in digests if digest not in known]
         for part in _slices(new):
@@ -285,9 +342,9 @@ def _texts(ready: Iterable[IndexedDocument]) -> dict[bytes, str]:
     return {piece.digest: piece.embedded for document in ready for piece in document.chunks}
 
 
-def _batches(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
+def _batches(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
     """Bound what is in memory at once, whatever the corpus."""
-    batch: list[_Candidate] = []
+    batch: list[Candidate] = []
     size = 0
     for candidate in candidates:
         if batch and (len(batch) >= BATCH_DOCUMENTS or size + candidate.item.size > BATCH_BYTES):

@@ -50,11 +50,14 @@ class Manifest:
         self._pool = pool
         self.tenant = tenant
 
-    async def entries(self) -> dict[str, Entry]:
-        """Return all documents by path: about 250 bytes of memory each."""
+    async def entries(self, paths: Sequence[str] | None = None) -> dict[str, Entry]:
+        """Return all documents by path, or those of `paths`: about 250 bytes of memory each."""
         async with tenant_transaction(self._pool, self.tenant) as rows:
             found = await rows.fetch(
-                "SELECT path, source, digest, pipeline, etag FROM documents WHERE tenant = $1", self.tenant
+                "SELECT path, source, digest, pipeline, etag FROM documents "
+                "WHERE tenant = $1 AND ($2::text[] IS NULL OR path = ANY($2))",
+                self.tenant,
+                paths,
             )
         return {row["path"]: Entry(row["source"], row["digest"], row["pipeline"], row["etag"] or "") for row in found}
 
@@ -162,8 +165,11 @@ _RAISE_VERSION = """
     SET version = index_state.version + 1, documents = excluded.documents, chunks = excluded.chunks,
       updated_at = now()"""
 _FINISH = """
-    INSERT INTO index_state (tenant, version, vector, embedder, dimensions) VALUES ($1, 1, $2, $3, $4)
+    INSERT INTO index_state (tenant, version, vector, embedder, dimensions, documents, chunks)
+    SELECT $1, 1, $2, $3, $4, (SELECT count(*) FROM documents WHERE tenant = $1),
+      (SELECT count(*) FROM chunks WHERE tenant = $1)
     ON CONFLICT (tenant) DO UPDATE
-    SET vector = $2, embedder = $3, dimensions = $4, updated_at = now(), version = index_state.version
+    SET vector = $2, embedder = $3, dimensions = $4, updated_at = now(), documents = excluded.documents,
+      chunks = excluded.chunks, version = index_state.version
       + ((index_state.vector, index_state.embedder) IS DISTINCT FROM ($2, $3))::int
     RETURNING version"""

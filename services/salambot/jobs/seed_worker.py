@@ -1,0 +1,96 @@
+"""Index batches of seed runs, on any machine: `python -m salambot.jobs.seed_worker`. Any number may run."""
+
+import asyncio
+import signal
+import sys
+
+import structlog
+from pydantic import ValidationError
+
+from salambot import database
+from salambot.database import Pool
+from salambot.embedders import open_embedder
+from salambot.embedders.base import Embedder
+from salambot.jobs.settings import JobSettings
+from salambot.knowledge.embeddings import Embeddings
+from salambot.knowledge.indexing import Indexer, Report
+from salambot.knowledge.manifest import Manifest
+from salambot.knowledge.spread import Work, consume, taking_part, unpacked
+from salambot.mounted_secrets import load_mounted_secrets
+from salambot.objects import Objects
+from salambot.vectors import open_store
+from salambot.vectors.base import VectorStore
+
+_log = structlog.get_logger(__name__)
+
+
+class BatchIndexer:
+    """Indexes one batch after another, of whatever tenant; stores stay open between them."""
+
+    def __init__(self, pool: Pool, embedder: Embedder, objects_url: str) -> None:
+        self._pool, self._embedder, self._objects_url = pool, embedder, objects_url.rstrip("/")
+        self._stores: dict[str, VectorStore] = {}
+
+    async def index(self, work: Work) -> Report | None:
+        """Index a batch; None when its run is over, or was begun with another embedder."""
+        if work["embedder"] != self._embedder.name:
+            return None
+        async with taking_part(self._pool, work) as is_under_way:
+            return await self._index(work) if is_under_way else None
+
+    async def _index(self, work: Work) -> Report:
+        store = self._stores.get(work["vector"])
+        if store is None:
+            store = self._stores[work["vector"]] = open_store(work["vector"], self._pool, self._embedder)
+        tenant = work["tenant"]
+        embeddings = Embeddings(self._pool, tenant, self._embedder.name, store.name)
+        objects = Objects(f"{self._objects_url}/{work['below']}", tenant)
+        manifest = Manifest(self._pool, tenant)
+        indexer = Indexer(objects, manifest, embeddings, self._embedder, store, lambda _name, _members: None)
+        return await indexer.index_batch(unpacked(work), full=work["full"])
+
+    async def close(self) -> None:
+        """Close the stores; pool and embedder belong to whoever opened them."""
+        for store in self._stores.values():
+            await store.close()
+
+
+async def work(settings: JobSettings) -> None:
+    """Index until SIGTERM or SIGINT."""
+    if settings.redis_url is None:
+        raise ValueError("REDIS_URL is not set: it is where batches come from")
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    embedder = open_embedder(settings.embedder)
+    async with await database.connect(settings.postgres_url.get_secret_value(), max_size=4) as pool:
+        batches = BatchIndexer(pool, embedder, settings.objects_url)
+
+        async def index(work: Work) -> Report | None:
+            report = await batches.index(work)
+            _log.info("batch", tenant=work["tenant"], documents=len(work["items"]), indexed=report is not None)
+            return report
+
+        try:
+            await consume(settings.redis_url.get_secret_value(), index, stopping)
+        finally:
+            await batches.close()
+            await embedder.close()
+
+
+def main() -> int:
+    """Run the worker; 0 stopped, 1 its environment is wrong."""
+    load_mounted_secrets()
+    try:
+        asyncio.run(work(JobSettings()))
+    except ValidationError as error:
+        print("not set: " + ", ".join(str(item["loc"][0]).upper() for item in error.errors()), file=sys.stderr)  # noqa: T201
+        return 1
+    except ValueError as error:
+        print(f"the worker cannot start: {error}", file=sys.stderr)  # noqa: T201 - a job speaks on standard error
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""One run over many workers: the queue only dispatches batches, and what is done stands in the manifest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, TypedDict
+
+import structlog
+
+from salambot.database import ACQUIRE_TIMEOUT_S, Connection, Pool, unavailable_as_problem
+from salambot.knowledge.indexing import Candidate, Elsewhere, Report
+from salambot.objects import StoredObject
+
+if TYPE_CHECKING:
+    from salambot.delivery.engine import Engine
+
+QUEUE = "salambot-seed"
+_TASK = "index"
+_PATIENCE_S = 600
+"""How long a coordinator waits for one batch before it does the work itself."""
+_RESULT_S = 3600
+_LOCK_S = 600
+_log = structlog.get_logger(__name__)
+
+
+class Work(TypedDict):
+    """A batch on the queue, as JSON. `coordinator` is the process id of the connection that holds the tenant's lock."""
+
+    tenant: str
+    vector: str
+    embedder: str
+    below: str
+    full: bool
+    coordinator: int
+    items: list[tuple[str, int, str, str, str]]
+
+
+Handler = Callable[[Work], Awaitable[Report | None]]
+
+
+def _engine(redis_url: str, *, grace_s: int = 0) -> "Engine":
+    engine: Engine = import_module("salambot.delivery.engine").Engine(redis_url, grace_s=grace_s, queue=QUEUE)
+    return engine
+
+
+def packed(batch: Sequence[Candidate]) -> list[tuple[str, int, str, str, str]]:
+    """Return a batch as JSON takes it."""
+    items = ((candidate.item, candidate.label) for candidate in batch)
+    return [(item.path, item.size, item.etag, item.modified.isoformat(), label) for item, label in items]
+
+
+def unpacked(work: Work) -> list[Candidate]:
+    """Return the batch of a task."""
+    return [
+        Candidate(StoredObject(path, size, etag, datetime.fromisoformat(modified)), label)
+        for path, size, etag, modified, label in work["items"]
+    ]
+
+
+@asynccontextmanager
+async def workers(redis_url: str, work: Work, own: Handler) -> AsyncIterator[Elsewhere]:
+    """Yield what has batches indexed by any worker; this process is one of them, so that a run needs no other."""
+    stopping = asyncio.Event()
+    consuming = asyncio.create_task(consume(redis_url, own, stopping))
+    try:
+        async with await asyncio.to_thread(_engine, redis_url) as engine:
+
+            async def elsewhere(batch: Sequence[Candidate]) -> Report | None:
+                return await _dispatched(engine, Work(**{**work, "items": packed(batch)}))
+
+            yield elsewhere
+    finally:
+        stopping.set()
+        await consuming
+
+
+async def _dispatched(engine: "Engine", work: Work) -> Report | None:
+    """Have one batch indexed. What goes wrong on the way, the coordinator then does, and hears of real errors."""
+    try:
+        task = await engine.enqueue_unsafe(_TASK, work)
+        ended = await task.result(_PATIENCE_S)
+        return Report(**ended.result) if ended.success and ended.result else None
+    except Exception as error:  # noqa: BLE001 - Redis or a worker may fail in any way
+        _log.warning("no worker indexed a batch: this process does", error=str(error))
+        return None
+
+
+async def consume(redis_url: str, handler: Handler, stopping: asyncio.Event, *, grace_s: int = 5) -> None:
+    """Index batches until `stopping` is set; a batch that is cut short is dispatched again."""
+    while not stopping.is_set():
+        engine = await asyncio.to_thread(_engine, redis_url, grace_s=grace_s)
+        engine.stopping = stopping
+
+        async def index(work: Work) -> dict[str, object] | None:
+            report = await handler(work)
+            return None if report is None else asdict(report)
+
+        engine.task(name=_TASK, max_tries=None, silent=True, ttl=_RESULT_S)(index)
+        try:
+            await engine.run_async()
+        except Exception as error:  # noqa: BLE001 - Redis may fail in any way, and comes back
+            _log.warning("redis is away, batches wait", error=str(error))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), 1)
+
+
+def run_lock(tenant: str) -> str:
+    """Return the SQL of the advisory lock that a run holds."""
+    return f"hashtextextended('salambot seed {tenant}', 0)"
+
+
+async def wait_for_stragglers(connection: Connection, tenant: str) -> None:
+    """Wait until no worker is at a batch of an earlier run that was killed."""
+    lock = _batch_lock(tenant)
+    await connection.execute(f"SELECT pg_advisory_lock({lock}), pg_advisory_unlock({lock})", timeout=_LOCK_S)
+
+
+@asynccontextmanager
+async def taking_part(pool: Pool, work: Work) -> AsyncIterator[bool]:
+    """Hold a batch's share of the tenant; yield whether its run is still under way."""
+    lock = _batch_lock(work["tenant"])
+    with unavailable_as_problem():
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            await connection.execute(f"SELECT pg_advisory_lock_shared({lock})", timeout=_LOCK_S)
+            try:
+                yield bool(await connection.fetchval(_HOLDS.format(run_lock(work["tenant"])), work["coordinator"]))
+            finally:
+                if not connection.is_closed():
+                    await connection.execute(f"SELECT pg_advisory_unlock_shared({lock})")
+
+
+def _batch_lock(tenant: str) -> str:
+    return f"hashtextextended('salambot seed batch {tenant}', 0)"
+
+
+_HOLDS = """
+    SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1
+      AND (classid::bigint << 32) | objid::bigint = {})"""
