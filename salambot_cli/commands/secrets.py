@@ -110,7 +110,7 @@ def _asked(name: str) -> str:
 @app.command("rotate")
 def rotate_(
     context: typer.Context,
-    name: str = typer.Argument(help="jwt, webhook, meta, verify or internal."),
+    name: str = typer.Argument(help="jwt, webhook, meta, verify, internal, redis or postgres."),
     finish: bool = typer.Option(False, "--finish", help="End the overlap: only the current value holds."),
 ) -> None:
     """Make a new secret. The one before it holds on beside it, so that no request is dropped.

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from salambot_cli.catalog.pull import pull
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import Component
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.keys import (
     adopt_next_key,
@@ -20,10 +22,12 @@ from salambot_cli.outside.lock import exclusive
 from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.choose import running_runtime
 from salambot_cli.runtimes.container_view import copy_public_files
+from salambot_cli.runtimes.host import last_ports
 from salambot_cli.steps.base import Run
 from salambot_cli.steps.execute import Execution
 from salambot_cli.steps.plans import plan_up
 from salambot_cli.steps.push import push
+from salambot_cli.steps.rotate_stores import rotate_store
 from salambot_cli.steps.show import LiveReporter
 
 ROTATABLE = {
@@ -32,6 +36,8 @@ ROTATABLE = {
     "meta": "META_APP_SECRET of the local webhooks",
     "verify": "META_VERIFY_TOKEN",
     "internal": "INTERNAL_TOKEN, between the services",
+    "redis": "the password of the local Redis",
+    "postgres": "the password of the local Postgres",
 }
 """What can be rotated from here; for everything else its issuer makes the new one, and `secrets push` stores it."""
 _VARIABLES = {
@@ -40,6 +46,7 @@ _VARIABLES = {
     "verify": "META_VERIFY_TOKEN",
     "internal": "INTERNAL_TOKEN",
 }
+_STORES: Mapping[str, Component] = {"redis": "redis", "postgres": "postgres"}
 _SEEN_SECONDS = 15
 _POLL_SECONDS = 0.2
 
@@ -55,6 +62,8 @@ async def rotate(session: Session, environment: Environment, name: str, *, finis
     with exclusive(environment.root, "rotate", wait_seconds=2.0):
         if name == "jwt":
             return await _rotate_jwt(environment)
+        if (store := _STORES.get(name)) is not None:
+            return await rotate_store(environment, store, lambda: _restart(session, environment))
         return await _rotate_variable(session, environment, _VARIABLES[name], finish=finish)
 
 
@@ -130,6 +139,7 @@ def _stages(variable: str, current: str, *, finish: bool) -> list[tuple[str, str
 async def _restart(session: Session, environment: Environment) -> list[str]:
     """Start anew what the changed secret concerns; leave a stack alone that does not run."""
     runtime = running_runtime(environment)
+    environment = last_ports(environment)
     observed = await runtime.observe(environment)
     if observed.status == "down":
         return []

@@ -85,8 +85,8 @@ def test_a_changed_variable_recreates_only_who_reads_it(make_compose_project: Ca
     assert {name for name in before if before[name] != after[name]} == {"gateway"}
 
 
-def test_rotating_the_signing_key_restarts_nothing(make_project: Callable[[str], Project]) -> None:
-    project = make_project("")
+def test_rotating_the_signing_key_restarts_nothing(make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
     project.run("up", "--no-seed")
     before = containers(project)
     assert "the gateway verifies tokens of both" in project.json("secrets", "rotate", "jwt")["steps"]

@@ -1,13 +1,17 @@
 """Rotating under load: what was signed before and after is taken, nothing is dropped; an interruption is made good."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
+import redis
+import redis.asyncio
 
 from salambot_cli.outside.keys import JWKS, NEXT_KEY, adopt_next_key, identity_provider, mint_token, publish_next_key
 from tests.stack import Project, make_project
@@ -95,6 +99,33 @@ def test_internal_token_changes_while_the_stack_answers(project: Project) -> Non
         for token in (old, fresh, f"{fresh},{old}", "x")
     }
     assert list(statuses.values()) == [200, 200, 401, 401]
+
+
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+def test_password_of_a_local_store(project: Project, store: str) -> None:
+    file = project.state / "keys" / f"{store.upper()}_PASSWORD"
+    old = file.read_text()
+    before = project.json("status")
+    done = project.json("secrets", "rotate", store)
+    assert old not in json.dumps(done)
+    assert file.read_text() not in json.dumps(done)
+    assert file.read_text() != old
+    after = project.json("status")
+    assert after["status"] == "ready"
+    assert after["services"]["nlu"]["pid"] == before["services"]["nlu"]["pid"], "it reads neither"
+    assert project.json("smoke")["status"] == "pass"
+    port = json.loads((project.state / "state.json").read_text())["ports"][store]
+    url = f"{store}://{'salambot' if store == 'postgres' else ''}:{old}@127.0.0.1:{port}"
+    with pytest.raises((redis.AuthenticationError, asyncpg.InvalidPasswordError)):
+        asyncio.run(login(store, url))
+
+
+async def login(store: str, url: str) -> None:
+    if store == "postgres":
+        await (await asyncpg.connect(f"{url}/salambot")).close()
+        return
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.ping()
 
 
 def test_a_rotation_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
