@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import chain, command, stack
+from bench import chain, chaos, command, stack, webhooks
 from bench.table import Row, markdown
 
 README = Path(__file__).with_name("README.md")
@@ -16,7 +16,14 @@ def sections() -> dict[str, list[Row]]:
     """Run every benchmark; return the rows of each section of the README."""
     with stack.running_stack() as running:
         chain_rows = chain.measure(running)
-    return {"command": command.measure(), "stack": stack.measure(), "chain": chain_rows}
+        webhook_rows = webhooks.measure(running)
+    return {
+        "command": command.measure(),
+        "stack": stack.measure(),
+        "chain": chain_rows,
+        "webhooks": webhook_rows,
+        "chaos": chaos.measure(),
+    }
 
 
 def main() -> None:

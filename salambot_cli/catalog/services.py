@@ -78,6 +78,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "USER_HASH_KEY": (_use("gateway", "orchestrateur"),),
     "CHANNEL_TENANTS": (_use("gateway"),),
     # replies to channels
+    "WORKER_CONCURRENCY": (_use("worker"),),
     "META_PAGE_TOKEN": (_use("worker"),),
     "WHATSAPP_TOKEN": (_use("worker"),),
     "GRAPH_BASE_URL": (_use("worker"),),
@@ -151,6 +152,8 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         "EMBEDDER": "local",
         "ALLOW_DEV_TOKEN": "true",
     }
+    if environment.placement("llm") == "local":  # replies cost this machine's processors: webhooks come first
+        values["WORKER_CONCURRENCY"] = "2"
     if channels := {name: table for name, table in environment.channels.items() if table}:
         values["CHANNEL_TENANTS"] = json.dumps(channels)
     if environment.placement("objects") == "s3" and (bucket := environment.value("S3_BUCKET")):

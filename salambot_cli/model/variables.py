@@ -59,6 +59,7 @@ PLAIN_VARIABLES = frozenset(
         "RATE_LIMIT_GENERATE",
         "WEBHOOK_MAX_AGE_S",
         "WEBHOOK_KEEP_BODIES",
+        "WORKER_CONCURRENCY",
         "LOG_LEVEL",
     }
 )

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from salambot.delivery.sending import Api
 from salambot.delivery.settings import SendSettings
 from salambot.mounted_secrets import load_mounted_secrets
 
+_NICE = 5
+"""Webhooks are acknowledged before replies are made, where both want one processor."""
 GRACE_S = 6
 """How long replies under way may take to end once the worker is to stop."""
 
@@ -86,6 +89,7 @@ def main() -> None:
         found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
         parser.exit(2, f"the worker cannot start, its environment is wrong:{found}\n")
     logs.configure(settings, "worker")
+    os.nice(_NICE)
     asyncio.run(work(settings, arguments.host, arguments.port))
 
 

@@ -359,3 +359,41 @@ def test_second_up_is_told_who_holds_the_lock(project: Project) -> None:
         said = project.run("up", status=1).stderr
         assert f"pid {holder.pid} on " in said
         holder.communicate("")
+
+
+def test_webhooks_are_tried_listed_and_replayed(project: Project) -> None:
+    sent = project.json("webhook", "trigger", "whatsapp", "--text", "Salam, bghit n3ref taman")
+    assert (sent["status"], sent["deliveries"][0]["status"], len(sent["messages"])) == ("done", 200, 1)
+    (reply,) = sent["replies"]
+    assert (reply["state"], reply["outcome"], reply["reply"]["status"]) == ("done", "no_token", "kept")
+    assert reply["trace_id"] == sent["deliveries"][0]["trace_id"]
+    listed = project.json("webhook", "list")["webhooks"]
+    assert listed[0]["message_id"] == sent["messages"][0]
+    assert "bghit n3ref taman" in project.run("webhook", "list").stdout
+    refused = project.json("webhook", "replay", listed[0]["id"], status=1)
+    assert refused["refused"][0]["id"] == listed[0]["id"]
+    assert project.json("webhook", "replay", "--failed")["replayed"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "verdicts"),
+    [
+        (("generic",), ["accepted"]),
+        (("generic", "--stale"), ["401"]),
+        (("messenger", "--invalid-signature"), ["401"]),
+        (("messenger", "--stale"), ["ignored"]),
+        (("whatsapp", "--duplicate", "--batch", "50", "--wait", "0"), ["accepted", "duplicate"]),
+    ],
+)
+def test_each_kind_of_webhook_is_met_as_it_should(
+    project: Project, options: tuple[str, ...], verdicts: list[str]
+) -> None:
+    sent = project.json("webhook", "trigger", *options)
+    found = [delivery["body"].get("status") for delivery in sent["deliveries"]]
+    assert [str(status) for status in found] == verdicts
+
+
+def test_wrong_use_of_webhook_is_told(project: Project) -> None:
+    assert "messenger, whatsapp, generic" in project.run("webhook", "trigger", "telegram", status=2).stderr
+    assert "--since" in project.run("webhook", "list", "--since", "soon", status=2).stderr
+    assert "nothing to replay" in project.run("webhook", "replay", status=2).stderr

@@ -45,6 +45,8 @@ class Peers:
         """Forget all that was, and be well."""
         self.fault: Fault = "none"
         self.reply: dict[str, object] = REPLY
+        self.echo = False
+        """Whether a reply repeats its prompt, so that it can be told which is answered."""
         self.received: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived = threading.Event()
@@ -74,7 +76,8 @@ class Peers:
             return faulty
         if "application/x-ndjson" in request.headers.get("accept", ""):
             return StreamingResponse(self._lines(), media_type="application/x-ndjson")
-        return Response(orjson.dumps(self.reply), media_type="application/json")
+        said = {"reply": self.received[-1]["prompt"]} if self.echo else {}
+        return Response(orjson.dumps(self.reply | said), media_type="application/json")
 
     def _faulty(self) -> Response | None:
         problem = {"code": "postgres_unavailable", "detail": "postgres does not answer.", "status": 503}

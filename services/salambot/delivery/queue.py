@@ -17,6 +17,7 @@ Handler = Callable[[Conversation], Awaitable[None]]
 
 _TASK = "converse"
 _PAUSE_S = 1.0
+_LINGER_S = 0.01
 _MOST_WAITING = 20_000
 _MOST_AT_ONCE = 500
 _log = structlog.get_logger(__name__)
@@ -48,16 +49,22 @@ class Dispatcher:
     async def run(self) -> None:
         """Dispatch until cancelled."""
         while True:
-            first = await self._waiting.get()
+            first = await self._next()
             engine = await asyncio.to_thread(_engine, self._redis_url)
             try:
                 async with engine:
                     while True:
                         await _enqueue(engine, [first, *self._more()])
-                        first = await self._waiting.get()
+                        first = await self._next()
             except Exception as error:  # noqa: BLE001 - Redis may fail in any way: the sweeper makes up for it
                 _log.warning("redis takes no dispatch; the sweeper will see to it", exc_info=error)
                 await asyncio.sleep(_PAUSE_S)
+
+    async def _next(self) -> Conversation:
+        """Wait for one, and a moment for others: putting many at once costs little more than putting one."""
+        first = await self._waiting.get()
+        await asyncio.sleep(_LINGER_S)
+        return first
 
     def _more(self) -> list[Conversation]:
         return [self._waiting.get_nowait() for _ in range(min(self._waiting.qsize(), _MOST_AT_ONCE))]

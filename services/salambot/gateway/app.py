@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from salambot import cache
 from salambot.application import add_hot_route, service_app
+from salambot.channels import CHANNELS
 from salambot.gateway import generate, search
 from salambot.gateway.edge import Edge
 from salambot.gateway.ingress import listening
@@ -72,3 +74,6 @@ def _add_routes(app: FastAPI, edge: Edge) -> None:
     async def receive(channel: str, request: Request) -> Response:
         """Take in what happened in a channel."""
         return await edge.webhooks.receive(channel, request)
+
+    for name in CHANNELS:
+        add_hot_route(app, f"/v1/webhooks/{name}", partial(edge.webhooks.receive, name))

@@ -224,19 +224,20 @@ def _running(environ: dict[str, str], log: Path) -> Iterator[WorkerProcess]:
         )
     worker = WorkerProcess(process, f"http://127.0.0.1:{port}", log)
     try:
-        _wait_until_it_answers(worker)
+        wait_until_it_answers(process, worker.url)
         yield worker
     finally:
         worker.kill()
 
 
-def _wait_until_it_answers(worker: WorkerProcess) -> None:
-    deadline = time.monotonic() + 30
+def wait_until_it_answers(process: subprocess.Popen[bytes], url: str) -> None:
+    """Wait for the health of a process that was just started."""
+    deadline = time.monotonic() + 60
     while True:
-        assert worker.process.poll() is None, worker.log.read_text()
-        assert time.monotonic() < deadline, worker.log.read_text()
+        assert process.poll() is None, "it ended"
+        assert time.monotonic() < deadline, "it does not answer"
         try:
-            httpx.get(f"{worker.url}/health", trust_env=False).raise_for_status()
+            httpx.get(f"{url}/health", trust_env=False).raise_for_status()
         except httpx.HTTPError:
             time.sleep(0.02)
         else:
