@@ -21,7 +21,7 @@ from salambot.vectors.local import LocalVectors
 from tests.servers import PostgresServer
 
 CHUNKS, DIMENSIONS, A_TOPIC, QUESTIONS = 100_000, 384, 50, 500
-_BATCH = 500
+_BATCH = 250
 _SPREAD = 0.7
 """Of a chunk around its topic, against the topic's own length: neighbours are near, and topics are apart."""
 

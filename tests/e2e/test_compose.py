@@ -45,7 +45,9 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     up = project.json("up", "--no-seed")
     assert (up["status"], up["runtime"]) == ("ready", "compose")
     assert {name: facts["health"] for name, facts in up["services"].items()} == dict.fromkeys(RUNNING, "healthy")
+    assert project.json("seed", "--dry-run")["documents"]["added"] > 0
     assert project.json("seed")["documents"]["added"] > 0
+    interrupt_a_seed(project)
     assert project.json("smoke")["status"] == "pass"
     status = project.json("status")
     assert status["status"] == "ready"
@@ -56,6 +58,22 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     assert containers(project) == before
     logs = project.run("logs", "gateway").stdout
     assert "gateway" in logs
+
+
+def interrupt_a_seed(project: Project) -> None:
+    """Ctrl-C ends the job in the container too."""
+    docs = project.folder / "long"
+    docs.mkdir()
+    for number in range(800):
+        (docs / f"{number}.md").write_text(f"# Article {number}\n\n" + f"Le modèle {number} existe en bleu. " * 40)
+    with project.start("seed", str(docs), "--json-lines") as run:
+        assert run.stdout is not None
+        assert any(json.loads(line).get("event") == "indexed" for line in run.stdout)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+    assert run.returncode == 130
+    running = subprocess.check_output(["docker", "top", containers(project)["orchestrateur"]], text=True)
+    assert "seed_kb" not in running
 
 
 def test_the_original_seed_command_and_healing(make_compose_project: Callable[..., Project]) -> None:

@@ -10,6 +10,8 @@ from salambot.database import Pool, tenant_transaction, unavailable_as_problem
 from salambot.embedders.base import Embedder, Vectors
 from salambot.vectors.base import Hit, Vector
 
+_WRITE_TIMEOUT_S = 120.0
+"""Writing into a large HNSW graph on a busy machine takes longer than any question may."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._:@/-]{1,80}")
 
 
@@ -48,6 +50,7 @@ class LocalVectors:
                 INSERT INTO vectors (tenant, embedder, digest, embedding) VALUES ($1, $2, $3, $4::real[]::halfvec)
                 ON CONFLICT (tenant, embedder, digest) DO UPDATE SET embedding = excluded.embedding""",
                 rows,
+                timeout=_WRITE_TIMEOUT_S,
             )
 
     async def delete(self, tenant: str, digests: Sequence[bytes]) -> None:
