@@ -2,9 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 from salambot_cli.model.environment import Environment
@@ -54,7 +58,7 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
     if request.dry_run:
         _show_plan(session, run, request)
         return
-    with exclusive(environment.root, "up", wait_seconds=_LOCK_WAIT_SECONDS):
+    with _nothing_left(environment.state), exclusive(environment.root, "up", wait_seconds=_LOCK_WAIT_SECONDS):
         execution = Execution(plan_up(run, request.services), run, reporter := LiveReporter(session))
         on_second_signal(lambda: _kill_supervisor(run.environment))
         with reporter:
@@ -67,6 +71,18 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
         typer_launch(str(observed.services["gateway"].url))
     if request.foreground:
         await _stay(session, run)
+
+
+@contextmanager
+def _nothing_left(state: Path) -> Iterator[None]:
+    """Forget, after an interrupt, a state folder that did not exist before this run; a failure's logs are kept."""
+    existed = state.exists()
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not existed:
+            shutil.rmtree(state, ignore_errors=True)
+        raise
 
 
 async def hold_tunnel(session: Session, environment: Environment, request: UpRequest, began: float) -> None:

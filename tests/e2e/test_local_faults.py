@@ -16,7 +16,16 @@ import pytest
 from tests.servers import free_port
 from tests.stack import Project, make_project
 
-STEPS = ("prepare", "start.postgres", "start.redis", "start.migrate", "start.rag", "start.gateway", "seed")
+STEPS = (
+    "host.check",
+    "prepare",
+    "start.postgres",
+    "start.redis",
+    "start.migrate",
+    "start.rag",
+    "start.gateway",
+    "seed",
+)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 
 import boto3
@@ -19,11 +18,13 @@ S3 = {
     "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1",
 }
+BUCKET = "salambot-objects"
+"""A name of its own: moto's state is the process's, and other tests of this worker have buckets too."""
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 with the bucket `salambot-kb`; returns its endpoint."""
+    """An S3 with a bucket; returns its endpoint."""
     server = ThreadedMotoServer("127.0.0.1", free_port(), verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -31,15 +32,14 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, value in {**S3, "AWS_ENDPOINT_URL": endpoint}.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3", endpoint_url=endpoint, region_name="eu-west-1")
-    client.create_bucket(Bucket="salambot-kb", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     for key, body in {"demo/a.md": "# A\n\nalpha", "demo/sub/é.txt": "beta", "other/c.md": "gamma"}.items():
-        client.put_object(Bucket="salambot-kb", Key=key, Body=body.encode())
-    client.close()
+        client.put_object(Bucket=BUCKET, Key=key, Body=body.encode())
     yield endpoint
-    reset = HTTPConnection(host, port, timeout=10)  # its state is the process's
-    reset.request("POST", "/moto-api/reset")
-    reset.getresponse().read()
-    reset.close()
+    for entry in client.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+    client.close()
     server.stop()
 
 
@@ -49,16 +49,16 @@ async def names(objects: Objects) -> list[str]:
 
 @pytest.mark.usefixtures("s3")
 async def test_a_bucket_is_read_below_the_tenants_prefix() -> None:
-    objects = Objects("s3://salambot-kb", "demo")
+    objects = Objects(f"s3://{BUCKET}", "demo")
     assert await names(objects) == ["a.md", "sub/é.txt"]
     assert await objects.read("sub/é.txt") == b"beta"
     assert await objects.read("absent") is None
-    assert objects.uri("a.md") == "s3://salambot-kb/demo/a.md"
+    assert objects.uri("a.md") == f"s3://{BUCKET}/demo/a.md"
 
 
 async def test_the_job_indexes_a_bucket(s3: str, tmp_path: Path, database_url: str) -> None:
     base = KnowledgeBase(tmp_path, database_url, **S3, AWS_ENDPOINT_URL=s3)
-    base.variables["OBJECTS_URL"] = "s3://salambot-kb"
+    base.variables["OBJECTS_URL"] = f"s3://{BUCKET}"
     report = await base.seed()
     assert report["chunks"] == {"embedded": 2, "upserted": 2, "deleted": 0}
     assert (await base.seed())["chunks"] == {"embedded": 0, "upserted": 0, "deleted": 0}
