@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from salambot_cli.model.environment import Environment, Variable
-from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.state import read_state, write_state
@@ -25,10 +25,10 @@ class OpenTunnel:
     _opened: OpenedTunnel | None = field(default=None, init=False)
 
     async def run(self, run: Run) -> StepStatus:
-        """Publish the ingress; without a program for it, go on unless a tunnel was asked for by name."""
+        """Publish the ingress; a tunnel that only a preset asked for, and that cannot be had, is a warning."""
         try:
             self._opened = await open_tunnel(run.environment)
-        except PrerequisiteError as error:
+        except SalamBotError as error:
             if run.environment.layers.get("placement.tunnel") != "preset":
                 raise
             run.details[self.id] = f"{error.what}: webhooks reach nobody; {error.fix}"
