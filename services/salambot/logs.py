@@ -1,6 +1,7 @@
 """JSON log lines with the ids of the request; of an error its kind and place are kept, its text never."""
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -14,6 +15,8 @@ from salambot.privacy import redact
 from salambot.settings import ServiceSettings
 
 Event = MutableMapping[str, object]
+_OURS = re.compile(r"corr_[0-9a-f]{32}")
+"""A correlation id that we made: looking for a phone number in it cost a fifth of a webhook."""
 _NOBODYS = frozenset({"service", "level", "timestamp", "trace_id"})
 
 
@@ -47,7 +50,7 @@ def _replace_error(_: object, __: str, event: Event) -> Event:
 def _redact(_: object, __: str, event: Event) -> Event:
     """Take personal data out of whatever was logged, whoever wrote it: a library's message too."""
     for name, value in event.items():
-        if isinstance(value, str) and name not in _NOBODYS:
+        if isinstance(value, str) and name not in _NOBODYS and not _OURS.fullmatch(value):
             event[name] = redact(value)
     return event
 
