@@ -57,9 +57,12 @@ async def run(job: WebhookJob) -> Figures:
             due = started + number / job.rate if job.rate else time.perf_counter()
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
-            async with client.post(job.url, data=body, headers=headers) as response:
-                await response.read()
-                failed += response.status != 200
+            try:
+                async with client.post(job.url, data=body, headers=headers) as response:
+                    await response.read()
+                    failed += response.status != 200
+            except aiohttp.ClientError:
+                failed += 1
             latencies.append(time.perf_counter() - due)
 
     connector = aiohttp.TCPConnector(limit=job.connections)
