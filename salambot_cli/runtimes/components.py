@@ -49,14 +49,15 @@ def _what_is_down(answer: object) -> str:
 
 async def component_parts(environment: Environment) -> list[Part]:
     """Test all eight components at once."""
-    results = await asyncio.gather(*(_tested(environment, name) for name in COMPONENTS))
+    results = await asyncio.gather(*(tested(environment, name) for name in COMPONENTS))
     return [
         Part(name, health, placement=environment.placement(name), detail=detail)
         for name, (health, detail) in zip(COMPONENTS, results, strict=True)
     ]
 
 
-async def _tested(environment: Environment, component: Component) -> tuple[Health, str]:
+async def tested(environment: Environment, component: Component) -> tuple[Health, str]:
+    """Test one component: how it is, and why."""
     test = _TESTS.get(component)
     if test is None:
         return "healthy", ""

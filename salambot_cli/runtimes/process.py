@@ -13,7 +13,7 @@ from salambot_cli.catalog.endpoints import urls_with_ca
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES, Program, Service
+from salambot_cli.model.topology import SERVICES, Component, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.attached import Followed, Hear, follow
@@ -24,7 +24,7 @@ from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
 from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult, objects_folder
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
-from salambot_cli.runtimes.components import component_parts, service_part
+from salambot_cli.runtimes.components import component_parts, service_part, tested
 from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
 
 _NEEDED_BYTES = 200 * 1024 * 1024
@@ -113,7 +113,25 @@ class ProcessRuntime:
         async with self._launching:
             self._launched = await client.launch() or self._launched
         unit = await to_the_end(self._unit, environment, part)
-        return cast("StartResult", await client.ensure(unit))
+        result = cast("StartResult", await client.ensure(unit))
+        if result == "unchanged" and await self._hangs(environment, part):
+            await client.stop(part)
+            await client.ensure(unit)
+            return "restarted"
+        return result
+
+    async def _hangs(self, environment: Environment, part: str) -> bool:
+        """Tell whether a part that runs does not answer, twice; one that only misses another is not at fault."""
+        for _ in range(2):
+            if part in _LOCAL_STORES:
+                health, _why = await tested(environment, cast("Component", part))
+            elif part in SERVICES:
+                health = (await service_part(part, _url(environment, part))).health
+            else:
+                return False
+            if health != "unhealthy":
+                return False
+        return True
 
     def _unit(self, environment: Environment, part: str) -> Unit:
         data = environment.state / "data"

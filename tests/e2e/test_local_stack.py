@@ -213,6 +213,17 @@ def test_killed_service_is_healed_alone(project: Project) -> None:
     assert project.json("smoke")["status"] == "pass"
 
 
+@pytest.mark.parametrize("name", ["redis", "nlu"])
+def test_what_hangs_is_started_anew(project: Project, name: str) -> None:
+    word = {"redis": "valkey-server", "nlu": " nlu "}[name]
+    hanging = next(process for process in project.processes() if word in " ".join(process.cmdline()))
+    hanging.suspend()
+    document = project.json("up")
+    assert [step["detail"] for step in document["steps"] if step["id"] == f"start.{name}"] == ["restarted"]
+    assert not psutil.pid_exists(hanging.pid)
+    assert project.json("status")["status"] == "ready"
+
+
 def generate(url: str, prompt: str) -> httpx.Response:
     body = {
         "schema_version": "1.0", "tenant": "demo", "channel": "webchat", "message_id": "msg_1",
