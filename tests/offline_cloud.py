@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -198,7 +199,12 @@ def _aws(stack: AsyncExitStack, address: str, credentials: dict[str, str], varia
     server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     server.start()
     stack.callback(server.stop)
-    endpoint = f"http://{address}:{server.get_host_and_port()[1]}"
+    port = server.get_host_and_port()[1]
+    endpoint = f"http://{address}:{port}"
+    reset = HTTPConnection(address, port, timeout=10)  # its state is the process's: an earlier cloud may have left some
+    reset.request("POST", "/moto-api/reset")
+    reset.getresponse().read()
+    reset.close()
 
     def client(name: Any) -> Any:  # noqa: ANN401 - one of many clients
         return boto3.client(

@@ -344,7 +344,9 @@ def is_seed(process: psutil.Process, source: str) -> bool:
 
 def test_the_index_is_measured_with_the_owners_questions(project: Project, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "velo.md").write_text("# Vélo\n\nLes vélos se garent dans la cour arrière.\n")
+    (tmp_path / "docs" / "velo.md").write_text(
+        "# Vélo\n\n## Où garer mon vélo ?\n\nLes vélos se garent dans la cour arrière.\n"
+    )
     assert project.json("seed", str(tmp_path / "docs"), "--yes")["documents"]["seen"] == 1
     assert project.json("seed", "--from-s3")["documents"]["unchanged"] >= 1
     questions = tmp_path / "questions.jsonl"

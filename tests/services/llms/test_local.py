@@ -121,7 +121,7 @@ def test_a_short_message_leans_on_what_was_asked_before() -> None:
         Turn(role="user", content="merci"),
     ]
     assert [citation.title for citation in asked("et pour Rabat ?", context=context).citations] == ["delivery"]
-    assert asked("et pour Rabat ?").citations == []
+    assert asked("et pour les autres ?").citations == []
 
 
 def test_a_long_answer_is_cut_at_a_sentence_and_says_so() -> None:
