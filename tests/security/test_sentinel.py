@@ -183,7 +183,7 @@ def look_at_containers(project: Project, watch: Watch) -> None:
     """Search what Docker keeps of the containers, of their image and of its layers' history."""
     label = f"label=com.docker.compose.project.working_dir={project.state / 'rendered'}"
     ids = docker("ps", "--all", "--quiet", "--filter", label).split()
-    assert len(ids) == len({"gateway", "orchestrateur", "nlu", "rag", "migrate"})
+    assert len(ids) == len({"gateway", "orchestrateur", "nlu", "rag", "worker", "migrate"})
     watch.look("docker inspect", docker("inspect", *ids).encode())
     images = set(docker("inspect", "--format", "{{.Image}}", *ids).split())
     watch.look("docker image inspect", docker("image", "inspect", *images).encode())
