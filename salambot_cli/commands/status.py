@@ -31,6 +31,10 @@ def status(
         run(_watch(session, environment))
     observed = run(_look(environment))
     _show(session, environment, observed)
+    if observed.status == "degraded" and not session.machine:
+        from salambot_cli.doctor.afterwards import show_glance
+
+        run(show_glance(session, environment))
 
 
 async def _look(environment: "Environment") -> "Observed":

@@ -34,7 +34,8 @@ def up(
     Examples:  [bold]salambot up[/]   [bold]salambot up --port gateway=auto[/]   [bold]salambot up --dry-run[/]
     """
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.doctor.afterwards import show_causes
+    from salambot_cli.doctor.afterwards import show_causes, show_prerequisites
+    from salambot_cli.model.errors import PrerequisiteError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.client import UnitFailedError
     from salambot_cli.steps.up import UpRequest, bring_up
@@ -50,6 +51,9 @@ def up(
     environment = load_environment(session.project, flags)
     try:
         run(bring_up(session, environment, request, time.monotonic()))
+    except PrerequisiteError:
+        run(show_prerequisites(session, environment))
+        raise
     except UnitFailedError as failure:
         run(show_causes(session, environment, failure.unit))
         raise

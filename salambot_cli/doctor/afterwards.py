@@ -1,9 +1,9 @@
-"""After a failed start: what of the cloud stands behind it, so that nobody has to ask why."""
+"""After a start that failed, or beside a stack that is not well: what the probes say, so that nobody has to ask."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from salambot_cli.doctor.diagnose import diagnose
+from salambot_cli.doctor.diagnose import diagnose, glance, preflight
 from salambot_cli.doctor.text import full
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding
@@ -33,7 +33,21 @@ async def causes_of(environment: Environment, part: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in report.roots if not finding.id.startswith("local."))
 
 
+async def show_prerequisites(session: Session, environment: Environment) -> None:
+    """Print what the probes of the prerequisites say of a machine on which nothing could be started."""
+    _say(session, (await preflight(environment)).roots)
+
+
+async def show_glance(session: Session, environment: Environment) -> None:
+    """Print what the cheap probes say of a stack that is not well."""
+    _say(session, (await glance(environment)).roots)
+
+
 async def show_causes(session: Session, environment: Environment, part: str) -> None:
     """Print the findings that explain why a part did not start."""
-    for finding in await causes_of(environment, part):
+    _say(session, await causes_of(environment, part))
+
+
+def _say(session: Session, findings: Iterable[Finding]) -> None:
+    for finding in findings:
         session.say("\n".join(full(finding)))
