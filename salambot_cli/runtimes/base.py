@@ -35,6 +35,8 @@ class Runtime(Protocol):
     """Two of them start the same things: `process` and `compose`."""
 
     name: Literal["compose", "process"]
+    notes: list[str]
+    """What people should know of this run beside its steps, such as a file of theirs that was replaced."""
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return what `up` starts, by name, each with the names that have to be healthy first (a graph)."""

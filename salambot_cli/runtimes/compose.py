@@ -48,7 +48,7 @@ from salambot_cli.runtimes.container_view import (
     rendered_folder,
     with_mounted_secrets,
 )
-from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
+from salambot_cli.runtimes.host import disk_problem, git_problem, last_ports, settle_ports, taken_ports
 from salambot_cli.runtimes.jump import (
     Jump,
     is_open,
@@ -104,11 +104,11 @@ class ComposeRuntime:
         return graph
 
     async def check(self, environment: Environment) -> list[str]:
-        """Return what is wrong with engine, Compose, ports and disk."""
+        """Return what is wrong with engine, Compose, Git, ports and disk."""
         engine = await inspect_engine()
         problems = list(engine.problems)
         ours = set() if problems else set(await containers(project_name(environment)))
-        problems += taken_ports(environment, ours)
+        problems += git_problem() + taken_ports(environment, ours)
         return problems + disk_problem(environment, _NEEDED_BYTES) + jump_problem(environment)
 
     async def prepare(self, environment: Environment) -> Environment:

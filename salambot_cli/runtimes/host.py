@@ -1,4 +1,4 @@
-"""What both runtimes ask of this machine: free ports and room on the disk."""
+"""What runtimes ask of this machine: free ports, room on the disk, Git."""
 
 import shutil
 from collections.abc import Collection
@@ -52,6 +52,11 @@ def _taken(service: str, port: int) -> str:
         f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, "
         f'or pick another: salambot up --port {service}=auto (in salambot.toml: [ports] {service} = "auto")'
     )
+
+
+def git_problem() -> list[str]:
+    """Say when Git is missing, which tells whether a `.env` could be committed."""
+    return [] if shutil.which("git") else ["git is not installed: sudo apt-get install git"]
 
 
 def disk_problem(environment: Environment, needed_bytes: int) -> list[str]:

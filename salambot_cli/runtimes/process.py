@@ -45,6 +45,7 @@ class ProcessRuntime:
     name: Literal["compose", "process"] = "process"
 
     def __init__(self) -> None:
+        self.notes: list[str] = []
         self._launched = False
         self._launching = asyncio.Lock()
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.steps.base import Run
 
+_TITLES = {"image": "build the image", "migrate": "bring the schema forward"}
+
 
 @dataclass
 class StartPart:
@@ -22,7 +24,7 @@ class StartPart:
     @property
     def title(self) -> str:
         """What a person reads."""
-        return f"start {self.part}"
+        return _TITLES.get(self.part, f"start {self.part}")
 
     async def run(self, run: Run) -> StepStatus:
         """Start it and wait until it is healthy."""

@@ -61,8 +61,11 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
     with _nothing_left(environment.state), exclusive(environment.root, "up", wait_seconds=_LOCK_WAIT_SECONDS):
         execution = Execution(plan_up(run, request.services), run, reporter := LiveReporter(session))
         on_second_signal(lambda: _kill_supervisor(run.environment))
-        with reporter:
-            await _within(execution, request.timeout_s)
+        try:
+            with reporter:
+                await _within(execution, request.timeout_s)
+        finally:
+            _show_notes(session, run)
         if run.secret_versions:
             await record(run.environment, "secret.read", "done")
         observed = await run.runtime.observe(run.environment)
@@ -162,6 +165,14 @@ def _show_plan(session: Session, run: Run, request: UpRequest) -> None:
         session.result(
             f"{step.id:<22} {step.title}" + (f"  [dim]after {', '.join(step.needs)}[/]" if step.needs else "")
         )
+
+
+def _show_notes(session: Session, run: Run) -> None:
+    from rich.text import Text
+
+    for note in run.runtime.notes:
+        session.event("note", {"text": note})
+        session.say(Text(note, style="yellow"))
 
 
 def _show_ready(session: Session, run: Run, observed: Observed, execution: Execution, began: float) -> None:

@@ -1,5 +1,6 @@
 """`auto` takes Compose where an engine answers, else plain processes, and says which and why."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,17 @@ def test_compose_without_an_engine_is_a_missing_prerequisite(project: Project, t
     assert "no Docker engine answers" in said.stderr
     assert "systemctl start docker" in said.stderr
     assert "docker-compose-plugin" in said.stderr, "all that is missing, in one report"
+
+
+def test_git_and_a_taken_port_stand_in_one_report(project: Project, tmp_path: Path) -> None:
+    path = docker(tmp_path, """case "$1" in version) echo '"26.1.5"' ;; compose) echo 2.26.1 ;; esac""")
+    only_docker = path.partition(":")[0]
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        said = project.run("up", "--runtime", "compose", "--port", f"gateway={port}", PATH=only_docker, status=3).stderr
+    assert "git is not installed" in said
+    assert "apt-get install git" in said
+    assert f"port {port} of gateway is taken" in said
+    assert "local.prereq" in said, "the doctor's finding of the same"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.compose_project import compose, containers
+from tests.e2e.compose_project import compose, containers, rendered
 from tests.e2e.conftest import with_compose
 from tests.stack import Project
 
@@ -53,11 +53,25 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     assert status["status"] == "ready"
     before = containers(project)
     assert set(before) == CONTAINERS | {"postgres", "redis"}
+    edit_a_rendered_file(project)
     again = project.json("up")
     assert {step["status"] for step in again["steps"] if step["id"].startswith("start.")} == {"unchanged"}
     assert containers(project) == before
     logs = project.run("logs", "gateway").stdout
     assert "gateway" in logs
+
+
+def edit_a_rendered_file(project: Project) -> None:
+    """`up` says that it replaced the file, where the edited one is, and what was different."""
+    override = rendered(project) / "docker-compose.override.yml"
+    override.write_text(override.read_text() + "# mine\n")
+    said = project.run("up").stderr
+    assert "docker-compose.override.yml was edited by hand" in said
+    assert "-# mine" in said
+    (kept,) = rendered(project).glob("*.edited-*")
+    assert str(kept) in said
+    assert kept.read_text().endswith("# mine\n")
+    assert "# mine" not in override.read_text()
 
 
 def interrupt_a_seed(project: Project) -> None:
