@@ -93,7 +93,10 @@ class Project:
         """Build the image of a service. Raises DockerError with the lines of the step that failed."""
         ended = await run_docker(self._command("build", service), _BUILD_SECONDS)
         if ended.status != 0:
-            raise DockerError("the image cannot be built", _failed_build(ended), "docker system df; df -h")
+            why = _failed_build(ended)
+            whole = f"cd {self.folder} && docker compose --progress plain build {service}  # all that it says"
+            fix = "docker system df; docker builder prune" if "no space left" in why else whole
+            raise DockerError("the image cannot be built", why, fix)
 
     async def up(self, service: str, *, recreate: bool = False) -> None:
         """Create or recreate one container, and start it. Does not wait for its health."""
@@ -101,6 +104,14 @@ class Project:
         ended = await run_docker(self._command("up", *options, service), _UP_SECONDS)
         if ended.status != 0:
             raise DockerError(f"{service} cannot be started", _last_lines(ended.errors, 4), f"salambot logs {service}")
+
+    async def services(self) -> set[str]:
+        """Return the services that the files define with the profiles of this environment."""
+        ended = await run_docker(self._command("config", "--services"), _QUICK_SECONDS)
+        if ended.status != 0:
+            why = _last_lines(ended.errors, 4)
+            raise DockerError("Compose does not read the files", why, "salambot render --diff")
+        return set(ended.output.split())
 
     async def remove(self, *services: str) -> None:
         """Stop and remove the containers of some services."""
@@ -184,14 +195,23 @@ def _remove_project(name: str, *, volumes: bool) -> list[str]:
     label = f"{LABEL_PROJECT}={name}"
     found = client.container.list(all=True, filters=[("label", label)])
     names = [(each.config.labels or {}).get("com.docker.compose.service", each.name) for each in found]
-    if found:
-        client.container.stop([each.id for each in found], time=_GRACE_SECONDS)
-        client.container.remove([each.id for each in found], force=True, volumes=True)
+    _remove_containers([each.id for each in found])
     for network in client.network.list(filters=[("label", label)]):
         client.network.remove(network)
     if volumes:
         client.volume.remove([*client.volume.list(filters=[("label", label)])])
     return sorted(names)
+
+
+async def remove_containers(ids: list[str]) -> None:
+    """Stop and remove containers, their anonymous volumes too."""
+    await _in_thread(lambda: _remove_containers(ids))
+
+
+def _remove_containers(ids: list[str]) -> None:
+    if ids:
+        _client().container.stop(ids, time=_GRACE_SECONDS)
+        _client().container.remove(ids, force=True, volumes=True)
 
 
 async def image_exists(tag: str) -> bool:
@@ -302,9 +322,15 @@ def _last_lines(text: str, count: int) -> str:
     return "\n".join([line.strip() for line in text.splitlines() if line.strip()][-count:])
 
 
+def _shortened(line: str) -> str:
+    """Leave out the middle of a long line: a command stands there, and how it ended stands last."""
+    half = _SHOWN_COLUMNS // 2
+    return line if len(line) <= _SHOWN_COLUMNS else f"{line[:half]} … {line[-half:]}"
+
+
 def _failed_build(ended: Ended) -> str:
     """Pick the lines of the step that failed: BuildKit repeats them between dashes, or prints `ERROR`."""
-    lines = [line.rstrip()[:_SHOWN_COLUMNS] for line in (ended.output + ended.errors).splitlines() if line.strip()]
+    lines = [_shortened(line.rstrip()) for line in (ended.output + ended.errors).splitlines() if line.strip()]
     rules = [index for index, line in enumerate(lines) if line.startswith("------")]
     if len(rules) >= 2:
         return "\n".join(lines[rules[-2] + 1 : rules[-1]][-12:] + lines[rules[-1] + 1 :][-2:])

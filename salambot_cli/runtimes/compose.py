@@ -28,6 +28,7 @@ from salambot_cli.outside.docker import (
     containers,
     has_volumes,
     image_exists,
+    remove_containers,
     remove_images,
     remove_project,
 )
@@ -158,12 +159,24 @@ class ComposeRuntime:
         await asyncio.to_thread(self._write, environment)
         facts = await asyncio.to_thread(compose_facts, environment)
         self._had_data = await has_volumes(project.name)
+        await self._remove_others(environment, project)
         built = not await image_exists(facts.image)
         if built:
             await asyncio.to_thread(assemble_context, project.folder / "image")
             await project.build("gateway")
         self._wanted = await asyncio.to_thread(config_label, environment, facts)
         return "started" if built else "unchanged"
+
+    async def _remove_others(self, environment: Environment, project: Project) -> None:
+        """Remove what an earlier `up` started and these files know no more: a part that moved, an older version's."""
+        seen = await containers(project.name)
+        if not seen.keys() - self.parts(environment).keys():
+            return
+        others = seen.keys() - await project.services()
+        await remove_containers([seen[name].id for name in others])
+        self.notes += [
+            f"{name} of an earlier start is not part of this environment: removed" for name in sorted(others)
+        ]
 
     def _write(self, environment: Environment) -> None:
         folder = rendered_folder(environment.root)

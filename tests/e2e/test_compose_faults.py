@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.compose_project import containers, project_name
@@ -94,15 +97,99 @@ def test_a_port_taken_before_names_its_holder(make_compose_project: MakeProject)
     assert "auto" in said
 
 
+def start_stale(project: Project, service: str) -> None:
+    """Start a container as an older version might have: of the project, and nothing like ours."""
+    name = project_name(project)
+    labels = {
+        "com.docker.compose.project": name,
+        "com.docker.compose.service": service,
+        "com.docker.compose.container-number": "1",
+        "com.docker.compose.oneoff": "False",
+        "com.docker.compose.config-hash": "of-another-time",
+    }
+    words = [word for label, value in labels.items() for word in ("--label", f"{label}={value}")]
+    run = ["docker", "run", "--detach", "--name", f"{name}-{service}-1", *words, "redis:8"]
+    subprocess.run(run, check=True, capture_output=True)
+
+
+def services_of(project: Project) -> set[str]:
+    """Return the services of every container that carries the project's label, whoever made it."""
+    form = '{{.Label "com.docker.compose.service"}}'
+    label = f"label=com.docker.compose.project={project_name(project)}"
+    listing = ["docker", "ps", "--all", "--filter", label, "--format", form]
+    return set(subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split())
+
+
 def test_a_stale_stack_of_an_older_version_is_taken_away(make_compose_project: MakeProject) -> None:
     project = make_compose_project()
     project.state.mkdir(mode=0o700)
-    name = project_name(project)
-    labels = [f"com.docker.compose.project={name}", "com.docker.compose.service=console"]
-    words = [word for label in labels for word in ("--label", label)]
-    run = ["docker", "run", "--detach", "--name", f"{name}-console-1", *words, "redis:8"]
-    subprocess.run(run, check=True, capture_output=True)
+    start_stale(project, "console")
     assert project.json("down")["stopped"] == ["console"]
+
+
+def test_up_takes_the_place_of_a_stale_stack(make_compose_project: MakeProject) -> None:
+    project = make_compose_project()
+    for service in ("console", "nlu"):
+        start_stale(project, service)
+    said = project.run("up", "--no-seed").stderr
+    assert "console of an earlier start is not part of this environment: removed" in said
+    assert project.json("status")["status"] == "ready"
+    assert services_of(project) == {"gateway", "orchestrateur", "nlu", "rag", "worker", "migrate", "postgres", "redis"}
+
+
+def copy_with_step(checkout: Path, folder: Path, step: str) -> str:
+    """Copy the command and its sources, with one more step in the image; return the PYTHONPATH of the copy."""
+    tracked = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "salambot_cli", "services", "compose", "templates"],
+        cwd=checkout, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")[:-1]  # fmt: skip
+    for name in tracked:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(checkout / name, folder / name)
+    dockerfile = folder / "services" / "Dockerfile"
+    first, second, rest = dockerfile.read_text().partition("AS build\n")
+    dockerfile.write_text(f"{first}{second}RUN {step}\n{rest}")
+    return f"{folder}:{folder}/services"
+
+
+def test_an_image_that_cannot_be_built(make_compose_project: MakeProject, checkout: Path, tmp_path: Path) -> None:
+    project = make_compose_project()
+    step = "seq 400 | sed 's/^/fetching part /'; echo the mirror is made of cheese >&2; exit 7"
+    said = project.run("up", "--no-seed", status=1, PYTHONPATH=copy_with_step(checkout, tmp_path / "copy", step)).stderr
+    assert "the image cannot be built" in said
+    assert "the mirror is made of cheese" in said
+    assert "exit code: 7" in said
+    assert "fetching part 300" not in said, "the relevant lines, not 400"
+    assert containers(project) == {}
+
+
+def test_an_interrupt_while_the_image_is_built(
+    make_compose_project: MakeProject, checkout: Path, tmp_path: Path
+) -> None:
+    project = make_compose_project()
+    mark = f"6{os.getpid()}"
+    python_path = copy_with_step(checkout, tmp_path / "copy", f"sleep {mark}")
+    process = project.start("up", "--json-lines", PYTHONPATH=python_path)
+    wait_for(process, "start.image")
+    while not building(mark):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert containers(project) == {}
+    assert not project.state.exists()
+    deadline = time.monotonic() + 60
+    while building(mark):
+        assert time.monotonic() < deadline, "the engine still builds"
+        time.sleep(0.1)
+
+
+def building(mark: str) -> bool:
+    return any(
+        each.info["cmdline"][:2] == ["sleep", mark] for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"]
+    )
 
 
 class FragileEngine:
