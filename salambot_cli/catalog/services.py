@@ -70,6 +70,8 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "JWT_JWKS": (_use("gateway"),),
     "ALLOW_DEV_TOKEN": (_use("gateway", when=_development),),
     "RATE_LIMIT_GENERATE": (_use("gateway"),),
+    "RATE_LIMIT_CLIENT": (_use("gateway"),),
+    "RATE_LIMIT_WEBHOOK": (_use("gateway"),),
     "META_APP_SECRET": (_use("gateway"),),
     "META_VERIFY_TOKEN": (_use("gateway"),),
     "WEBHOOK_SECRET": (_use("gateway"),),

@@ -57,6 +57,8 @@ PLAIN_VARIABLES = frozenset(
         "ONNX_EMBEDDING_PREFIX",
         "EMBEDDER",
         "RATE_LIMIT_GENERATE",
+        "RATE_LIMIT_CLIENT",
+        "RATE_LIMIT_WEBHOOK",
         "WEBHOOK_MAX_AGE_S",
         "WEBHOOK_KEEP_BODIES",
         "WORKER_CONCURRENCY",

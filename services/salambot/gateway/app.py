@@ -68,7 +68,7 @@ def _add_routes(app: FastAPI, edge: Edge) -> None:
     @app.get("/v1/webhooks/{channel}", include_in_schema=False)
     async def shake_hands(channel: str, request: Request) -> Response:
         """Prove to Meta that this address is ours."""
-        return edge.webhooks.shake_hands(channel, request)
+        return await edge.webhooks.shake_hands(channel, request)
 
     @app.post("/v1/webhooks/{channel}", include_in_schema=False)
     async def receive(channel: str, request: Request) -> Response:

@@ -42,9 +42,9 @@ class Edge:
             orchestrateur=Hop("orchestrateur", settings.orchestrateur_url, settings.internal_token),
             rag=Hop("rag", settings.rag_url, settings.internal_token),
             authenticator=Authenticator(settings, peers),
-            generate_limit=RateLimit("generate", settings.generate_rate, redis),
+            generate_limit=_generate_limit(settings, redis),
             idempotency=Idempotency(redis, settings.generate_timeout_s + _LEASE_MARGIN),
-            webhooks=Webhooks(settings, redis),
+            webhooks=Webhooks(settings, redis, peers),
         )
 
     async def close(self) -> None:
@@ -52,3 +52,8 @@ class Edge:
         await self.orchestrateur.close()
         await self.rag.close()
         await self.redis.aclose()
+
+
+def _generate_limit(settings: GatewaySettings, redis: Redis) -> RateLimit:
+    key = (settings.user_hash_key or settings.internal_token).get_secret_value().encode()
+    return RateLimit("generate", settings.generate_rate, redis, client=settings.client_rate, key=key)

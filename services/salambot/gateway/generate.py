@@ -158,7 +158,7 @@ async def reply(edge: Edge, request: Request) -> Response:
     message = parse(GenerateRequest, body)
     correlate(request, message.correlation_id)
     agree_on_tenant(principal, request, message.tenant)
-    await edge.generate_limit.spend(principal.tenant)
+    await edge.generate_limit.spend(principal.tenant, principal.subject)
     headers = edge.generate_limit.policy
     claim = None if key is None else await edge.idempotency.claim(principal, key, body)
     streamed = EVENT_STREAM in request.headers.get("accept", "")

@@ -15,6 +15,7 @@ LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/12
 HOSTS = frozenset({"localhost", "127.0.0.1", "gateway"})
 
 _NEVER_FORWARDED = frozenset({"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+_NAMED_BY_PROXIES = frozenset({b"cf-connecting-ip", b"x-forwarded-for"})
 _ONLY_NEAR = _NEVER_FORWARDED - {"/metrics"}
 
 
@@ -54,6 +55,19 @@ class Peers:
         return (
             client is not None and self._is_member(client[0]) and names_this_machine(scope) and not is_forwarded(scope)
         )
+
+    def address(self, scope: Scope) -> str:
+        """Return who calls: the address a near proxy or tunnel names, else the peer's; of IPv6 the network (/64)."""
+        client = scope.get("client")
+        peer = client[0] if client is not None else ""
+        if self._is_member(peer):
+            named = {name: value.decode("latin-1") for name, value in _headers(scope) if name in _NAMED_BY_PROXIES}
+            peer = named.get(b"cf-connecting-ip") or named.get(b"x-forwarded-for", peer).rpartition(",")[2].strip()
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return ""
+        return str(address if address.version == 4 else ip_network(f"{address}/64", strict=False))
 
     def _look_up(self, host: str) -> bool:
         try:

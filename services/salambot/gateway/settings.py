@@ -35,6 +35,8 @@ class GatewaySettings(WebhookSettings):
     near_peers: Literal["loopback", "compose"] = "loopback"
     """`compose`: the networks that this container is in count as near, beside loopback."""
     rate_limit_generate: Annotated[str, AfterValidator(_rate)] = "60/minute"
+    rate_limit_client: Annotated[str, AfterValidator(_rate)] = "60/minute"
+    rate_limit_webhook: Annotated[str, AfterValidator(_rate)] = "600/minute"
     generate_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60
     search_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10
     sse_ping_s: Annotated[float, Field(gt=0)] = 15
@@ -43,6 +45,16 @@ class GatewaySettings(WebhookSettings):
     def generate_rate(self) -> RateLimitItem:
         """How often one tenant may ask for a reply."""
         return parse(self.rate_limit_generate)
+
+    @cached_property
+    def client_rate(self) -> RateLimitItem:
+        """How often one client (the subject of its tokens) of a tenant may ask for a reply."""
+        return parse(self.rate_limit_client)
+
+    @cached_property
+    def webhook_refusal_rate(self) -> RateLimitItem:
+        """How often one address may send a webhook or handshake that is refused, before it is told to wait."""
+        return parse(self.rate_limit_webhook)
 
     @model_validator(mode="after")
     def _refuse_dev_token_elsewhere(self) -> Self:

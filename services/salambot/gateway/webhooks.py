@@ -1,9 +1,10 @@
 """`/v1/webhooks/{channel}`: verified before it is read, stored before it is acknowledged, answered by the worker."""
 
 import asyncio
+import hashlib
 import hmac
 from collections import Counter as Tally
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -13,6 +14,7 @@ import orjson
 import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -22,6 +24,8 @@ from salambot.database import DatabaseUnavailable
 from salambot.delivery.arrivals import Arrival, Intake, arrival
 from salambot.delivery.queue import Dispatcher
 from salambot.delivery.verdicts import Note, Verdict, Verdicts
+from salambot.gateway.peers import Peers
+from salambot.gateway.rates import RateLimit
 from salambot.gateway.settings import GatewaySettings
 from salambot.messages import utc_now, utc_text
 from salambot.problems import Problem
@@ -47,8 +51,10 @@ class Sorted:
 class Webhooks:
     """Receives webhooks: use it as an async context manager."""
 
-    def __init__(self, settings: GatewaySettings, redis: Redis) -> None:
+    def __init__(self, settings: GatewaySettings, redis: Redis, peers: Peers) -> None:
         self._settings = settings
+        self._peers = peers
+        self._refusals = RateLimit("webhook", settings.webhook_refusal_rate, redis)
         self._verdicts = Verdicts(redis)
         self._dispatcher = Dispatcher(settings.redis_url.get_secret_value())
         self._hash_key = (settings.user_hash_key or settings.internal_token).get_secret_value().encode()
@@ -71,8 +77,8 @@ class Webhooks:
     ) -> None:
         await self._stack.aclose()
 
-    def shake_hands(self, name: str, request: Request) -> Response:
-        """Answer Meta's handshake with its challenge; raises Problem 403, 404 or 503."""
+    async def shake_hands(self, name: str, request: Request) -> Response:
+        """Answer Meta's handshake with its challenge; raises Problem 403, 404, 429 or 503."""
         channel = _channel(name)
         if not channel.shakes_hands:
             raise Problem(405, "method_not_allowed", "This channel has no handshake.", headers={"Allow": "POST"})
@@ -84,18 +90,19 @@ class Webhooks:
         agrees = sum(hmac.compare_digest(token.encode(), given) for token in expected) > 0
         challenge = request.query_params.get("hub.challenge")
         if request.query_params.get("hub.mode") != "subscribe" or not agrees or challenge is None:
+            await self._count_refusal(request)
             raise Problem(403, "verification_failed", "This is not the handshake of this channel.")
         return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
 
     async def receive(self, name: str, request: Request) -> Response:
-        """Take a webhook in; raises Problem 400, 401, 404, 413, 415, 422 or 503."""
+        """Take a webhook in; raises Problem 400, 401, 404, 413, 415, 422, 429 or 503."""
         channel = _channel(name)
         secrets = channel.secrets(self._settings)
         if not secrets:
             raise _not_configured(name)
         body = await request.body()
         now = utc_now()
-        self._verify(channel, secrets, request, body, now)
+        await self._verify(channel, secrets, request, body, now)
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Problem(415, "unsupported_encoding", "The body must not be compressed.")
         try:
@@ -109,14 +116,25 @@ class Webhooks:
         self._dispatcher.put({one.conversation for one in found.arrivals if one.key in stored})
         return self._acknowledge(name, len(stored), found.dropped)
 
-    def _verify(self, channel: Channel, secrets: tuple[str, ...], request: Request, body: bytes, now: datetime) -> None:
+    async def _verify(
+        self, channel: Channel, secrets: tuple[str, ...], request: Request, body: bytes, now: datetime
+    ) -> None:
         try:
             channel.verify(secrets, request.headers, body, now)
         except SignatureRefusedError as error:
             _REFUSED.labels(channel.name, error.cause).inc()
+            await self._count_refusal(request)
             _log.warning("webhook refused", channel=channel.name, cause=error.cause)
             self._note(channel.name, "rejected", error.cause, 1)
             raise Problem(401, error.code, error.detail, headers=_CHALLENGE) from error
+
+    async def _count_refusal(self, request: Request) -> None:
+        """Raise Problem 429 once this address was refused too often. What is signed rightly is never refused for it."""
+        with suppress(RedisError):
+            await self._refusals.spend(self._hashed(self._peers.address(request.scope)))
+
+    def _hashed(self, address: str) -> str:
+        return hmac.new(self._hash_key, address.encode(), hashlib.sha256).hexdigest()[:32]
 
     def _sort(self, channel: Channel, messages: list[Incoming], now: datetime) -> Sorted:
         found = Sorted([], Tally())

@@ -318,3 +318,24 @@ async def test_nothing_of_a_customer_is_in_the_logs(shop: Shop, capsys: pytest.C
     said = "".join(line for line in capsys.readouterr().out.splitlines() if "HTTP Request" not in line)
     assert "canary" not in said
     assert "212699112233" not in said
+
+
+def test_who_is_refused_too_often_has_to_wait_and_the_rest_is_taken_in(start_shop: StartShop) -> None:
+    shop = start_shop(rate_limit_webhook="2/hour")
+    body = messenger(messenger_message("Bonjour"))
+    wrong = by_meta(b"another body")
+    far = {"CF-Connecting-IP": "203.0.113.9"}
+    first = [code(shop.post("messenger", body, wrong | far))[0] for _ in range(3)]
+    assert first == [401, 401, 429]
+    refused = shop.client.get("/v1/webhooks/messenger", headers=far)
+    assert code(refused) == (429, "rate_limited")
+    assert 1 <= int(refused.headers["retry-after"]) <= 3600
+    assert refused.headers["ratelimit-policy"] == '"webhook";q=2;w=3600'
+    assert code(shop.post("messenger", body, wrong | {"X-Forwarded-For": "1.2.3.4, 203.0.113.10"}))[0] == 401
+    assert shop.post("messenger", body, by_meta(body) | far).json() == ACCEPTED
+
+
+def test_a_wrong_signature_is_refused_without_redis_too(start_shop: StartShop) -> None:
+    shop = start_shop(redis_url="redis://127.0.0.1:1/0")
+    body = messenger(messenger_message("Bonjour"))
+    assert code(shop.post("messenger", body, by_meta(b"another body")))[0] == 401

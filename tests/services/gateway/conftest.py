@@ -65,6 +65,7 @@ def _world(issuer: Issuer, valkey_server: ValkeyServer, tmp_path_factory: pytest
             "rag_url": behind,
             "jwt_jwks": str(jwks),
             "rate_limit_generate": "1000/minute",
+            "rate_limit_client": "1000/minute",
         }
         yield World(peers, settings)
 

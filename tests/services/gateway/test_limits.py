@@ -1,10 +1,13 @@
 """How often a tenant may ask, and what happens when Redis, which counts, dies."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.servers import ValkeyServer
 from tests.services.gateway.conftest import Gateway, Message, StartGateway
@@ -32,6 +35,41 @@ def test_each_tenant_has_its_own_limit_and_search_and_health_have_none(
     assert gateway.reply({**message, "tenant": "other"}, Authorization=other).status_code == 200
     assert gateway.search({"query": "x", "tenant": "demo"}).status_code == 200
     assert gateway.client.get("/health").status_code == 200
+
+
+def test_each_client_has_its_own_limit_and_costs_its_tenant_only_what_it_is_allowed(
+    start_gateway: StartGateway, message: Message
+) -> None:
+    gateway = start_gateway(rate_limit_generate="5/hour", rate_limit_client="2/hour")
+    mine = [gateway.reply(message) for _ in range(6)]
+    assert [answer.status_code for answer in mine] == [200, 200, 429, 429, 429, 429]
+    assert mine[0].headers["ratelimit-policy"] == '"generate";q=5;w=3600, "generate-client";q=2;w=3600'
+    wait = int(mine[2].headers["retry-after"])
+    assert 1 <= wait <= 3600
+    assert mine[2].headers["ratelimit"] == f'"generate-client";r=0;t={wait}'
+    assert "client" in mine[2].json()["detail"]
+    others = [f"Bearer {gateway.issuer.token(sub=f'client-{number}')}" for number in (1, 1, 2, 2)]
+    answers = [gateway.reply(message, Authorization=one) for one in others]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].headers["ratelimit"].startswith('"generate";r=0;')
+
+
+def test_requests_that_share_a_round_trip_are_counted_one_by_one(start_gateway: StartGateway, message: Message) -> None:
+    gateway = start_gateway(rate_limit_generate="40/hour", rate_limit_client="15/hour")
+    tokens = [f"Bearer {gateway.issuer.token(sub=f'client-{number % 2}')}" for number in range(48)]
+    with ThreadPoolExecutor(24) as pool:
+        codes = list(pool.map(lambda token: gateway.reply(message, Authorization=token).status_code, tokens))
+    assert Counter(codes) == {200: 30, 429: 18}
+
+
+def test_no_limit_of_a_client_is_spelled_out_in_redis(start_gateway: StartGateway, message: Message) -> None:
+    gateway = start_gateway(rate_limit_generate="5/hour", rate_limit_client="2/hour")
+    token = f"Bearer {gateway.issuer.token(sub='0612345678')}"
+    assert gateway.reply(message, Authorization=token).status_code == 200
+    with Redis.from_url(gateway.redis_url) as redis:
+        keys = [key.decode() for key in redis.scan_iter("salambot:rate:*")]
+    assert len(keys) == 2
+    assert not any("0612345678" in key for key in keys)
 
 
 def test_sixty_a_minute_is_the_default(start_gateway: StartGateway, message: Message) -> None:
