@@ -2,13 +2,12 @@
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -16,6 +15,7 @@ from urllib.request import urlopen
 from bench.load import Figures, Job
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
+from salambot_cli.outside.ports import free_port
 
 ROUNDS = 3
 SECONDS = 6.0
@@ -28,14 +28,6 @@ PROMPTS = (
     "Do you deliver to Agadir?",
     "Quels sont vos horaires d'ouverture ?",
 )
-
-
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def _await_answer(url: str) -> None:
@@ -55,7 +47,7 @@ def _await_answer(url: str) -> None:
 def bare_chain() -> Iterator[str]:
     """Run the bare chain and yield the URL of its gateway."""
     services = ("gateway", "orchestrateur", "nlu", "rag")
-    ports = dict(zip(services, _free_ports(4), strict=True))
+    ports = {service: free_port() for service in services}
     urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
     hops = [
         subprocess.Popen([sys.executable, "-m", "bench.bare", name, "--port", str(port)], env=os.environ | urls)

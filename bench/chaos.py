@@ -20,13 +20,13 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 
-from bench.chain import _await_answer, _free_ports
+from bench.chain import _await_answer
 from bench.table import Row, markdown
 from salambot.jobs.migrate import migrate
 from tests.events import by_meta, messenger, messenger_message
 from tests.fakes.graph_server import TOKENS, Fault, Graph
 from tests.fakes.peers import Peers
-from tests.servers import PostgresServer, ValkeyServer, serving
+from tests.servers import PostgresServer, ValkeyServer, free_port, serving
 
 MESSAGES = 10_000
 USERS = 200
@@ -55,7 +55,7 @@ class Fire:
         if name == "gateway":
             words = ["salambot.serve", "gateway", "--port", str(self.gateway_port)]
         else:
-            words = ["salambot.worker", "--port", str(_free_ports(1)[0])]
+            words = ["salambot.worker", "--port", str(free_port())]
         with self.log.open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", *words], env=os.environ | self.environ, stdout=log, stderr=log
@@ -187,7 +187,7 @@ def measure(messages: int = MESSAGES) -> list[Row]:
             "META_APP_SECRET": SECRET, "META_PAGE_TOKEN": TOKENS["messenger"], "GRAPH_BASE_URL": sending,
             "SEND_TIMEOUT_S": "1", "PYTHONPATH": os.pathsep.join(sys.path),
         }  # fmt: skip
-        fire = Fire(environ, _free_ports(1)[0], folder / "log")
+        fire = Fire(environ, free_port(), folder / "log")
         stack.callback(fire.stop)
         for name in ("gateway", *(f"worker {n}" for n in range(WORKERS))):
             fire.start(name)

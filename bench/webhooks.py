@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from urllib.parse import quote
 
-from bench.chain import _await_answer, _free_ports
+from bench.chain import _await_answer
 from bench.load import Figures
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
 from bench.webhook_load import WebhookJob
+from salambot_cli.outside.ports import free_port
 
 ROUNDS = 3
 SECONDS = 6.0
@@ -31,7 +32,7 @@ def _key(stack: Stack, name: str) -> str:
 @contextmanager
 def bare_route(stack: Stack) -> Iterator[str]:
     """Run the peer on the stack's own Redis; yield its URL."""
-    port = _free_ports(1)[0]
+    port = free_port()
     redis_port = json.loads((stack.project / ".salambot" / "state.json").read_text())["ports"]["redis"]
     environ = os.environ | {
         "META_APP_SECRET": _key(stack, "META_APP_SECRET"),

@@ -20,16 +20,11 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from salambot_cli.outside.ports import free_port
+
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -17,6 +17,7 @@ from salambot_cli.outside.state import read_state
 
 TUNNEL, SIGNATURE = "tunnel.ready", "webhook.signature"
 _CLOUDFLARED = tuple(f"http://127.0.0.1:{port}" for port in range(20241, 20246))
+"""Where cloudflared listens when nobody tells it where."""
 _NGROK = "http://127.0.0.1:4040"
 _BODY = '{"object": "page", "entry": [], "note": "سلام — é"}'.encode()
 """Raw UTF-8 and spaces: a gateway that parses and writes it again before signing gets other bytes."""
@@ -35,7 +36,7 @@ async def check_tunnel(exam: Examination) -> Finding:
     """Does a tunnel stand, does it lead to a gateway that answers, and is its URL the one that Meta calls?"""
     environment = exam.environment
     cloudflared = environment.placement("tunnel") == "cloudflared"
-    tunnel = await (_ask_cloudflared() if cloudflared else _ask_ngrok())
+    tunnel = await (_ask_cloudflared(environment) if cloudflared else _ask_ngrok())
     gateway = await gateway_url(exam)
     expected = environment.value("PUBLIC_BASE_URL") or read_state(environment.root).public_url
     if tunnel is None and (gateway is None or not expected):
@@ -50,9 +51,10 @@ async def check_tunnel(exam: Examination) -> Finding:
     return _address(environment, tunnel)
 
 
-async def _ask_cloudflared() -> Tunnel | None:
-    named = os.environ.get("TUNNEL_METRICS")
-    for base in (f"http://{named}",) if named else _CLOUDFLARED:
+async def _ask_cloudflared(environment: Environment) -> Tunnel | None:
+    named, ours = os.environ.get("TUNNEL_METRICS"), read_state(environment.root).ports.get("tunnel")
+    usual = (f"http://127.0.0.1:{ours}", *_CLOUDFLARED) if ours else _CLOUDFLARED
+    for base in (f"http://{named}",) if named else usual:
         answer = await request("GET", f"{base}/ready", proxies=False, seconds=1.5)
         if answer.status in {200, 503}:
             body = answer.json()

@@ -1,8 +1,12 @@
 """TCP ports of this machine: who holds one, which is free."""
 
 import contextlib
+import secrets
 import socket
+import sys
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
@@ -16,11 +20,31 @@ class Holder:
     command: str | None
 
 
-def free_port() -> int:
-    """Ask the system for a port that is free on loopback right now."""
+_LOWEST = 20_000
+"""Above what programs usually listen on by default."""
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_TRIES = 100
+
+
+def free_port(but: Collection[int] = ()) -> int:
+    """Return a port that is free on loopback, and that no outgoing connection is given before a server takes it.
+
+    A port that the system hands out by itself (`bind` to 0) may be lent to any client the moment it is released.
+    """
+    for _ in range(_TRIES):
+        port = _LOWEST + secrets.randbelow(max(1, _first_ephemeral() - _LOWEST))
+        if port not in but and is_free(port):
+            return port
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _first_ephemeral() -> int:
+    try:
+        return int(_EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768 if sys.platform == "linux" else 49_152  # IANA's range, which macOS keeps to
 
 
 def is_free(port: int) -> bool:

@@ -12,8 +12,6 @@ from salambot_cli.model.errors import PrerequisiteError
 from salambot_cli.outside.http import request
 
 TunnelKind = Literal["cloudflared", "ngrok"]
-METRICS_PORTS = range(20241, 20246)
-"""Where cloudflared listens by default, and the doctor looks."""
 _NGROK_API = "http://127.0.0.1:4040/api/tunnels"
 _SECONDS = 2.0
 

@@ -9,7 +9,6 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import SERVICES
 from salambot_cli.outside.ports import free_port, holder_of, is_free
 from salambot_cli.outside.state import read_state
-from salambot_cli.outside.tunnels import METRICS_PORTS
 
 
 def settle_ports(environment: Environment, running: Collection[str]) -> Environment:
@@ -19,14 +18,9 @@ def settle_ports(environment: Environment, running: Collection[str]) -> Environm
     for name, wanted in environment.ports.items():
         last = before.get(name)
         keep = last is not None and (name in running or is_free(last))
-        ports[name] = wanted if wanted != "auto" else cast("int", last) if keep else _free_port(name)
+        taken = [port for port in (*ports.values(), *before.values()) if isinstance(port, int)]
+        ports[name] = wanted if wanted != "auto" else cast("int", last) if keep else free_port(taken)
     return replace(environment, ports=ports)
-
-
-def _free_port(name: str) -> int:
-    """Return a free port; for the tunnel's metrics one of those where everybody looks for them."""
-    usual = METRICS_PORTS if name == "tunnel" else ()
-    return next((port for port in usual if is_free(port)), None) or free_port()
 
 
 def last_ports(environment: Environment) -> Environment:

@@ -1,13 +1,16 @@
 """Start one service: `python -m salambot.serve gateway --host 127.0.0.1 --port 8080`."""
 
 import argparse
+import sys
+from contextlib import suppress
 from importlib import import_module
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
+from uvicorn.config import STARTUP_FAILURE
 
-from salambot.bounded_http import BoundedHttp
+from salambot.listeners import listener_config
 from salambot.mounted_secrets import load_mounted_secrets
 
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
@@ -31,20 +34,12 @@ def main() -> None:
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve an application with the settings that every service has."""
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        http=BoundedHttp,
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=3,
-        timeout_keep_alive=75,
-    )
+    """Serve an application until a signal; exit with uvicorn's status where it cannot start."""
+    server = uvicorn.Server(listener_config(app, host, port))
+    with suppress(KeyboardInterrupt):  # raised again once all is shut down
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The listener for a tunnel: the public sees the webhooks, and nothing else of the gateway."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from salambot.listeners import listener_config
 from salambot.problems import Problem
 
 PUBLISHED = "/v1/webhooks/"
@@ -29,6 +31,15 @@ class PublicPaths:
 class _Listener(uvicorn.Server):
     """A second listener of one process: the first one takes the signals."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. A port that is taken ends the process, as it does for the first listener."""
+        await super().startup(sockets)
+        self.listens.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -37,19 +48,9 @@ class _Listener(uvicorn.Server):
 @asynccontextmanager
 async def listening(app: ASGIApp, host: str, port: int) -> AsyncIterator[None]:
     """Serve the published paths of `app` at `host:port` for as long as the context lasts."""
-    config = uvicorn.Config(
-        PublicPaths(app),
-        host=host,
-        port=port,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=3,
-    )
-    server = _Listener(config)
+    server = _Listener(listener_config(PublicPaths(app), host, port, has_lifespan=False))
     serving = asyncio.create_task(server.serve())
+    await server.listens.wait()
     try:
         yield
     finally:

@@ -9,36 +9,40 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import free_port
 from tests.services.gateway.conftest import Gateway, Message
 
 SECONDS = 40
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Start the gateway as it is started for real, with nothing behind it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = int(probe.getsockname()[1])
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Start the gateway as it is started for real, with nothing behind it; return its own port and the public one."""
+    near, public = free_port(), free_port()
     services = Path(__file__).parents[3] / "services"
     environ = {"INTERNAL_TOKEN": "t", "REDIS_URL": "redis://127.0.0.1:1/0", "PYTHONPATH": str(services),
-               "POSTGRES_URL": "postgres://a:b@127.0.0.1:1/x"}  # fmt: skip
-    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", str(free)]
+               "POSTGRES_URL": "postgres://a:b@127.0.0.1:1/x", "INGRESS_PORT": str(public)}  # fmt: skip
+    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", str(near)]
     process = subprocess.Popen(
         command, env=environ, cwd=tmp_path_factory.mktemp("edge"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
     while True:
         try:
-            socket.create_connection(("127.0.0.1", free), 1).close()
+            socket.create_connection(("127.0.0.1", near), 1).close()
             break
         except OSError:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    yield free
+    yield near, public
     process.terminate()
     process.wait(timeout=20)
+
+
+@pytest.fixture
+def port(ports: tuple[int, int]) -> int:
+    return ports[0]
 
 
 def answer_to(port: int, *pieces: bytes) -> bytes:
@@ -92,6 +96,17 @@ def test_a_header_bomb_is_cut_off(port: int, pieces: tuple[bytes, ...]) -> None:
 )
 def test_a_slow_head_is_cut_off(port: int, start: bytes) -> None:
     assert statuses(answer_to(port, start)) == [408]
+
+
+def test_the_public_listener_has_the_same_bounds(ports: tuple[int, int]) -> None:
+    _, public = ports
+    assert statuses(answer_to(public, HEALTH + b"\r\n")) == [404], "it serves webhooks alone"
+    assert statuses(answer_to(public, HEALTH + b"X-Bomb: ", *[b"a" * 65536] * 64)) in ([431], [])
+    upgrade = (
+        b"Connection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+    )
+    assert statuses(answer_to(public, b"GET / HTTP/1.1\r\nHost: x\r\n" + upgrade + b"\r\n")) == [404]
+    assert statuses(answer_to(public, b"POST /v1/webhooks/generic HTTP/1.1\r\nA: b\r\n")) == [408]
 
 
 def test_a_slow_body_is_cut_off(port: int) -> None:
