@@ -1,5 +1,6 @@
 """The hybrid environment on a real engine: up, seed, smoke, down; locally and against a cloud outside the project."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.e2e.compose_project import compose, containers, rendered
@@ -47,6 +50,7 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     assert {name: facts["health"] for name, facts in up["services"].items()} == dict.fromkeys(RUNNING, "healthy")
     assert project.json("seed", "--dry-run")["documents"]["added"] > 0
     assert project.json("seed")["documents"]["added"] > 0
+    look_into_the_database(project)
     interrupt_a_seed(project)
     assert project.json("smoke")["status"] == "pass"
     status = project.json("status")
@@ -72,6 +76,29 @@ def edit_a_rendered_file(project: Project) -> None:
     assert str(kept) in said
     assert kept.read_text().endswith("# mine\n")
     assert "# mine" not in override.read_text()
+
+
+def look_into_the_database(project: Project) -> None:
+    """The services' role is bound by row-level security, and is the only one that gets in."""
+    port = json.loads((project.state / "state.json").read_text())["ports"]["postgres"]
+    password = (project.state / "keys" / "POSTGRES_PASSWORD").read_text()
+
+    async def ask() -> tuple[Any, ...]:
+        place = {"host": "127.0.0.1", "port": port, "password": password, "database": "salambot"}
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(user="postgres", **place)
+        connection = await asyncpg.connect(user="salambot", **place)
+        try:
+            role = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+            counts = [await connection.fetchval("SELECT count(*) FROM documents")]
+            async with connection.transaction():
+                await connection.execute("SET LOCAL salambot.tenant = 'demo'")
+                counts.append(await connection.fetchval("SELECT count(*) FROM documents"))
+            return (*await connection.fetchrow(role), counts[0], counts[1] > 0)
+        finally:
+            await connection.close()
+
+    assert asyncio.run(ask()) == (False, False, 0, True)
 
 
 def interrupt_a_seed(project: Project) -> None:
