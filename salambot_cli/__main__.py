@@ -1,5 +1,6 @@
 """`salambot` and `python -m salambot_cli` begin here: what needs no Typer is answered before it is loaded."""
 
+import os
 import sys
 
 from salambot_cli import __version__
@@ -10,6 +11,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - the result
         return
+    from salambot_cli.outside.language import choose_language, speak
+
+    speak(choose_language(sys.argv[1:], os.environ))
     from salambot_cli.app import main as run
 
     run()

@@ -2,17 +2,22 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from salambot_cli import __version__
 from salambot_cli.commands import COMMANDS
 from salambot_cli.model.errors import ExitStatus, Interrupted, SalamBotError
 from salambot_cli.outside.console import Session, show_error, start_directory
+from salambot_cli.outside.help_pages import arrange
+from salambot_cli.outside.language import LANGUAGES, nearest_language, translate
 
 _VALUED = ("--project", "--lang")
 _SWITCHES = ("--json", "--json-lines", "--quiet", "--debug")
@@ -30,7 +35,19 @@ class LazyGroup(TyperGroup):
         """Return a command to be listed, unless it is loaded; the type is of click's copy inside typer."""
         if cmd_name in self.commands or cmd_name not in COMMANDS:
             return self.commands.get(cmd_name)
-        return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+        return TyperCommand(cmd_name, help=translate(COMMANDS[cmd_name]))
+
+    def make_context(self, info_name, args, parent=None, **extra):  # type: ignore[no-untyped-def] # noqa: ANN001,ANN003,ANN201
+        """Read the command line; what is wrong with it is said in the language of the people."""
+        if parent is None:
+            arrange(self, typer.Context(self))
+        with _usage_in_words():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: typer.Context):  # type: ignore[no-untyped-def,override] # noqa: ANN201
+        """Run the command; likewise."""
+        with _usage_in_words():
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]):  # type: ignore[no-untyped-def,override] # noqa: ANN201
         """Load the command that is about to run, show its help or complete its options."""
@@ -40,6 +57,7 @@ class LazyGroup(TyperGroup):
             command = typer.main.get_command(application)
             command.name = name
             command.epilog = command.epilog or _EVERYWHERE
+            arrange(command, ctx)
             self.commands[name] = command
         elif name not in COMMANDS and (match := get_close_matches(name, COMMANDS, n=1)):
             ctx.fail(f"No such command '{name}'. Did you mean '{match[0]}'?")
@@ -77,6 +95,8 @@ def salambot(
 ) -> None:
     """Run the SalamBot chatbot, half on this machine, half in the cloud: one line of configuration places each part."""
     del version
+    if lang is not None and nearest_language(lang) is None:
+        raise typer.BadParameter(f"should be {' or '.join(LANGUAGES)}, not {lang!r}", param_hint="--lang")
     context.obj = Session(start_directory(project), json, json_lines, quiet, debug, lang)
 
 
@@ -108,6 +128,19 @@ def run(arguments: list[str]) -> int:
             SalamBotError("something unforeseen happened", why, "run it again with --debug, and report what it shows"),
         )
     return int(ExitStatus.DONE)
+
+
+@contextmanager
+def _usage_in_words() -> Iterator[None]:
+    """Say what is wrong with a command line in the language of the people; Typer itself speaks English."""
+    try:
+        yield
+    except TyperException as error:
+        english = error.format_message()
+        where: typer.Context | None = getattr(error, "ctx", None)
+        if where is None or (told := translate(english)) == english:
+            raise
+        where.fail(told)
 
 
 def _failed(session: Session, error: SalamBotError) -> int:

@@ -1,8 +1,9 @@
 """The messages of the command in other languages: find them in the code, keep the catalogues in step, compile them.
 
-`python tools/messages.py` updates `salambot_cli/locale/*/LC_MESSAGES/salambot.po` and compiles each; `--check` only tells
-what is missing or out of step, and exits 1 then. A message is a string of the code that reads as prose; what fills an
-f-string in becomes a named field of the message (`{host} does not answer`).
+`python tools/messages.py` updates each `salambot_cli/locale/*/LC_MESSAGES/salambot.po` and compiles it; `--check` only
+tells what is missing or out of step, and exits 1 then. A message is a string of the code that reads as prose; what
+fills an f-string in becomes a named field of the message (`{host} does not answer`). A string that reads so and is said
+to nobody is its own translation.
 """
 
 import ast
@@ -21,31 +22,92 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "salambot_cli"
 LOCALES = CODE / "locale"
 TYPER = (  # what Typer itself says: through gettext, or in an error
-    *("Arguments", "Options", "Commands", "Error", "Aborted.", "[default: {}]", "[env var: {}]", "[required]", "required"),
+    *(
+        "Arguments",
+        "Options",
+        "Commands",
+        "Error",
+        "Aborted.",
+        "[default: {}]",
+        "[env var: {}]",
+        "[required]",
+        "required",
+    ),
     *("(dynamic)", "default: {default}", "env var: {var}", "Missing command.", "Show this message and exit."),
     "Try [blue]'{command_path} {help_option}'[/] for help.",
-    *("Missing argument {hint}.", "Missing option {hint}.", "Missing parameter: {name}", "Missing argument {hint}. {detail}"),
+    *(
+        "Missing argument {hint}.",
+        "Missing option {hint}.",
+        "Missing parameter: {name}",
+        "Missing argument {hint}. {detail}",
+    ),
     *("No such option: {name}", "No such command {name}.", "{problem} Did you mean {possibility}?"),
     *("{problem} (Possible options: {options})", "Got unexpected extra argument(s) ({arguments})"),
     *("Invalid value: {problem}", "Invalid value for {hint}: {problem}", "Option {name} requires an argument."),
     *("{value} is not one of {choices}.", "{value} is not a valid {kind}.", "{value} is not in the range {limits}."),
+    *("Input should be greater than or equal to {limit}", "Input should be less than or equal to {limit}"),
+    "Input should be a valid integer, unable to parse string as an integer",
+    "Input should be a valid number, unable to parse string as a number",
     "Install completion for the current shell.",
     "Show completion for the current shell, to copy it or customize the installation.",
 )
 WORDS = (  # single words of tables and the like, which do not read as prose
     *("name", "health", "where", "pid", "up", "healthy", "starting", "degraded", "unhealthy", "down", "unchanged"),
-    *("key", "value", "from", "secret", "days", "version", "seen", "added", "changed", "removed", "default", "interrupted"),
-    *("critical", "high", "medium", "low", "Example:", "Examples:"),
+    *(
+        "key",
+        "value",
+        "from",
+        "secret",
+        "days",
+        "version",
+        "seen",
+        "added",
+        "changed",
+        "removed",
+        "default",
+        "interrupted",
+    ),
+    *("critical", "high", "medium", "low", "Example:", "Examples:", "Severity", "Symptom", "Told by", "Remedy"),
 )
 _SPOKEN = re.compile(r"[^\W\d_]{2,}(?:[,;:)`'’]|\.)*\s+[(`'«\[]?[^\W\d_]{1,}")  # two words in a row
 _ALOUD = {"help", "epilog", "title"}  # what stands in these is a message even where it is one word
 _PROGRAMS = (
     *("aws ", "docker ", "sudo ", "curl ", "export ", "kill ", "salambot ", "ALTER ", "CREATE ", "GRANT ", "createdb "),
-    *("SELECT ", "SHOW ", "cloudflared ", "ngrok ", "psql ", "pip ", "apt", "brew ", "chmod ", "rm ", "cat ", "ls ", "git "),
-    *("REVOKE ", "UPDATE ", "REINDEX ", "# ", "#!", "ssh ", "python ", "df ", "lsof ", "stat ", "sh ", "<", "BEGIN", "openssl "),
+    *(
+        "cd ",
+        "SELECT ",
+        "SHOW ",
+        "cloudflared ",
+        "ngrok ",
+        "psql ",
+        "pip ",
+        "apt",
+        "brew ",
+        "chmod ",
+        "rm ",
+        "cat ",
+        "ls ",
+        "git ",
+    ),
+    *(
+        "REVOKE ",
+        "UPDATE ",
+        "REINDEX ",
+        "# ",
+        "#!",
+        "ssh ",
+        "python ",
+        "df ",
+        "lsof ",
+        "stat ",
+        "sh ",
+        "<",
+        "BEGIN",
+        "openssl ",
+    ),
 )
 _FIELD = re.compile(r"\{[^{}]*\}")
-_PATTERN = ("\\w", "\\d", "(?", "\\b", "\\s")
+_PATTERN = ("\\w", "\\d", "(?", "dict[", "list[", "\\b", "\\s")
 _SILENT = {"__main__.py", "page.py", "typing.py"}
 
 
@@ -62,7 +124,13 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
             unspoken.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
             unspoken |= {id(value) for value in node.values}
-    aloud = {id(word.value) for node in ast.walk(tree) if isinstance(node, ast.Call) for word in node.keywords if word.arg in _ALOUD}
+    aloud = {
+        id(word.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+        if word.arg in _ALOUD
+    }
     for node in ast.walk(tree):
         text = _text(node)
         if text is not None and id(node) not in unspoken and (id(node) in aloud or _is_prose(text)):
@@ -101,7 +169,13 @@ def _template(node: ast.JoinedStr) -> str:
 
 def _field(expression: ast.expr, names: dict[str, str]) -> str:
     shown = ast.unparse(expression)
-    word = expression.id if isinstance(expression, ast.Name) else expression.attr if isinstance(expression, ast.Attribute) else "value"
+    word = (
+        expression.id
+        if isinstance(expression, ast.Name)
+        else expression.attr
+        if isinstance(expression, ast.Attribute)
+        else "value"
+    )
     if shown not in names:
         taken = sum(name == word or name.startswith(f"{word}_") for name in names.values())
         names[shown] = f"{word}_{taken + 1}" if taken else word

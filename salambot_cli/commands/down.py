@@ -3,6 +3,7 @@
 import typer
 
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 app = typer.Typer()
 
@@ -25,7 +26,7 @@ def down(
     session: Session = context.obj
     environment = load_environment(session.project)
     if volumes and not yes:
-        typer.confirm(f"Delete the local data in {environment.state / 'data'}?", abort=True, err=True)
+        typer.confirm(translate(f"Delete the local data in {environment.state / 'data'}?"), abort=True, err=True)
     stopped = run(take_down(environment, volumes=volumes, prune=prune))
     if session.machine:
         session.document({"status": "down", "stopped": stopped, "volumes_deleted": volumes})

@@ -5,6 +5,7 @@ import json
 import typer
 
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 app = typer.Typer(no_args_is_help=True, help="Export or erase one user's data.")
 _USER = typer.Argument(help="The user's id at the channel (a phone number, a page-scoped id), or a correlation id.")
@@ -39,7 +40,7 @@ def erase(
     session: Session = context.obj
     environment = load_environment(session.project)
     if not yes:
-        typer.confirm(f"Erase all data of this user, of tenant {environment.tenant}?", abort=True, err=True)
+        typer.confirm(translate(f"Erase all data of this user, of tenant {environment.tenant}?"), abort=True, err=True)
     done = run(erase_user(environment, user))
     if session.machine:
         session.document({"status": "done", **done})

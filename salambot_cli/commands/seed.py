@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 if TYPE_CHECKING:
     from salambot_cli.steps.seed import SeedRequest, UndecidedError
@@ -77,9 +78,9 @@ def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedErro
     if session.machine or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise undecided
     if undecided.decision == "removals":
-        return replace(request, prune=typer.confirm(f"{undecided.why}. Remove them?", err=True))
+        return replace(request, prune=typer.confirm(translate(f"{undecided.why}. Remove them?"), err=True))
     if undecided.decision == "cost":
-        typer.confirm(f"{undecided.why} — continue?", abort=True, err=True)
+        typer.confirm(translate(f"{undecided.why} — continue?"), abort=True, err=True)
         return replace(request, paid=True)
     raise undecided
 

@@ -23,6 +23,7 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, DoctorError, SalamBotError
 from salambot_cli.model.finding import Finding
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 _WATCH_SECONDS = 5.0
 
@@ -152,7 +153,7 @@ def _explain(session: Session, name: str) -> int:
     else:
         from rich.markdown import Markdown
 
-        session.result(Markdown(section(entry)))
+        session.result(Markdown(section(entry, translate)))
     return 0
 
 
@@ -176,7 +177,7 @@ def _list(session: Session, request: Request, environment: Environment) -> int:
         return 0
     for probe in probes:
         mark = "[green]•[/]" if probe.applies(environment) else "[dim]◦[/]"
-        session.result(f"{mark} {probe.id:<20} [dim]{probe.group:<10}[/] {probe.about}")
+        session.result(f"{mark} {probe.id:<20} [dim]{probe.group:<10}[/] {translate(probe.about)}")
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 from salambot_cli.outside.programs import run
 
 _SECONDS = 120.0
@@ -24,11 +25,11 @@ async def _offer(session: Session, environment: Environment, finding: Finding, c
     import typer
     from rich.markup import escape
 
-    session.say(f"\n[bold]{escape(finding.title)}[/]\n  {escape(command)}")
+    session.say(f"\n[bold]{escape(translate(finding.title))}[/]\n  {escape(command)}")
     if finding.remedy is None or not finding.remedy.safe:
         session.say("  [dim]not run by itself: look at it, then run it yourself[/]")
         return False
-    if not typer.confirm("  Run it?", default=False, err=True):
+    if not typer.confirm(translate("  Run it?"), default=False, err=True):
         return False
     ran = await run(*shlex.split(command), seconds=_SECONDS, more=_aws_variables(environment))
     if ran.status == 0:

@@ -1,5 +1,7 @@
 """`docs/doctor.md`, made from the catalogue's own texts: `python -m salambot_cli.doctor.page > docs/doctor.md`."""
 
+from collections.abc import Callable
+
 from salambot_cli.doctor.catalogue import CATALOGUE
 from salambot_cli.doctor.entry import Entry
 
@@ -29,12 +31,13 @@ def page() -> str:
     return _HEAD + "".join(f"\n{section(entry)}" for entry in CATALOGUE.values())
 
 
-def section(entry: Entry) -> str:
-    """Return one finding's section."""
+def section(entry: Entry, say: Callable[[str], str] = str) -> str:
+    """Return one finding's section, in the language that `say` speaks."""
     example = f"\n```sh\n{entry.example}\n```\n" if entry.example else ""
     return (
-        f"## {entry.id}\n\n**Severity**: {entry.severity}\n\n**Symptom**: {entry.symptom}\n\n"
-        f"**Told by**: {entry.told_by}\n\n**Remedy**: {entry.remedy}\n{example}"
+        f"## {entry.id}\n\n**{say('Severity')}**: {say(entry.severity)}\n\n"
+        f"**{say('Symptom')}**: {say(entry.symptom)}\n\n"
+        f"**{say('Told by')}**: {say(entry.told_by)}\n\n**{say('Remedy')}**: {say(entry.remedy)}\n{example}"
     )
 
 

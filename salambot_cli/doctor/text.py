@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from salambot_cli.doctor.report import Report
 from salambot_cli.model.finding import Finding
+from salambot_cli.outside.language import translate
 
 _MARKS = {
     "ok": "[green]✓[/]",
@@ -20,15 +21,20 @@ def group_line(group: str, findings: Iterable[Finding]) -> str:
     worst = next((s for s in ("fail", "warn", "unknown", "skipped") if any(f.status == s for f in findings)), "ok")
     count = len(findings)
     if worst == "ok":
-        return f"{_MARKS[worst]} {group:<12} [dim]{count} check{'s' if count > 1 else ''}[/]"
+        return f"{_MARKS[worst]} {group:<12} [dim]{translate(_counted(count))}[/]"
     told = "; ".join(dict.fromkeys(_told(f) for f in findings if f.status == worst))
     return f"{_MARKS[worst]} {group:<12} {told}"
+
+
+def _counted(count: int) -> str:
+    return f"{count} checks passed" if count > 1 else "one check passed"
 
 
 def _told(finding: Finding) -> str:
     from rich.markup import escape
 
-    return f"waits for {finding.caused_by}" if finding.status == "skipped" else escape(finding.title)
+    told = f"waits for {finding.caused_by}" if finding.status == "skipped" else finding.title
+    return escape(translate(told))
 
 
 def _joined(value: object) -> str:
@@ -39,14 +45,15 @@ def full(finding: Finding) -> list[str]:
     """Return a finding in full: what, evidence, remedy."""
     from rich.markup import escape
 
-    lines = [f"{_MARKS[finding.status]} [bold]{escape(finding.title)}[/]  [dim]{finding.id} · {finding.severity}[/]"]
+    title, severity = escape(translate(finding.title)), translate(finding.severity)
+    lines = [f"{_MARKS[finding.status]} [bold]{title}[/]  [dim]{finding.id} · {severity}[/]"]
     for key, value in finding.evidence.items():
         if value not in (None, "", []):
             long = isinstance(value, list) and any(" " in item for item in value)
             shown = "".join(f"\n      {item}" for item in value) if long and isinstance(value, list) else _joined(value)
             lines.append(f"    [dim]{key}:[/]{escape(shown)}")
     if finding.remedy is not None:
-        lines.append(f"  → {escape(finding.remedy.text)}")
+        lines.append(f"  → {escape(translate(finding.remedy.text))}")
         lines += [f"    [bold]{escape(command)}[/]" for command in finding.remedy.commands]
     return lines
 
@@ -57,7 +64,7 @@ def summary(report: Report) -> list[str]:
     for title, status in (("Root causes", "fail"), ("Worth a look", "warn")):
         chosen = report.roots if status == "fail" else [f for f in report.findings if f.status == status]
         if chosen:
-            lines += ["", f"[bold]{title}[/]"]
+            lines += ["", f"[bold]{translate(title)}[/]"]
             for finding in chosen:
                 lines += full(finding)
     skipped = sum(f.status == "skipped" for f in report.findings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salambot_cli.model.errors import SalamBotError
+from salambot_cli.outside.language import translate
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,13 +42,13 @@ class Session:
     def say(self, *what: "RenderableType") -> None:
         """Tell people something, unless they want quiet."""
         if not self.quiet:
-            self.people().print(*(as_typed(one) if isinstance(one, str) else one for one in what))
+            self.people().print(*map(_told, what))
 
     def result(self, what: "RenderableType") -> None:
         """Print a result for people on standard output."""
         from rich.console import Console
 
-        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(what)
+        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(_told(what))
 
     def document(self, fields: dict[str, object]) -> None:
         """Print the one JSON document of a command."""
@@ -57,6 +58,16 @@ class Session:
         """Print one event of `--json-lines`."""
         if self.json_lines:
             self.document({"event": name, **fields})
+
+
+def _told(what: "RenderableType") -> "RenderableType":
+    """Put a string, or the headings of a table, into the language of the people."""
+    from rich.table import Table
+
+    if isinstance(what, Table):
+        for column in what.columns:
+            column.header = translate(column.header) if isinstance(column.header, str) else column.header
+    return as_typed(translate(what)) if isinstance(what, str) else what
 
 
 def as_typed(text: str) -> str:
@@ -76,8 +87,8 @@ def show_error(session: Session, error: SalamBotError) -> None:
     from rich.markup import escape
 
     console = session.people()
-    console.print(f"[bold red]✗ {escape(error.what)}[/]")
-    for line in error.why.splitlines():
+    console.print(f"[bold red]✗ {escape(translate(error.what))}[/]")
+    for line in translate(error.why).splitlines():
         console.print(f"  {escape(as_typed(line))}")
     if error.fix:
-        console.print(f"  [bold]→ {escape(as_typed(error.fix))}[/]")
+        console.print(f"  [bold]→ {escape(as_typed(translate(error.fix)))}[/]")

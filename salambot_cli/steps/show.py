@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from salambot_cli.model.plan import StepResult
 from salambot_cli.model.unit import Health, Observed, Part
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 from salambot_cli.steps.base import Step
 
 if TYPE_CHECKING:
@@ -56,9 +57,11 @@ class LiveReporter:
         self._session.event("step.finished", step_document(result))
         if self._session.quiet:
             return
-        detail = f"  [dim]{result.detail or ('unchanged' if result.status == 'unchanged' else '')}[/]"
+        said = translate(result.detail or ("unchanged" if result.status == "unchanged" else ""))
+        detail = f"  [dim]{said}[/]"
         mark = _MARKS.get(result.status, "[red]✗[/]")
-        self._console.print(f" {mark} {step.title:<40} [dim]{result.duration_ms / 1000:>5.1f} s[/]{detail}".rstrip())
+        seconds = result.duration_ms / 1000
+        self._console.print(f" {mark} {translate(step.title):<40} [dim]{seconds:>5.1f} s[/]{detail}".rstrip())
 
     def _waiting(self) -> "RenderableType":
         from rich.spinner import Spinner
@@ -66,7 +69,7 @@ class LiveReporter:
 
         table = Table.grid(padding=(0, 1))
         for step, began in self._running.values():
-            table.add_row(Spinner("dots"), f"{step.title}  [dim]{time.monotonic() - began:.0f} s[/]")
+            table.add_row(Spinner("dots"), f"{translate(step.title)}  [dim]{time.monotonic() - began:.0f} s[/]")
         return table
 
 
@@ -116,11 +119,11 @@ def parts_table(observed: Observed) -> "Table":
         where = part.url or part.placement or ""
         table.add_row(
             part.name,
-            f"[{_COLOURS[part.health]}]● {part.health}[/]",
+            f"[{_COLOURS[part.health]}]● {translate(part.health)}[/]",
             where,
             str(part.pid or ""),
             _uptime(part),
-            part.detail,
+            translate(part.detail),
         )
     return table
 
