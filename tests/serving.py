@@ -8,13 +8,18 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from salambot.lane.server import LaneHttp
+
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     """Yield the base URL of `app`; connections that are open at the end are cut."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        config = uvicorn.Config(
+            app, http=LaneHttp, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         serve = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -11,11 +11,13 @@ from starlette.types import Receive, Scope, Send
 from salambot import logs, problems
 from salambot.asgi import BodyLimit, InternalGuard, RequestContext
 from salambot.health import Check, add_routes, current_version
+from salambot.lane.server import Exchange, Exchanges
+from salambot.replies import answer
 from salambot.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Handler = Callable[[Request], Awaitable[Response]]
-__all__ = ["Check", "Lifespan", "add_hot_route", "service_app"]
+__all__ = ["Check", "Lifespan", "add_exchange", "add_hot_route", "service_app"]
 
 
 def service_app(
@@ -46,7 +48,19 @@ def service_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestContext, service=name, public=public)
     add_routes(app, name, checks)
+    app.state.exchanges = Exchanges(name, settings.internal_token)
     return app
+
+
+def add_exchange(app: FastAPI, path: str, exchange: Exchange) -> None:
+    """Offer an internal endpoint on the service's lanes, and to whoever prefers plain HTTP."""
+
+    async def over_http(request: Request) -> Response:
+        return await answer(request, exchange)
+
+    exchanges: Exchanges = app.state.exchanges
+    exchanges.by_path[path] = exchange
+    add_hot_route(app, path, over_http)
 
 
 def add_hot_route(app: FastAPI, path: str, handler: Handler) -> None:

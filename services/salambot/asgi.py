@@ -6,6 +6,7 @@ import time
 from functools import cache
 
 import structlog
+from opentelemetry.trace import Span
 from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,12 +65,8 @@ class RequestContext:
                 if not answer.status:
                     await problem.response()(scope, receive, answer.send)
             finally:
-                route = answer.record()
-                if span.is_recording():
-                    span.update_name(f"{scope['method']} {route}")
-                    span.set_attribute("http.request.method", scope["method"])
-                    span.set_attribute("http.route", route)
-                    span.set_attribute("http.response.status_code", answer.status)
+                status = answer.status or 499  # nginx's "client closed request": it left before there was an answer
+                record_request(self.service, scope["method"], route_of(scope), status, answer.started, span)
 
 
 class _Answer:
@@ -108,20 +105,22 @@ class _Answer:
         if not any(name.lower() == b"cache-control" for name, _ in headers):
             headers.append((b"cache-control", b"no-store"))
 
-    def record(self) -> str:
-        """Count and log the request once it is over; return its route."""
-        route = route_of(self.scope)
-        status = self.status or 499  # nginx's "client closed request": it left before there was an answer
-        seconds = time.perf_counter() - self.started
-        count, duration = _request_metrics(self.service, route, status)
-        count.inc()
-        duration.observe(seconds)
-        if route not in _QUIET:
-            # The edge tells of every request; the hops behind it only of what went wrong, or when asked for more.
-            tell = _log.debug if route.startswith("/internal/") and status < 400 else _log.info
-            method = self.scope["method"]
-            tell("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
-        return route
+
+def record_request(service: str, method: str, route: str, status: int, started: float, span: Span) -> None:
+    """Count, log and trace a request once it is over; `started` is of `time.perf_counter`."""
+    seconds = time.perf_counter() - started
+    count, duration = _request_metrics(service, route, status)
+    count.inc()
+    duration.observe(seconds)
+    if route not in _QUIET:
+        # The edge tells of every request; the hops behind it only of what went wrong, or when asked for more.
+        tell = _log.debug if route.startswith("/internal/") and status < 400 else _log.info
+        tell("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
+    if span.is_recording():
+        span.update_name(f"{method} {route}")
+        span.set_attribute("http.request.method", method)
+        span.set_attribute("http.route", route)
+        span.set_attribute("http.response.status_code", status)
 
 
 def route_of(scope: Scope) -> str:

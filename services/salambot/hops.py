@@ -1,8 +1,11 @@
-"""Calls from one service to the next: pooled, bounded, traced; what fails becomes a problem that names the other."""
+"""Calls from one service to the next, on a lane, by HTTP where there is none: bounded, traced.
+
+What fails becomes a problem that names the other.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from random import uniform
 from types import TracebackType
 from typing import Self, TypeVar
@@ -15,6 +18,8 @@ from yarl import URL
 from salambot import tracing
 from salambot.asgi import INTERNAL_HEADER
 from salambot.health import State
+from salambot.lane.client import CONNECT_S, Answer, AskingLane, LaneBrokenError, LaneRefusedError
+from salambot.lane.frames import FramingError
 from salambot.messages import Completed, Failed, StreamEvent
 from salambot.problems import Problem
 from salambot.signatures import active
@@ -24,10 +29,16 @@ NDJSON = "application/x-ndjson"
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _events: TypeAdapter[StreamEvent] = TypeAdapter(StreamEvent)
 _PASSED_ON = frozenset({502, 503, 504})
+_FAULTS = (OSError, aiohttp.ClientError, ValueError, LaneBrokenError, FramingError)
+"""OSError holds TimeoutError; ValueError is aiohttp's for a line longer than its buffer."""
+_LANE_LASTS_S = 60.0
+"""Then a new one is opened, so that replicas behind one name each get their share."""
+_ASK_AGAIN_S = 60.0
+"""How long a service that speaks HTTP only is believed to go on so."""
 
 
 class Hop:
-    """One service as another sees it, with a pool of connections: use it as an async context manager."""
+    """One service as another sees it, with its connections: use it as an async context manager."""
 
     def __init__(self, name: str, base_url: str, internal_token: SecretStr) -> None:
         self.name = name
@@ -35,6 +46,9 @@ class Hop:
         self._token = internal_token
         self._opened: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}
+        self._lane: AskingLane | None = None
+        self._opening = asyncio.Lock()
+        self._by_http_until = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -45,27 +59,42 @@ class Hop:
         await self.close()
 
     async def close(self) -> None:
-        """Close the pool; calls under way fail."""
+        """Close the connections; calls under way fail."""
+        if self._lane is not None:
+            self._lane.close()
         if self._opened is not None:
             await self._opened.close()
 
-    async def post(self, path: str, model: BaseModel, response_model: type[_Answer], timeout: float) -> _Answer:  # noqa: ASYNC109 - becomes aiohttp's own timeout
+    async def post(self, path: str, model: BaseModel, response_model: type[_Answer], timeout: float) -> _Answer:  # noqa: ASYNC109 - becomes asyncio's own timeout
         """Send `model`, return the answer within `timeout` seconds. Raises Problem 502, 503, 504."""
-        async with self._call(path, model, aiohttp.ClientTimeout(timeout, sock_connect=2), {}) as response:
-            content = await response.read()
+        content = await self.ask(path, model.model_dump_json().encode(), timeout)
         try:
             return response_model.model_validate_json(content)
         except ValidationError as error:
             raise self._nonsense() from error
+
+    async def ask(self, path: str, body: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - as above
+        """Send JSON, return JSON within `timeout` seconds. Raises Problem 502, 503, 504."""
+        try:
+            async with asyncio.timeout(timeout):
+                lane = await self._lane_or_http()
+                if lane is None:
+                    async with self._call(path, body, {}) as response:
+                        return await response.read()
+                answer = await lane.ask(path, _carrier(), body)
+        except _FAULTS as error:
+            raise self._fault(error) from error
+        return self._accepted(answer)
 
     async def stream(self, path: str, model: BaseModel, timeout: float) -> AsyncGenerator[StreamEvent, None]:  # noqa: ASYNC109 - as above
         """Send `model`, yield events up to Completed or Failed. Closing the iterator cancels the work of the other.
 
         `timeout` is in seconds, for the whole stream. Raises Problem 502 when the stream breaks off.
         """
-        limits = aiohttp.ClientTimeout(timeout, sock_connect=2)
-        async with self._call(path, model, limits, {"Accept": NDJSON}) as response:
-            async for line in response.content:
+        body = model.model_dump_json().encode()
+        deadline = asyncio.get_running_loop().time() + timeout
+        async with aclosing(self._lines(path, body, deadline)) as lines:
+            async for line in lines:
                 try:
                     event = _events.validate_json(line)
                 except ValidationError as error:
@@ -75,12 +104,74 @@ class Hop:
                     return
         raise Problem(502, "upstream_broken", f"{self.name} broke off in the middle of its answer.")
 
+    async def _lines(self, path: str, body: bytes, deadline: float) -> AsyncGenerator[bytes, None]:
+        # The time is limited around each step, not around the whole: a timeout must not span a yield.
+        try:
+            async with asyncio.timeout_at(deadline):
+                lane = await self._lane_or_http()
+            lines = self._lines_by_http(path, body) if lane is None else self._lines_by_lane(lane, path, body)
+            async with aclosing(lines):
+                while True:
+                    async with asyncio.timeout_at(deadline):
+                        line = await anext(lines, None)
+                    if line is None:
+                        return
+                    yield line
+        except _FAULTS as error:
+            raise self._fault(error) from error
+
+    async def _lines_by_lane(self, lane: AskingLane, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
+        async with aclosing(lane.stream(path, _carrier(), body)) as pieces:
+            async for piece in pieces:
+                yield self._accepted(piece) if isinstance(piece, Answer) else piece
+
+    async def _lines_by_http(self, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
+        async with self._call(path, body, {"Accept": NDJSON}) as response:
+            async for line in response.content:
+                yield line
+
+    def _accepted(self, answer: Answer) -> bytes:
+        if answer.status >= 400:
+            raise passed_on(self.name, answer.status, answer.content, retry_after=answer.retry_after)
+        return answer.content
+
     async def check(self) -> State:
         """Ask the other whether it can work; raises Problem when it does not answer or cannot."""
-        async with self._translated(), self._session().get(self._url("/health/ready")) as response:
-            await self._refuse_errors(response)
-            found = orjson.loads(await response.read())
+        try:
+            async with self._session().get(self._url("/health/ready")) as response:
+                await self._refuse_errors(response)
+                found = orjson.loads(await response.read())
+        except _FAULTS as error:
+            raise self._fault(error) from error
         return "degraded" if found["status"] == "degraded" else "ok"
+
+    async def _lane_or_http(self) -> AskingLane | None:
+        """Return the lane to ask on, None where the other speaks HTTP only. Raises OSError, TimeoutError."""
+        now = asyncio.get_running_loop().time()
+        if self._usable(now) or now < self._by_http_until:
+            return self._lane
+        async with self._opening:
+            if self._usable(now):
+                return self._lane
+            if self._lane is not None:
+                self._lane.retire()
+                self._lane = None
+            try:
+                self._lane = await self._open_lane()
+            except LaneRefusedError:
+                self._by_http_until = now + _ASK_AGAIN_S
+        return self._lane
+
+    def _usable(self, now: float) -> bool:
+        return self._lane is not None and not self._lane.leaving and now - self._lane.born < _LANE_LASTS_S
+
+    async def _open_lane(self) -> AskingLane:
+        token = active(self._token.get_secret_value())[0]
+        try:
+            return await AskingLane.open(self._base, token)
+        except OSError:
+            await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
+            return await AskingLane.open(self._base, token)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -106,32 +197,25 @@ class Hop:
         return url
 
     @asynccontextmanager
-    async def _call(
-        self, path: str, model: BaseModel, limits: aiohttp.ClientTimeout, headers: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        body = model.model_dump_json().encode()
+    async def _call(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         sent = {**tracing.propagate(), **headers}
-        async with self._translated():
-            try:
-                response = await self._session().post(self._url(path), data=body, headers=sent, timeout=limits)
-            except aiohttp.ClientConnectorError:
-                await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
-                response = await self._session().post(self._url(path), data=body, headers=sent, timeout=limits)
-            async with response:
-                await self._refuse_errors(response)
-                yield response
-
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+        limits = aiohttp.ClientTimeout(None, sock_connect=CONNECT_S)  # the caller limits the whole
         try:
-            yield
-        except TimeoutError as error:
-            raise Problem(504, "upstream_timeout", f"{self.name} did not answer in time.") from error
-        except aiohttp.ClientConnectorError as error:
+            response = await self._session().post(self._url(path), data=body, headers=sent, timeout=limits)
+        except aiohttp.ClientConnectorError:
+            await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
+            response = await self._session().post(self._url(path), data=body, headers=sent, timeout=limits)
+        async with response:
+            await self._refuse_errors(response)
+            yield response
+
+    def _fault(self, error: Exception) -> Problem:
+        if isinstance(error, TimeoutError):
+            return Problem(504, "upstream_timeout", f"{self.name} did not answer in time.")
+        if isinstance(error, OSError) and not isinstance(error, aiohttp.ServerDisconnectedError):
             detail = f"{self.name} accepts no connection."
-            raise Problem(503, "upstream_unavailable", detail, headers={"Retry-After": "1"}) from error
-        except (aiohttp.ClientError, ValueError) as error:  # ValueError: a line longer than the buffer
-            raise Problem(502, "upstream_broken", f"{self.name} broke off in the middle of its answer.") from error
+            return Problem(503, "upstream_unavailable", detail, headers={"Retry-After": "1"})
+        return Problem(502, "upstream_broken", f"{self.name} broke off in the middle of its answer.")
 
     async def _refuse_errors(self, response: aiohttp.ClientResponse) -> None:
         if response.status < 400:
@@ -141,6 +225,11 @@ class Hop:
 
     def _nonsense(self) -> Problem:
         return Problem(502, "upstream_invalid", f"{self.name} answered with something that is not of its contract.")
+
+
+def _carrier() -> dict[str, str]:
+    """Return what carries this request's ids on a lane: headers by their lowercase names."""
+    return {name.lower(): value for name, value in tracing.propagate().items()}
 
 
 def failure(name: str, event: Failed) -> Problem:

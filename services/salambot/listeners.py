@@ -11,13 +11,15 @@ IDLE_SECONDS = 75
 """How long a connection may wait for its next request: longer than any client here keeps one."""
 
 
-def listener_config(app: ASGIApp, host: str, port: int, *, has_lifespan: bool = True) -> uvicorn.Config:
+def listener_config(
+    app: ASGIApp, host: str, port: int, *, has_lifespan: bool = True, http: type[BoundedHttp] = BoundedHttp
+) -> uvicorn.Config:
     """Return the settings of a listener; one of an application's listeners starts and ends it: `has_lifespan`."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=BoundedHttp,
+        http=http,
         ws="none",
         lifespan="on" if has_lifespan else "off",
         access_log=False,

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from salambot.hops import NDJSON
+from salambot.lane.server import Exchange
 from salambot.messages import Completed, Delta, Failed, Message, Reply
 from salambot.problems import Problem, crashed, invalid
 
@@ -32,34 +33,61 @@ class ReplySource(Protocol[_Asks_contra]):
         ...
 
 
-async def answer(request: Request, shape: type[_Asked], source: ReplySource[_Asked]) -> Response:
-    """Answer an HTTP request from `source`; work stops when the caller leaves. Raises Problem."""
-    try:
-        asked = shape.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise invalid(error) from None
+class Replies(Generic[_Asked]):
+    """The internal endpoint that a source makes: JSON of its request in, JSON of a reply or of its pieces out."""
+
+    def __init__(self, shape: type[_Asked], source: ReplySource[_Asked]) -> None:
+        self._shape = shape
+        self._source = source
+
+    def _read(self, body: bytes) -> _Asked:
+        try:
+            return self._shape.model_validate_json(body)
+        except ValidationError as error:
+            raise invalid(error) from None
+
+    async def whole(self, body: bytes, /) -> bytes:
+        """Return the whole reply; raises Problem."""
+        return (await self._source.reply(self._read(body))).model_dump_json().encode()
+
+    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        """Yield the events, one a line; what fails before the first is raised as a Problem."""
+        begun = False
+        try:
+            async with aclosing(self._source.stream(self._read(body))) as events:
+                async for event in events:
+                    begun = True
+                    yield b"%b\n" % event.model_dump_json().encode()
+        except Problem as problem:
+            if not begun:
+                raise
+            yield _told(problem)
+        except Exception as error:
+            if not begun:
+                raise
+            yield _told(crashed(error))
+
+
+def _told(problem: Problem) -> bytes:
+    return b"%b\n" % Failed(problem=problem.document()).model_dump_json().encode()
+
+
+async def answer(request: Request, exchange: Exchange) -> Response:
+    """Answer an HTTP request; work stops when the caller leaves. Raises Problem."""
+    body = await request.body()
     if request.headers.get("accept") == NDJSON:
-        return await _answer_in_pieces(request, source.stream(asked))
-    reply = await _while_connected(request, source.reply(asked))
-    return _left() if reply is None else Response(reply.model_dump_json(), media_type="application/json")
+        lines = exchange.pieces(body)
+        first = await _while_connected(request, anext(lines))
+        return _left() if first is None else StreamingResponse(_after(first, lines), media_type=NDJSON)
+    whole = await _while_connected(request, exchange.whole(body))
+    return _left() if whole is None else Response(whole, media_type="application/json")
 
 
-async def _answer_in_pieces(request: Request, events: AsyncGenerator[Event, None]) -> Response:
-    """Wait for the first piece: what fails before it is an ordinary problem with its status."""
-    first = await _while_connected(request, anext(events))
-    return _left() if first is None else StreamingResponse(_lines(first, events), media_type=NDJSON)
-
-
-async def _lines(first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[str]:
-    yield f"{first.model_dump_json()}\n"
-    try:
-        async with aclosing(events) as rest:
-            async for event in rest:
-                yield f"{event.model_dump_json()}\n"
-    except Problem as problem:
-        yield f"{Failed(problem=problem.document()).model_dump_json()}\n"
-    except Exception as error:  # noqa: BLE001 - the status is sent already: recorded, and told as the last event
-        yield f"{Failed(problem=crashed(error).document()).model_dump_json()}\n"
+async def _after(first: bytes, lines: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    yield first
+    async with aclosing(lines) as rest:
+        async for line in rest:
+            yield line
 
 
 async def _while_connected(request: Request, work: Awaitable[_Result]) -> _Result | None:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from uvicorn.config import STARTUP_FAILURE
 
+from salambot.lane.server import LaneHttp
 from salambot.listeners import listener_config
 from salambot.mounted_secrets import load_mounted_secrets
 
@@ -35,7 +36,7 @@ def main() -> None:
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve an application until a signal; exit with uvicorn's status where it cannot start."""
-    server = uvicorn.Server(listener_config(app, host, port))
+    server = uvicorn.Server(listener_config(app, host, port, http=LaneHttp))
     with suppress(KeyboardInterrupt):  # raised again once all is shut down
         server.run()
     if not server.started:

@@ -3,17 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
 
-from salambot.application import add_hot_route, service_app
+from salambot.application import add_exchange, service_app
 from salambot.language import detect
 from salambot.llms.base import Llm
 from salambot.llms.local import LocalLlm
 from salambot.messages import ComposeRequest
 from salambot.nlu.counting import Counted
 from salambot.nlu.settings import NluSettings
-from salambot.replies import answer
+from salambot.replies import Replies
 
 
 def create_app(settings: NluSettings | None = None) -> FastAPI:
@@ -29,11 +28,7 @@ def create_app(settings: NluSettings | None = None) -> FastAPI:
 
     app = service_app("nlu", chosen, lifespan=lifespan)
 
-    async def generate(request: Request) -> Response:
-        """Compose a Reply from a ComposeRequest; NDJSON events when asked for."""
-        return await answer(request, ComposeRequest, llm)
-
-    add_hot_route(app, "/internal/generate", generate)
+    add_exchange(app, "/internal/generate", Replies(ComposeRequest, llm))
     return app
 
 

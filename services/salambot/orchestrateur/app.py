@@ -6,11 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
 import structlog
-from fastapi import FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
 
 from salambot import cache, database
-from salambot.application import Check, add_hot_route, service_app
+from salambot.application import Check, add_exchange, service_app
 from salambot.database import DatabaseUnavailable
 from salambot.delivery.console import add_console
 from salambot.hops import Hop
@@ -19,7 +18,7 @@ from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.records import add_records
 from salambot.orchestrateur.settings import OrchestrateurSettings
-from salambot.replies import answer
+from salambot.replies import Replies
 
 _FORGETTING_EVERY_S = 3600
 _log = structlog.get_logger(__name__)
@@ -41,7 +40,8 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
             app.state.pool = await database.connect(chosen.postgres_url.get_secret_value(), max_size=12)
             stack.callback(app.state.pool.terminate)
             conversations = Conversations(app.state.pool, redis)
-            app.state.dialogue = Dialogue(chosen, rag, nlu, conversations)
+            dialogue = Dialogue(chosen, rag, nlu, conversations)
+            add_exchange(app, "/internal/reply", Replies(ReplyRequest, dialogue))
             forgetting = asyncio.create_task(_forget(conversations, timedelta(days=chosen.conversation_retention_days)))
             stack.callback(forgetting.cancel)
             yield
@@ -61,12 +61,6 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     )
     app = service_app("orchestrateur", chosen, lifespan=lifespan, checks=checks)
 
-    async def reply(request: Request) -> Response:
-        """Answer a ReplyRequest by a Reply; NDJSON events when asked for."""
-        dialogue: Dialogue = request.app.state.dialogue
-        return await answer(request, ReplyRequest, dialogue)
-
-    add_hot_route(app, "/internal/reply", reply)
     key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
     add_console(app, redis, key)
     add_records(app, redis, key)

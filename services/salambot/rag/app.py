@@ -1,16 +1,16 @@
 """rag: finds the passages that answer a question, in the index of one tenant."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from pydantic import ValidationError
-from starlette.responses import Response
 
 from salambot import cache, database, problems
-from salambot.application import Check, add_hot_route, service_app
+from salambot.application import Check, add_exchange, service_app
+from salambot.database import DatabaseUnavailable
 from salambot.embedders import open_embedder
 from salambot.messages import IndexState, SearchRequest, TenantName
 from salambot.rag.lookup import Lookup
@@ -30,7 +30,8 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
         pool = app.state.pool = await database.connect(chosen.postgres_url.get_secret_value())
         store = open_store(chosen.vector, pool, embedder)
         lookup = Lookup(pool, store, embedder, chosen.search_floor)
-        app.state.searcher = Searcher(lookup, pool, redis, cache_s=chosen.search_cache_s)
+        searcher = Searcher(lookup, pool, redis, cache_s=chosen.search_cache_s)
+        add_exchange(app, "/internal/search", _Search(searcher))
         app.state.vector = chosen.vector
         yield
         await store.close()
@@ -48,21 +49,30 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
     checks = (Check("postgres", postgres), Check("redis", ping, matters=False))
     app = service_app("rag", chosen, lifespan=lifespan, checks=checks)
     database.install(app)
-    add_hot_route(app, "/internal/search", _search)
     app.get("/internal/index")(_index)
     return app
 
 
-async def _search(request: Request) -> Response:
-    """Answer a SearchRequest with RetrievedPassages."""
-    started = time.perf_counter()
-    try:
-        asked = SearchRequest.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise problems.invalid(error) from error
-    found: bytes = await request.app.state.searcher.search(asked)
-    took_ms = round((time.perf_counter() - started) * 1000, 2)
-    return Response(b'{"results":%b,"took_ms":%.2f}' % (found, took_ms), media_type="application/json")
+class _Search:
+    """`/internal/search`: a SearchRequest in, RetrievedPassages out, in one line."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self._searcher = searcher
+
+    async def whole(self, body: bytes, /) -> bytes:
+        """Return the passages; raises Problem."""
+        started = time.perf_counter()
+        try:
+            found = await self._searcher.search(SearchRequest.model_validate_json(body))
+        except ValidationError as error:
+            raise problems.invalid(error) from error
+        except DatabaseUnavailable as error:
+            raise database.unavailable() from error
+        return b'{"results":%b,"took_ms":%.2f}' % (found, (time.perf_counter() - started) * 1000)
+
+    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        """Yield the one line."""
+        yield b"%b\n" % await self.whole(body)
 
 
 async def _index(request: Request, tenant: Annotated[TenantName, Query()]) -> IndexState:

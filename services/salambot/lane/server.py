@@ -1,0 +1,190 @@
+"""The answering end of a lane, behind the HTTP port of its service."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import AsyncGenerator, Mapping
+from typing import Protocol, cast
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+from uvicorn.server import ServerState
+
+from salambot import tracing
+from salambot.asgi import INTERNAL_HEADER, record_request
+from salambot.bounded_http import BoundedHttp
+from salambot.lane import PATH, PROTOCOL
+from salambot.lane.frames import Frames, FramingError, Kind, beheaded, frame, headed
+from salambot.problems import Problem, crashed
+from salambot.signatures import active
+
+MOST_AT_ONCE = 512
+"""Questions under way on one lane; past it the answer is that we are busy."""
+
+
+class Exchange(Protocol):
+    """An internal endpoint: JSON in, JSON out, whole or line by line. Both raise Problem."""
+
+    async def whole(self, body: bytes, /) -> bytes:
+        """Return the answer."""
+        ...
+
+    def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        """Yield the lines of the answer. What fails before the first is raised, later it is told in a last line."""
+        ...
+
+
+class Exchanges:
+    """What one service offers on its lanes, and who may open one."""
+
+    def __init__(self, service: str, token: SecretStr) -> None:
+        self.service = service
+        self._tokens = [part.encode() for part in active(token.get_secret_value())]
+        self.by_path: dict[str, Exchange] = {}
+
+    def admits(self, token: bytes) -> bool:
+        """Tell whether a token is one of the environment's own."""
+        return any(hmac.compare_digest(token, known) for known in self._tokens)
+
+
+class LaneHttp(BoundedHttp):
+    """HTTP/1.1 that becomes a lane where the other asks for it and may; anyone else gets the answer of that path."""
+
+    def _should_upgrade(self) -> bool:
+        if self._get_upgrade() != PROTOCOL.encode() or self.url != PATH.encode():
+            return super()._should_upgrade()
+        exchanges = _exchanges_of(self.app)
+        token = dict(self.headers).get(INTERNAL_HEADER.lower().encode(), b"")
+        return exchanges is not None and exchanges.admits(token)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over: uvicorn's only upgrade is WebSocket, and none is served here."""
+        exchanges = _exchanges_of(self.app)
+        if exchanges is None:  # pragma: no cover - _should_upgrade looked
+            return
+        self.connections.discard(self)
+        self.transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n" % PROTOCOL.encode()
+        )
+        lane = AnsweringLane(exchanges, self.server_state)
+        lane.connection_made(self.transport)
+        self.transport.set_protocol(lane)
+
+
+def _exchanges_of(app: object) -> Exchanges | None:
+    found = getattr(app.state, "exchanges", None) if isinstance(app, FastAPI) else None
+    return found if isinstance(found, Exchanges) else None
+
+
+class AnsweringLane(asyncio.Protocol):
+    """One lane. Every question is a task; it ends when its asker cancels it or leaves."""
+
+    def __init__(self, exchanges: Exchanges, server: ServerState) -> None:
+        self._exchanges = exchanges
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._frames = Frames()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._leaving = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count as a connection of the server, which tells it to shut down."""
+        self._transport = cast("asyncio.Transport", transport)  # it is a stream; uvloop's have another base
+        self._server.connections.add(self)  # type: ignore[arg-type] # it calls shutdown() only
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature of asyncio
+        """Nobody waits any more."""
+        self._server.connections.discard(self)
+        self._writable.set()
+        for task in self._under_way.values():
+            task.cancel()
+
+    def pause_writing(self) -> None:
+        """The other side does not keep up."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The other side has caught up."""
+        self._writable.set()
+
+    def shutdown(self) -> None:
+        """Take no further question; close once what is under way is answered."""
+        self._leaving = True
+        self._send(Kind.LEAVE, 0)
+        self._close_if_done()
+
+    def data_received(self, data: bytes) -> None:
+        """Begin and cancel work."""
+        try:
+            for kind, number, content in self._frames.feed(data):
+                if kind == Kind.ASK:
+                    self._begin(number, content)
+                elif kind == Kind.CANCEL and (task := self._under_way.get(number)):
+                    task.cancel()
+        except FramingError:
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _begin(self, number: int, content: bytes) -> None:
+        if len(self._under_way) >= MOST_AT_ONCE:
+            self._send(Kind.ANSWER, number, headed([503, "1"], b"{}"))
+            return
+        head, body = beheaded(content)
+        match head:
+            case [str(path), bool(streamed), dict(carrier)]:
+                task = self._loop.create_task(self._serve(number, path, carrier, body, streamed=streamed))
+            case _:
+                raise FramingError("a question has another head")
+        self._under_way[number] = task
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    async def _serve(self, number: int, path: str, carrier: Mapping[str, str], body: bytes, *, streamed: bool) -> None:
+        started = time.perf_counter()
+        status = 499  # as of a request whose caller left
+        exchange = self._exchanges.by_path.get(path)
+        with tracing.request_trace(carrier, public=False) as span:
+            try:
+                if exchange is None:
+                    raise Problem(404, "not_found", "Not Found.")  # noqa: TRY301 - answered as every problem
+                await (self._stream if streamed else self._answer)(number, exchange, body)
+                status = 200
+            except Problem as problem:
+                status = self._refuse(number, problem)
+            except Exception as error:  # noqa: BLE001 - the last resort: recorded, and answered as a problem
+                status = self._refuse(number, crashed(error))
+            finally:
+                self._under_way.pop(number, None)
+                route = path if exchange is not None else "unmatched"
+                record_request(self._exchanges.service, "POST", route, status, started, span)
+        self._close_if_done()
+
+    async def _answer(self, number: int, exchange: Exchange, body: bytes) -> None:
+        self._send(Kind.ANSWER, number, b"[200,null]\n" + await exchange.whole(body))
+
+    async def _stream(self, number: int, exchange: Exchange, body: bytes) -> None:
+        lines = exchange.pieces(body)
+        try:
+            async for line in lines:
+                self._send(Kind.PIECE, number, line)
+                await self._writable.wait()
+        finally:
+            await lines.aclose()
+        self._send(Kind.END, number)
+
+    def _refuse(self, number: int, problem: Problem) -> int:
+        retry_after = (problem.headers or {}).get("Retry-After")
+        document = problem.response().body
+        self._send(Kind.ANSWER, number, headed([problem.status, retry_after], bytes(document)))
+        return problem.status
+
+    def _send(self, kind: Kind, number: int, content: bytes = b"") -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(kind, number, content))
+
+    def _close_if_done(self) -> None:
+        if self._leaving and not self._under_way and self._transport is not None:
+            self._transport.close()

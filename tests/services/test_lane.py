@@ -1,0 +1,239 @@
+"""The lane between two services: many questions on one connection, and what becomes of them when something breaks."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from itertools import pairwise
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from yarl import URL
+
+from salambot.application import add_exchange, service_app
+from salambot.hops import Hop
+from salambot.lane import PATH, PROTOCOL
+from salambot.lane.client import AskingLane, LaneBrokenError, LaneRefusedError
+from salambot.lane.frames import MOST_BYTES, Frames, FramingError, Kind, beheaded, frame, headed
+from salambot.problems import Problem
+from salambot.settings import ServiceSettings
+from tests.serving import serving
+
+TOKEN = SecretStr("right")
+
+
+class Behind:
+    """An endpoint that does as it is told: `slow` waits for `go_on`, `crash` fails, `huge` answers too much."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.connections: set[object] = set()
+
+    async def whole(self, body: bytes, /) -> bytes:
+        if body == b"slow":
+            self.begun.set()
+            try:
+                await self.go_on.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        if body == b"crash":
+            raise RuntimeError("customer-canary")
+        if body == b"refuse":
+            raise Problem(503, "not_now", "Not now.", headers={"Retry-After": "7"})
+        return bytes(MOST_BYTES) if body == b"huge" else body
+
+    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        yield b"one\n"
+        yield await self.whole(body)
+
+
+@pytest.fixture
+def behind() -> Behind:
+    """Return the endpoint."""
+    return Behind()
+
+
+def _app(behind: Behind) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = service_app("nlu", ServiceSettings(internal_token=SecretStr("right,older")), lifespan=lifespan)
+    add_exchange(app, "/internal/do", behind)
+    return app
+
+
+@pytest.fixture
+async def url(behind: Behind) -> AsyncIterator[str]:
+    """Return the address of a service with the endpoint."""
+    async with serving(_app(behind)) as base:
+        yield base
+        behind.go_on.set()
+
+
+@pytest.fixture
+async def hop(url: str) -> AsyncIterator[Hop]:
+    """Return a hop to that service."""
+    async with Hop("nlu", url, TOKEN) as made:
+        yield made
+
+
+async def test_many_questions_share_one_connection(url: str, behind: Behind) -> None:
+    lane = await AskingLane.open(URL(url), "older")
+    slow = asyncio.create_task(lane.ask("/internal/do", {}, b"slow"))
+    answers = await asyncio.gather(*(lane.ask("/internal/do", {}, b"%d" % number) for number in range(1000)))
+    assert [answer.content for answer in answers] == [b"%d" % number for number in range(1000)]
+    assert not slow.done()
+    behind.go_on.set()
+    assert (await slow).content == b"slow"
+    lane.close()
+
+
+async def test_a_stream_comes_in_its_pieces(url: str) -> None:
+    lane = await AskingLane.open(URL(url), "right")
+    assert [piece async for piece in lane.stream("/internal/do", {}, b"two")] == [b"one\n", b"two"]
+    lane.close()
+
+
+async def test_who_leaves_cancels_the_work(hop: Hop, behind: Behind) -> None:
+    asking = asyncio.create_task(hop.ask("/internal/do", b"slow", 20))
+    await behind.begun.wait()
+    asking.cancel()
+    await asyncio.wait_for(behind.cancelled.wait(), 10)
+    assert await hop.ask("/internal/do", b"next", 5) == b"next"
+
+
+async def test_who_leaves_a_stream_cancels_the_work(url: str, behind: Behind) -> None:
+    lane = await AskingLane.open(URL(url), "right")
+    async with aclosing(lane.stream("/internal/do", {}, b"slow")) as pieces:
+        assert await anext(pieces) == b"one\n"
+        await behind.begun.wait()
+    await asyncio.wait_for(behind.cancelled.wait(), 10)
+    lane.close()
+
+
+async def test_a_connection_that_breaks_cancels_the_work(url: str, behind: Behind) -> None:
+    lane = await AskingLane.open(URL(url), "right")
+    asking = asyncio.create_task(lane.ask("/internal/do", {}, b"slow"))
+    await behind.begun.wait()
+    lane.close()
+    await asyncio.wait_for(behind.cancelled.wait(), 10)
+    with pytest.raises(LaneBrokenError):
+        await asking
+    with pytest.raises(LaneBrokenError):
+        await lane.ask("/internal/do", {}, b"late")
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "status", "code"),
+    [
+        (b"crash", "/internal/do", 502, "upstream_failed"),
+        (b"huge", "/internal/do", 502, "upstream_failed"),
+        (b"refuse", "/internal/do", 503, "not_now"),
+        (b"x", "/internal/elsewhere", 502, "upstream_failed"),
+    ],
+)
+async def test_what_fails_is_a_problem_and_harms_no_other(
+    hop: Hop, behind: Behind, body: bytes, path: str, status: int, code: str
+) -> None:
+    other = asyncio.create_task(hop.ask("/internal/do", b"slow", 20))
+    await behind.begun.wait()
+    with pytest.raises(Problem) as raised:
+        await hop.ask(path, body, 5)
+    assert (raised.value.status, raised.value.code) == (status, code)
+    assert (raised.value.headers or {}).get("Retry-After") == ("7" if body == b"refuse" else None)
+    assert "canary" not in str(raised.value.document())
+    behind.go_on.set()
+    assert await other == b"slow"
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(hop: Hop, behind: Behind) -> None:
+    with pytest.raises(Problem) as raised:
+        await hop.ask("/internal/do", b"slow", 0.2)
+    assert raised.value.status == 504
+    await asyncio.wait_for(behind.cancelled.wait(), 10)
+
+
+async def test_a_service_that_stops_answers_what_is_under_way(behind: Behind) -> None:
+    stack = contextlib.AsyncExitStack()
+    base = await stack.enter_async_context(serving(_app(behind)))
+    lane = await AskingLane.open(URL(base), "right")
+    under_way = asyncio.create_task(lane.ask("/internal/do", {}, b"slow"))
+    await behind.begun.wait()
+    stopping = asyncio.create_task(stack.aclose())
+    async with asyncio.timeout(10):
+        while not lane.leaving:  # noqa: ASYNC110 - as a user of the lane sees it
+            await asyncio.sleep(0.005)
+    behind.go_on.set()
+    assert (await under_way).content == b"slow"
+    await asyncio.wait_for(stopping, 10)
+
+
+async def test_a_service_that_was_replaced_is_asked_on_a_new_lane(behind: Behind) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    async with Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+        for number in range(3):
+            async with serving(_app(behind), port):
+                assert await hop.ask("/internal/do", b"%d" % number, 5) == b"%d" % number
+
+
+async def test_only_this_environment_opens_a_lane(url: str) -> None:
+    with pytest.raises(LaneRefusedError):
+        await AskingLane.open(URL(url), "wrong")
+    async with Hop("nlu", url, SecretStr("wrong")) as hop:
+        with pytest.raises(Problem) as raised:
+            await hop.ask("/internal/do", b"x", 5)
+    assert raised.value.code == "upstream_failed"
+    upgrade = {"Connection": "Upgrade", "Upgrade": PROTOCOL, "X-SalamBot-Internal": "wrong"}
+    async with httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get(PATH, headers=upgrade)).status_code == 401
+
+
+async def test_the_same_endpoint_answers_over_http(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url, headers={"X-SalamBot-Internal": "right"}) as client:
+        assert (await client.post("/internal/do", content=b"hello")).content == b"hello"
+        streamed = await client.post("/internal/do", content=b"two", headers={"Accept": "application/x-ndjson"})
+        assert streamed.content == b"one\ntwo"
+
+
+@pytest.mark.parametrize("garbage", [frame(Kind.ASK, 1, b"no head"), b"\xff" * 9, frame(Kind.ASK, 1, b"[1,2,3]\n")])
+async def test_who_talks_nonsense_on_a_lane_is_cut_off(url: str, garbage: bytes) -> None:
+    lane = await AskingLane.open(URL(url), "right")
+    assert lane._transport is not None
+    lane._transport.write(garbage)
+    async with asyncio.timeout(10):
+        while not lane._transport.is_closing():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.005)
+    fresh = await AskingLane.open(URL(url), "right")
+    assert (await fresh.ask("/internal/do", {}, b"x")).content == b"x"
+    fresh.close()
+
+
+_FRAMES = st.lists(st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=300)), max_size=12)
+
+
+@given(sent=_FRAMES, cuts=st.lists(st.integers(0, 4000), max_size=12))
+def test_frames_survive_any_cutting(sent: list[tuple[Kind, int, bytes]], cuts: list[int]) -> None:
+    stream = b"".join(frame(*one) for one in sent)
+    edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    reader = Frames()
+    read = [found for start, end in pairwise(edges) for found in reader.feed(stream[start:end])]
+    assert read == [(int(kind), number, content) for kind, number, content in sent]
+
+
+@given(content=st.binary(max_size=200))
+def test_a_head_is_a_list_or_refused(content: bytes) -> None:
+    with contextlib.suppress(FramingError):
+        head, _ = beheaded(content)
+        assert isinstance(head, list)
+    assert beheaded(headed(["a", None, 1], content)) == (["a", None, 1], content)
