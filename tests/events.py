@@ -10,6 +10,7 @@ from typing import Any
 Json = dict[str, Any]
 APP_SECRET = "app_secret_demo"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+TELEGRAM_SECRET = "telegram-secret"
 PAGE, PHONE = "1064", "10642"
 
 
@@ -53,6 +54,24 @@ def generic(**changes: object) -> bytes:
     """Return a body of the generic channel."""
     event = {"tenant": "demo", "user_id": "u1", "message_id": "g_1", "text": "Bonjour", "locale": "fr-MA", **changes}
     return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
+
+
+def telegram(
+    text: str | None = "Salam", *, update: int = 1, user: int = 77, at: float | None = None, **changes: object
+) -> bytes:
+    """Return an update with a message in a private chat; a change to None removes what is usually there."""
+    person = {"id": user, "is_bot": False, "first_name": "Amal", "language_code": "fr"}
+    moment = int(time.time() if at is None else at)
+    chat = {"id": user, "first_name": "Amal", "type": "private"}
+    message = {"message_id": update, "from": person, "chat": chat, "date": moment, "text": text, **changes}
+    kept = {name: value for name, value in message.items() if value is not None}
+    return json.dumps({"update_id": update, "message": kept}).encode()
+
+
+def by_telegram(body: bytes, secret: str = TELEGRAM_SECRET) -> dict[str, str]:
+    """Return the headers that Telegram sends: the secret of `setWebhook`, whatever the body."""
+    del body
+    return {"X-Telegram-Bot-Api-Secret-Token": secret, "Content-Type": "application/json"}
 
 
 def by_meta(body: bytes, secret: str = APP_SECRET) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from salambot.channels import CHANNELS
 from salambot_cli.commands import COMMANDS
 from salambot_cli.doctor import PROBES
 
@@ -32,9 +33,11 @@ def test_probes(checkout: Path) -> None:
     assert found == set(PROBES)
 
 
-@pytest.mark.parametrize(
-    ("package", "registry"), [("vectors", "VECTORS"), ("embedders", "EMBEDDERS"), ("channels", "CHANNELS")]
-)
+def test_channels(checkout: Path) -> None:
+    assert files(checkout / "services/salambot/channels", defining="\nCHANNEL = ") == set(CHANNELS)
+
+
+@pytest.mark.parametrize(("package", "registry"), [("vectors", "VECTORS"), ("embedders", "EMBEDDERS")])
 def test_providers(checkout: Path, package: str, registry: str) -> None:
     modules = {path.stem for path in (checkout / "services/salambot" / package).glob("*.py")}
     assert modules - {"__init__", "base"} == set(getattr(import_module(f"salambot.{package}"), registry))

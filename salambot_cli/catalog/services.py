@@ -75,6 +75,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "META_APP_SECRET": (_use("gateway"),),
     "META_VERIFY_TOKEN": (_use("gateway"),),
     "WEBHOOK_SECRET": (_use("gateway"),),
+    "TELEGRAM_WEBHOOK_SECRET": (_use("gateway"),),
     "WEBHOOK_MAX_AGE_S": (_use("gateway"),),
     "WEBHOOK_KEEP_BODIES": (_use("gateway"),),
     "USER_HASH_KEY": (_use("gateway", "orchestrateur"),),
@@ -85,6 +86,8 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "WHATSAPP_TOKEN": (_use("worker"),),
     "GRAPH_BASE_URL": (_use("worker"),),
     "GRAPH_VERSION": (_use("worker"),),
+    "TELEGRAM_BOT_TOKEN": (_use("worker"),),
+    "TELEGRAM_BASE_URL": (_use("worker"),),
     # the next hops
     "ORCHESTRATEUR_URL": (_use("gateway", "worker"),),
     "RAG_URL": (_use("gateway", "orchestrateur"),),

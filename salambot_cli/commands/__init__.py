@@ -11,7 +11,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "Diagnose the environment: one root cause, its evidence, and the command that mends it.",
     "render": "Write the files that `up` uses: the Compose file, its override with each service's variables, the env.",
     "tunnel": "Publish the webhooks, show their URLs, and close the tunnel on Ctrl-C.",
-    "webhook": "Send signed events of Messenger, WhatsApp or any system; list and replay what came.",
+    "webhook": "Send signed events of Messenger, WhatsApp, Telegram or any system; list and replay what came.",
     "token": "Print a token for the API, signed by this environment's local-idp.",
     "secrets": "See, read, write and rotate the environment's secrets.",
     "config": "Show, validate or describe the configuration.",

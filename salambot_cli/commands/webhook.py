@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from salambot_cli.model.environment import Environment
 
 app = typer.Typer(
-    no_args_is_help=True, help="Send signed events of Messenger, WhatsApp or any system; list and replay what came."
+    no_args_is_help=True,
+    help="Send signed events of Messenger, WhatsApp, Telegram or any system; list and replay what came.",
 )
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -21,7 +22,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @app.command()
 def trigger(
     context: typer.Context,
-    channel: str = typer.Argument(..., help="messenger, whatsapp or generic."),
+    channel: str = typer.Argument(..., help="messenger, whatsapp, telegram or generic."),
     text: str = typer.Option("Bonjour", help="What the customer writes."),
     sender: str | None = typer.Option(None, "--from", metavar="ID", help="Who writes: a user id or a phone number."),
     invalid_signature: bool = typer.Option(False, "--invalid-signature", help="Sign with a wrong secret."),
@@ -43,7 +44,7 @@ def trigger(
     if chosen is None:
         raise typer.BadParameter(f"should be {', '.join(CHANNELS)}, not {channel!r}", param_hint="CHANNEL")
     session: Session = context.obj
-    who = sender or ("212600000000" if chosen == "whatsapp" else "customer-1")
+    who = sender or {"whatsapp": "212600000000", "telegram": "600000000"}.get(chosen, "customer-1")
     trial = Trial(chosen, text, who, batch, invalid_signature, stale, duplicate, url.rstrip("/") if url else None)
     raise typer.Exit(run(_try(session, _environment(session), trial, wait)))
 

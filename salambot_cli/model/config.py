@@ -97,10 +97,11 @@ class KbTable(_Table):
 
 
 class ChannelsTable(_Table):
-    """Page and phone-number ids, each with its tenant."""
+    """Page and phone-number ids, each with its tenant; Telegram's one bot is `bot`."""
 
     messenger: dict[str, Tenant] = {}
     whatsapp: dict[str, Tenant] = {}
+    telegram: dict[Literal["bot"], Tenant] = {}
 
 
 class IgnoreEntry(_Table):
@@ -142,7 +143,14 @@ class Config(_Table):
 
 
 LEAVES = frozenset(
-    {"aws.secret", "channels.messenger", "channels.whatsapp", "doctor.ignore", "env", "topology", "allow_insecure"}
+    {
+        "aws.secret",
+        *(f"channels.{name}" for name in ChannelsTable.model_fields),
+        "doctor.ignore",
+        "env",
+        "topology",
+        "allow_insecure",
+    }
 )
 """Dotted keys whose value is taken whole, though it may be a table or a list."""
 

@@ -62,7 +62,7 @@ class Environment:
     variables: Mapping[str, Variable]
     aws: Aws = Aws()
     channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """`messenger` and `whatsapp`: page or phone-number id -> tenant."""
+    """By channel: page or phone-number id (`bot` of telegram) -> tenant."""
     allow_insecure: frozenset[str] = frozenset()
     """Components whose cloud URL may do without verified TLS."""
     postgres_ca: Path | None = None

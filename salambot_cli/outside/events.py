@@ -7,14 +7,21 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-ChannelName = Literal["messenger", "whatsapp", "generic"]
-CHANNELS: tuple[ChannelName, ...] = ("messenger", "whatsapp", "generic")
+ChannelName = Literal["messenger", "whatsapp", "telegram", "generic"]
+CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
+BATCHED: frozenset[ChannelName] = frozenset({"messenger", "whatsapp"})
+"""One webhook of the others carries one message."""
 PAGE, PHONE_NUMBER = "100000000000001", "100000000000002"
 """The page and phone-number ids of events that are sent for a try, where the configuration names none."""
-STALE_S = {"messenger": 2 * 86_400, "whatsapp": 2 * 86_400, "generic": 600}
-_SECRETS = {"messenger": "META_APP_SECRET", "whatsapp": "META_APP_SECRET", "generic": "WEBHOOK_SECRET"}
+STALE_S = {"messenger": 2 * 86_400, "whatsapp": 2 * 86_400, "telegram": 2 * 86_400, "generic": 600}
+_SECRETS = {
+    "messenger": "META_APP_SECRET",
+    "whatsapp": "META_APP_SECRET",
+    "telegram": "TELEGRAM_WEBHOOK_SECRET",
+    "generic": "WEBHOOK_SECRET",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +42,34 @@ def secret_name(channel: ChannelName) -> str:
 
 def new_message_id(channel: ChannelName) -> str:
     """Return an id as the channel makes them."""
+    if channel == "telegram":
+        return str(secrets.randbelow(2**31))
     token = secrets.token_urlsafe(18)
     return {"messenger": f"m_{token}", "whatsapp": f"wamid.{token}", "generic": f"msg_{token}"}[channel]
 
 
 def body_of(channel: ChannelName, messages: list[Said]) -> bytes:
-    """Return the bytes of one webhook; the generic channel carries one message. Meta escapes what is not ASCII."""
-    if channel == "generic":
+    """Return the bytes of one webhook. Meta escapes what is not ASCII."""
+    if channel not in BATCHED:
         (said,) = messages
-        event = {"tenant": said.account, "user_id": said.sender, "message_id": said.message_id, "text": said.text}
+        event = _update(said) if channel == "telegram" else _event(said)
         return json.dumps(event, ensure_ascii=False).encode()
     kind = "page" if channel == "messenger" else "whatsapp_business_account"
     make = _page_entry if channel == "messenger" else _business_entry
     document = {"object": kind, "entry": [make(said) for said in messages]}
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _event(said: Said) -> dict[str, object]:
+    return {"tenant": said.account, "user_id": said.sender, "message_id": said.message_id, "text": said.text}
+
+
+def _update(said: Said) -> dict[str, object]:
+    who = int(said.sender) if said.sender.isdecimal() else said.sender
+    person = {"id": who, "is_bot": False, "first_name": "SalamBot"}
+    chat = {"id": who, "first_name": "SalamBot", "type": "private"}
+    message = {"message_id": 1, "from": person, "chat": chat, "date": int(said.at), "text": said.text}
+    return {"update_id": int(said.message_id), "message": message}
 
 
 def _page_entry(said: Said) -> dict[str, object]:
@@ -83,6 +104,8 @@ def signed_headers(channel: ChannelName, secret: str, body: bytes, *, at: float 
     """Return the headers of a webhook, signed with the newest of the secrets."""
     newest = secret.split(",", maxsplit=1)[0].strip()
     headers = {"Content-Type": "application/json", "User-Agent": "salambot-webhook"}
+    if channel == "telegram":
+        return {**headers, "X-Telegram-Bot-Api-Secret-Token": newest}
     if channel != "generic":
         digest = hmac.new(newest.encode(), body, hashlib.sha256).hexdigest()
         return {**headers, "X-Hub-Signature-256": f"sha256={digest}"}

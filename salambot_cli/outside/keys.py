@@ -9,15 +9,15 @@ from pathlib import Path
 from salambot_cli.model.secret import Secret
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
 
-GENERATED = (
-    "POSTGRES_PASSWORD",
-    "REDIS_PASSWORD",
-    "INTERNAL_TOKEN",
+OWN_UNLESS_GIVEN = (
     "USER_HASH_KEY",
     "META_APP_SECRET",
     "META_VERIFY_TOKEN",
     "WEBHOOK_SECRET",
+    "TELEGRAM_WEBHOOK_SECRET",
 )
+"""What the owner may set, and what an environment makes for itself where nobody does."""
+GENERATED = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "INTERNAL_TOKEN", *OWN_UNLESS_GIVEN)
 SIGNING_KEY = "local-idp.pem"
 NEXT_KEY = "local-idp.next.pem"
 TRUSTED_SECONDS = 3600 + 120

@@ -17,7 +17,7 @@ from salambot_cli.model.variables import is_secret
 from salambot_cli.outside.aws import aws_of
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
 from salambot_cli.outside.image import image_tag
-from salambot_cli.outside.keys import JWKS, generated_secrets, identity_provider, keys_folder
+from salambot_cli.outside.keys import JWKS, OWN_UNLESS_GIVEN, generated_secrets, identity_provider, keys_folder
 from salambot_cli.outside.runtime_folder import secrets_folder
 from salambot_cli.runtimes.base import objects_folder
 
@@ -25,7 +25,7 @@ OWN_FILE = "compose.local.yml"
 """What an owner adds to the containers; salambot never writes it."""
 _INSIDE = "/run/salambot"
 _OBJECTS = "/var/lib/salambot/objects"
-_OWN = ("INTERNAL_TOKEN", "USER_HASH_KEY", "META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET")
+_OWN = ("INTERNAL_TOKEN", *OWN_UNLESS_GIVEN)
 
 
 def rendered_folder(root: Path) -> Path:

@@ -19,7 +19,7 @@ from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.attached import Followed, Hear, follow
 from salambot_cli.outside.files import private_folder, unwritable
 from salambot_cli.outside.interrupts import to_the_end
-from salambot_cli.outside.keys import generated_secrets, identity_provider
+from salambot_cli.outside.keys import OWN_UNLESS_GIVEN, generated_secrets, identity_provider
 from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
 from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult, objects_folder
@@ -86,7 +86,7 @@ class ProcessRuntime:
                 if service != "gateway"
             },
         }
-        for name in ("META_APP_SECRET", "META_VERIFY_TOKEN", "WEBHOOK_SECRET", "USER_HASH_KEY"):
+        for name in OWN_UNLESS_GIVEN:
             if settled.value(name) is None:
                 given[name] = own[name]
         if environment.placement("tunnel") != "none":

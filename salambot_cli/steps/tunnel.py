@@ -6,6 +6,7 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.events import CHANNELS, secret_name
 from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.runtimes.client import SupervisorClient
 from salambot_cli.runtimes.tunnel import TUNNEL, OpenedTunnel, close_tunnel, comes_back, open_tunnel
@@ -95,5 +96,6 @@ def show_callbacks(session: Session, environment: Environment, url: str) -> None
     """Tell what to paste into Meta's console."""
     token = own_value(environment, "META_VERIFY_TOKEN").reveal().split(",")[0].strip()
     session.say(f"[bold]Webhooks[/] of {url}; verify token: [bold]{token}[/]")
-    for channel in ("messenger", "whatsapp", "generic"):
-        session.say(f"  {channel:<10} {url}/v1/webhooks/{channel}")
+    for channel in CHANNELS:
+        hint = f"  [dim]setWebhook, secret_token: {secret_name(channel)}[/]" if channel == "telegram" else ""
+        session.say(f"  {channel:<10} {url}/v1/webhooks/{channel}{hint}")

@@ -10,6 +10,7 @@ from typing import cast
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.outside.events import (
+    BATCHED,
     PAGE,
     PHONE_NUMBER,
     STALE_S,
@@ -91,10 +92,13 @@ def _messages(environment: Environment, trial: Trial) -> list[Said]:
     account = {
         "messenger": next(iter(environment.channels.get("messenger", {})), PAGE),
         "whatsapp": next(iter(environment.channels.get("whatsapp", {})), PHONE_NUMBER),
+        "telegram": "",
         "generic": environment.tenant,
     }[trial.channel]
-    if trial.channel == "generic" and trial.copies > 1:
-        raise ConfigurationError("a generic webhook carries one message", "--batch is for messenger and whatsapp")
+    if trial.channel not in BATCHED and trial.copies > 1:
+        raise ConfigurationError(
+            f"a webhook of {trial.channel} carries one message", "--batch is for messenger and whatsapp"
+        )
     at = time.time() - (STALE_S[trial.channel] if trial.stale else 0)
     first = Said(trial.text, trial.sender, account, new_message_id(trial.channel), at)
     others = [replace(first, message_id=new_message_id(trial.channel)) for _ in range(trial.copies - 1)]

@@ -399,6 +399,8 @@ def test_webhooks_are_tried_listed_and_replayed(project: Project) -> None:
         (("generic",), ["accepted"]),
         (("generic", "--stale"), ["401"]),
         (("messenger", "--invalid-signature"), ["401"]),
+        (("telegram",), ["accepted"]),
+        (("telegram", "--invalid-signature"), ["401"]),
         (("messenger", "--stale"), ["ignored"]),
         (("whatsapp", "--duplicate", "--batch", "50", "--wait", "0"), ["accepted", "duplicate"]),
     ],
@@ -412,6 +414,6 @@ def test_each_kind_of_webhook_is_met_as_it_should(
 
 
 def test_wrong_use_of_webhook_is_told(project: Project) -> None:
-    assert "messenger, whatsapp, generic" in project.run("webhook", "trigger", "telegram", status=2).stderr
+    assert "messenger, whatsapp, telegram, generic" in project.run("webhook", "trigger", "signal", status=2).stderr
     assert "--since" in project.run("webhook", "list", "--since", "soon", status=2).stderr
     assert "nothing to replay" in project.run("webhook", "replay", status=2).stderr

@@ -2,14 +2,16 @@
 
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from salambot.channels.base import Channel
+if TYPE_CHECKING:
+    from salambot.channels.base import Channel
 
-CHANNELS = ("messenger", "whatsapp", "generic")
+CHANNELS = ("messenger", "whatsapp", "telegram", "generic")
 
 
 @cache
-def load(name: str) -> Channel:
+def load(name: str) -> "Channel":
     """Return a channel by its name; raises KeyError where there is none."""
     if name not in CHANNELS:
         raise KeyError(name)

@@ -15,6 +15,8 @@ from salambot.messages import Channel as ReplyChannel
 Kind = Literal["text", "unsupported"]
 Cause = Literal["missing", "malformed", "wrong_secret", "rewritten", "drift"]
 """The known causes of a refused signature; told in the log and in `webhook list`, never to the caller."""
+SOLE_ACCOUNT = "bot"
+"""The account of a channel whose events name none, because an environment has only one."""
 _LONGEST_TEXT = 32_000
 _LONGEST_ID = 512
 _LATEST = 253_402_300_799

@@ -1,40 +1,26 @@
 """WhatsApp: the phone numbers of a business, their users, and the Cloud API."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
-from salambot import meta
 from salambot.channels.base import Incoming, Parsed, id_of, items, member, moment, read_json, text_of
-from salambot.delivery.sending import Api, Envelope, tokens
-from salambot.delivery.settings import WebhookSettings
+from salambot.channels.meta import MetaChannel
+from salambot.delivery.sending import Api, Envelope, Json, tokens
+from salambot.delivery.settings import SendSettings
 from salambot.messages import Channel as ReplyChannel
 
 _SILENT = frozenset({"reaction", "system", "ephemeral", "request_welcome", "errors"})
 """Types of messages that nobody expects an answer to."""
+_PRODUCT: Json = {"messaging_product": "whatsapp"}
 _SCOPED = "user:"
 """Marks a recipient that is a business-scoped user id: there may be no phone number."""
 
 
-class WhatsApp:
+class WhatsApp(MetaChannel):
     """https://developers.facebook.com/docs/whatsapp/cloud-api, webhooks of business accounts."""
 
     name = "whatsapp"
-    shakes_hands = True
-    names_tenants = False
-    max_age_s = meta.MAX_AGE_S
     speaks_as: ReplyChannel = "whatsapp"
     longest_text = 4_096
-    window_s = meta.WINDOW_S
-    sends = True
-
-    def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
-        """Return the app secrets."""
-        return meta.app_secrets(settings)
-
-    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
-        """Check Meta's signature, which carries no time."""
-        del now
-        meta.verify(secrets, headers, body)
 
     def parse(self, headers: Mapping[str, str], body: bytes) -> Parsed:
         """Read every entry, change and item: messages of users count; statuses, reactions and the like do not."""
@@ -50,13 +36,14 @@ class WhatsApp:
             parsed.ignored += found.count(None) + len(items(value, "statuses")) + (not messages)
         return parsed
 
-    def can_send(self, api: Api) -> bool:
-        """Tell whether WHATSAPP_TOKEN is set."""
-        return bool(tokens(api.settings.whatsapp_token))
-
     async def greet(self, api: Api, envelope: Envelope) -> None:
         """Mark as read and type, which is one call here."""
-        mark = {"status": "read", "message_id": envelope.message_id, "typing_indicator": {"type": "text"}}
+        mark: Json = {
+            **_PRODUCT,
+            "status": "read",
+            "message_id": envelope.message_id,
+            "typing_indicator": {"type": "text"},
+        }
         await self._post(api, envelope, mark)
 
     async def send(self, api: Api, envelope: Envelope, text: str, tag: str) -> str:
@@ -64,12 +51,11 @@ class WhatsApp:
         to, recipient = envelope.recipient, envelope.recipient.removeprefix(_SCOPED)
         whom = {"to": to} if to == recipient else {"recipient": recipient}
         content = {"type": "text", "text": {"preview_url": False, "body": text}, "biz_opaque_callback_data": tag}
-        answer = await self._post(api, envelope, {"recipient_type": "individual", **whom, **content})
+        answer = await self._post(api, envelope, {**_PRODUCT, "recipient_type": "individual", **whom, **content})
         return next((id_of(message, "id") for message in items(answer, "messages")), "")
 
-    async def _post(self, api: Api, envelope: Envelope, body: meta.Json) -> meta.Json:
-        message = {"messaging_product": "whatsapp", **body}
-        return await meta.post(api, envelope.account, tokens(api.settings.whatsapp_token), message)
+    def _tokens(self, settings: SendSettings) -> tuple[str, ...]:
+        return tokens(settings.whatsapp_token)
 
 
 def _message(phone_number: str, item: dict[str, object]) -> Incoming | None:

@@ -10,8 +10,7 @@ from pydantic import Field
 from redis.asyncio import Redis
 from starlette.responses import Response
 
-from salambot.database import DatabaseUnavailable, Pool, tenant_transaction
-from salambot.database import unavailable as postgres_unavailable
+from salambot.database import Pool, tenant_transaction
 from salambot.delivery.previews import preview
 from salambot.delivery.sealing import unseal
 from salambot.delivery.verdicts import Verdicts
@@ -174,8 +173,6 @@ def add_console(app: FastAPI, redis: Redis, key: bytes) -> None:
         """Tell what came and what became of it."""
         try:
             found = await console(request).list(tenant, since, limit, failed=failed)
-        except DatabaseUnavailable as error:
-            raise postgres_unavailable() from error
         except ValueError as error:
             raise Problem(422, "invalid_request", "That is not a tenant.") from error
         return Response(orjson.dumps({"webhooks": found}), media_type="application/json")
@@ -183,8 +180,5 @@ def add_console(app: FastAPI, redis: Redis, key: bytes) -> None:
     @app.post("/internal/webhooks/replay")
     async def replay(request: Request, wanted: ReplayRequest) -> Response:
         """Do messages once more."""
-        try:
-            done = await console(request).replay(wanted)
-        except DatabaseUnavailable as error:
-            raise postgres_unavailable() from error
+        done = await console(request).replay(wanted)
         return Response(orjson.dumps(done), media_type="application/json")

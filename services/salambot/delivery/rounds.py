@@ -114,9 +114,9 @@ class Rounds:
         return parts
 
     async def _send(self, channel: Channel, message: Claimed, part: Part) -> None:
-        wait = self._busy_until.get(message.account, 0.0) - time.monotonic()
+        wait = self._busy_until.get(_line(message), 0.0) - time.monotonic()
         if wait > 0:
-            raise SendError("graph_busy", "later", wait)
+            raise SendError("channel_busy", "later", wait)
         if not await self._inbox.begin_send(message, part.part):
             raise LostClaimError
         tag = _tag(message, part)
@@ -133,7 +133,7 @@ class Rounds:
 
     async def _try_again(self, message: Claimed, error: SendError) -> None:
         if error.retry == "later":
-            self._note_busy(message.account, error.after_s)
+            self._note_busy(_line(message), error.after_s)
         if error.retry == "never" or message.attempts >= MOST_ATTEMPTS:
             await self._inbox.release(message, "failed", error.code)
             _ENDED.labels(message.channel, error.code).inc()
@@ -143,12 +143,10 @@ class Rounds:
         wait = max(_backoff(message.attempts), timedelta(seconds=error.after_s))
         await self._inbox.release(message, "pending", error.code, wait)
 
-    def _note_busy(self, account: str, after_s: float) -> None:
+    def _note_busy(self, line: str, after_s: float) -> None:
         if len(self._busy_until) > 10_000:
             self._busy_until.clear()
-        self._busy_until[account] = max(
-            self._busy_until.get(account, 0.0), time.monotonic() + (after_s or _BUSY_WAIT_S)
-        )
+        self._busy_until[line] = max(self._busy_until.get(line, 0.0), time.monotonic() + (after_s or _BUSY_WAIT_S))
 
 
 async def _quietly(mark: Awaitable[None]) -> None:
@@ -172,6 +170,11 @@ def _request(channel: Channel, message: Claimed) -> ReplyRequest:
 
 def _envelope(message: Claimed) -> Envelope:
     return Envelope(message.account, message.recipient, message.message_id)
+
+
+def _line(message: Claimed) -> str:
+    """Return what a channel limits the rate of: one of our accounts there."""
+    return f"{message.channel} {message.account}"
 
 
 def _tag(message: Claimed, part: Part) -> str:

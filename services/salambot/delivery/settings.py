@@ -1,13 +1,21 @@
 """The variables of the channels: what the gateway needs to receive, and what the worker needs to send."""
 
+import os
 from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from salambot.channels import CHANNELS
 from salambot.messages import TenantName
 from salambot.settings import ServiceSettings
+from salambot.signatures import active
 
 TenantTable = Annotated[dict[str, dict[str, TenantName]], Field(default_factory=dict)]
+
+
+def _values_of_channels() -> dict[str, SecretStr]:
+    names = tuple(f"{channel.upper()}_" for channel in CHANNELS)
+    return {name: SecretStr(value) for name, value in os.environ.items() if name.startswith(names)}
 
 
 class WebhookSettings(ServiceSettings):
@@ -18,11 +26,18 @@ class WebhookSettings(ServiceSettings):
     webhook_secret: SecretStr | None = None
     user_hash_key: SecretStr | None = None
     """The key of the hashes that stand for users; without it, INTERNAL_TOKEN is."""
+    channel_values: Annotated[dict[str, SecretStr], Field(default_factory=_values_of_channels)]
+    """The variables that begin with the name of a channel (`TELEGRAM_…`): its file alone knows them."""
     channel_tenants: TenantTable
     """Channel -> page or phone-number id -> tenant, as JSON; without it every id is the configured tenant's."""
     webhook_keep_bodies: bool = False
     """Keep whole messages, encrypted, for 24 hours, so that they can be replayed."""
     webhook_max_age_s: Annotated[int, Field(ge=1)] | None = None
+
+    def active(self, name: str) -> tuple[str, ...]:
+        """Return the active values of a channel's own variable, the newest first; none where it is not set."""
+        value = self.channel_values.get(name)
+        return active(value.get_secret_value()) if value is not None else ()
 
     def tenant_of(self, channel: str, account: str) -> str | None:
         """Return the tenant of a page or phone-number id, None where nobody knows it."""

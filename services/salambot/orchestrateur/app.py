@@ -60,6 +60,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
         Check("nlu", nlu.check),
     )
     app = service_app("orchestrateur", chosen, lifespan=lifespan, checks=checks)
+    database.install(app)
 
     key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
     add_console(app, redis, key)

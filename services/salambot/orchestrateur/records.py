@@ -11,13 +11,14 @@ from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from salambot import tracing
-from salambot.database import Connection, DatabaseUnavailable, Pool, tenant_transaction, unavailable
+from salambot.channels import CHANNELS
+from salambot.channels.base import SOLE_ACCOUNT
+from salambot.database import Connection, Pool, tenant_transaction
 from salambot.delivery.arrivals import hash_user
 from salambot.messages import Message, TenantName, utc_text
 from salambot.problems import Problem
 
 _MOST = 1000
-_CHANNELS = ("messenger", "whatsapp", "generic")
 _AUDIT = """
 SELECT at, tenant, actor, action, outcome, trace_id, correlation_id FROM audit
 WHERE tenant = $1 AND ($2::text IS NULL OR correlation_id = $2) ORDER BY at DESC LIMIT $3"""
@@ -95,8 +96,8 @@ class Records:
 
     async def _parties(self, rows: Connection, person: Person) -> list[str]:
         found = await rows.fetch("SELECT DISTINCT account FROM inbox WHERE tenant = $1", person.tenant)
-        accounts = {*(row["account"] for row in found), *person.accounts, person.tenant}
-        hashes = [hash_user(self._key, channel, account, person.user) for channel in _CHANNELS for account in accounts]
+        accounts = {*(row["account"] for row in found), *person.accounts, person.tenant, SOLE_ACCOUNT}
+        hashes = [hash_user(self._key, channel, account, person.user) for channel in CHANNELS for account in accounts]
         return [person.user, *hashes]
 
     async def _delete(self, rows: Connection, table: str, tenant: str, parties: list[str]) -> int:
@@ -108,7 +109,7 @@ class Records:
         await rows.execute(_RECORD, person.tenant, parties[-1], action, "done", *ids)
 
 
-_HOT = ("webchat", "messenger", "whatsapp", "api", "generic")
+_HOT = ("webchat", "api", *CHANNELS)
 
 
 def _plain(row: dict[str, object]) -> dict[str, object]:
@@ -129,35 +130,23 @@ def add_records(app: FastAPI, redis: Redis, key: bytes) -> None:
         limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
     ) -> Response:
         """Tell what was done."""
-        try:
-            return _json({"records": await records(request).audit(tenant, correlation_id, limit)})
-        except DatabaseUnavailable as error:
-            raise unavailable() from error
+        return _json({"records": await records(request).audit(tenant, correlation_id, limit)})
 
     @app.post("/internal/audit")
     async def record(request: Request, wanted: AuditRecord) -> Response:
         """Append what was done elsewhere."""
-        try:
-            await records(request).record(wanted)
-        except DatabaseUnavailable as error:
-            raise unavailable() from error
+        await records(request).record(wanted)
         return _json({"status": "done"})
 
     @app.post("/internal/privacy/export")
     async def export(request: Request, person: Person) -> Response:
         """Return one person's data."""
-        try:
-            return _json(await records(request).export(person))
-        except DatabaseUnavailable as error:
-            raise unavailable() from error
+        return _json(await records(request).export(person))
 
     @app.post("/internal/privacy/erase")
     async def erase(request: Request, person: Person) -> Response:
         """Delete one person's data."""
-        try:
-            return _json(await records(request).erase(person))
-        except DatabaseUnavailable as error:
-            raise unavailable() from error
+        return _json(await records(request).erase(person))
 
 
 def _json(document: dict[str, object]) -> Response:

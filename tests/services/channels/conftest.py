@@ -21,6 +21,8 @@ from salambot.gateway.settings import GatewaySettings
 from tests import events
 from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.peers import Peers
+from tests.fakes.telegram_server import TOKEN as TELEGRAM_TOKEN
+from tests.fakes.telegram_server import Telegram
 from tests.servers import PostgresServer, ValkeyServer, free_port, serving
 
 INTERNAL_TOKEN = "internal-canary"
@@ -35,12 +37,13 @@ class Shop:
     client: httpx.Client
     peers: Peers
     graph: Graph
+    telegram: Telegram
     database_url: str
     environ: dict[str, str]
 
     def post(self, channel: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
         """Deliver a webhook, signed as it should be unless `headers` say otherwise."""
-        sign = events.by_standard if channel == "generic" else events.by_meta
+        sign = {"generic": events.by_standard, "telegram": events.by_telegram}.get(channel, events.by_meta)
         return self.client.post(f"/v1/webhooks/{channel}", content=body, headers=headers or sign(body))
 
     async def rows(self, query: str = "SELECT * FROM inbox ORDER BY number") -> list[dict[str, Any]]:
@@ -79,6 +82,7 @@ class World:
     settings: dict[str, object]
     peers: Peers
     graph: Graph
+    telegram: Telegram
     environ: dict[str, str]
     usual_url: str
 
@@ -91,10 +95,10 @@ def _world(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
     postgres_server.run(f"CREATE DATABASE channels TEMPLATE {_migrated}")
-    database_url, peers, graph = postgres_server.url("channels"), Peers(), Graph()
+    database_url, peers, graph, telegram = postgres_server.url("channels"), Peers(), Graph(), Telegram()
     jwks = tmp_path_factory.mktemp("channels") / "jwks.json"
     jwks.write_text('{"keys": []}')
-    with serving(peers.app) as behind, serving(graph.app) as sending:
+    with serving(peers.app) as behind, serving(graph.app) as sending, serving(telegram.app) as bots:
         settings: dict[str, object] = {
             "internal_token": INTERNAL_TOKEN,
             "user_hash_key": "user-hash-canary",
@@ -106,6 +110,7 @@ def _world(
             "meta_app_secret": events.APP_SECRET,
             "meta_verify_token": "verify-canary",
             "webhook_secret": events.WEBHOOK_SECRET,
+            "channel_values": {"TELEGRAM_WEBHOOK_SECRET": events.TELEGRAM_SECRET},
         }
         environ = {
             "PYTHONPATH": ":".join(sys.path),
@@ -116,10 +121,12 @@ def _world(
             "GRAPH_BASE_URL": sending,
             "META_PAGE_TOKEN": TOKENS["messenger"],
             "WHATSAPP_TOKEN": TOKENS["whatsapp"],
+            "TELEGRAM_BASE_URL": bots,
+            "TELEGRAM_BOT_TOKEN": TELEGRAM_TOKEN,
             "SEND_TIMEOUT_S": "1",
         }
         with serving(create_app(GatewaySettings.model_validate(settings))) as url:
-            yield World(settings, peers, graph, environ, url)
+            yield World(settings, peers, graph, telegram, environ, url)
 
 
 @pytest.fixture
@@ -128,6 +135,7 @@ def _empty(_world: World, postgres_server: PostgresServer, redis_url: str) -> It
     postgres_server.run("TRUNCATE inbox, outbox, conversations, turns", "channels")
     _world.peers.reset()
     _world.graph.reset()
+    _world.telegram.reset()
     yield _world
     _world.peers.go_on.set()
     _world.graph.go_on.set()
@@ -157,7 +165,7 @@ def shop(_empty: World) -> Iterator[Shop]:
 
 def _shop(world: World, stack: ExitStack, url: str) -> Shop:
     client = stack.enter_context(httpx.Client(base_url=url, timeout=30, verify=False, trust_env=False))  # noqa: S501 - it is plain HTTP
-    return Shop(client, world.peers, world.graph, str(world.settings["postgres_url"]), world.environ)
+    return Shop(client, world.peers, world.graph, world.telegram, str(world.settings["postgres_url"]), world.environ)
 
 
 @dataclass

@@ -69,7 +69,7 @@ def test_a_channel_without_its_secret_is_never_open(start_shop: StartShop) -> No
 
 def test_unknown_channels_do_not_exist(shop: Shop) -> None:
     assert code(shop.post("base", b"{}")) == (404, "not_found")
-    assert code(shop.client.get("/v1/webhooks/telegram")) == (404, "not_found")
+    assert code(shop.client.get("/v1/webhooks/signal")) == (404, "not_found")
     assert code(shop.client.get("/v1/webhooks/generic")) == (405, "method_not_allowed")
 
 

@@ -1,0 +1,82 @@
+"""What Messenger and WhatsApp share: the signature of Meta's webhooks, and the Graph API."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+
+from salambot.channels.base import Cause, SignatureRefusedError
+from salambot.delivery.sending import Answer, Api, Envelope, Json, SendError, TokenRefusedError, by_token, post, tokens
+from salambot.delivery.settings import SendSettings, WebhookSettings
+from salambot.signatures import is_meta_signature, verify_meta, was_rewritten
+
+_BUSY = frozenset({4, 17, 32, 613, 80007, 130429, 131048, 131056})
+"""Codes of rate limits: of the app, the user, the page, the phone number, and of one pair of numbers."""
+_PASSING = frozenset({1, 2, 131000, 131016, 133004})
+_WINDOW_CLOSED = frozenset({(10, 2018278), (131047, None)})
+"""More than 24 hours since the user wrote (code, subcode)."""
+
+
+class MetaChannel(ABC):
+    """A channel of Meta's: one app secret and one way to send, whatever is in the messages."""
+
+    shakes_hands = True
+    names_tenants = False
+    max_age_s = 86_400
+    """Meta's signature carries no time, and Meta retries for days."""
+    window_s: int | None = 86_400
+    """A business may answer freely for 24 hours after a user's message."""
+    sends = True
+
+    def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
+        """Return the app secrets."""
+        return tokens(settings.meta_app_secret)
+
+    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check `X-Hub-Signature-256` over the raw bytes; it carries no time."""
+        del now
+        given = headers.get("x-hub-signature-256")
+        if given is None:
+            raise SignatureRefusedError("missing_signature", "X-Hub-Signature-256 is needed.", "missing")
+        if verify_meta(secrets, given, body):
+            return
+        detail = "X-Hub-Signature-256 is not a signature of this body."
+        if not is_meta_signature(given):
+            raise SignatureRefusedError("invalid_signature", detail, "malformed")
+        cause: Cause = "rewritten" if was_rewritten(secrets, given, body) else "wrong_secret"
+        raise SignatureRefusedError("invalid_signature", detail, cause)
+
+    def can_send(self, api: Api) -> bool:
+        """Tell whether the token of this channel is set."""
+        return bool(self._tokens(api.settings))
+
+    @abstractmethod
+    def _tokens(self, settings: SendSettings) -> tuple[str, ...]:
+        """Return the tokens to send with, the newest first."""
+
+    async def _post(self, api: Api, envelope: Envelope, message: Json) -> Json:
+        """Post to `/{account}/messages`. Raises SendError."""
+        base, version = api.settings.graph_base_url.rstrip("/"), api.settings.graph_version
+        url = f"{base}/{version}/{envelope.account}/messages"
+
+        async def send(token: str) -> Json:
+            answer = await post(api, url, message, peer="graph", headers={"Authorization": f"Bearer {token}"})
+            if answer.status == 200:
+                return answer.document
+            raise _refused(answer)
+
+        return await by_token(self._tokens(api.settings), send)
+
+
+def _refused(answer: Answer) -> SendError:
+    error = answer.document.get("error")
+    found = error if isinstance(error, dict) else {}
+    code, subcode = found.get("code"), found.get("error_subcode")
+    if answer.status == 429 or code in _BUSY:
+        return SendError("graph_busy", "later", answer.retry_after_s)
+    if (code, subcode) in _WINDOW_CLOSED or (code, None) in _WINDOW_CLOSED:
+        return SendError("window_closed", "never")
+    if answer.status == 401 or code == 190:
+        return TokenRefusedError("graph_token")
+    if answer.status >= 500 or code in _PASSING or found.get("is_transient") is True:
+        return SendError("graph_failed", "again", answer.retry_after_s)
+    return SendError(f"graph_refused_{code if isinstance(code, int) else answer.status}", "never")
