@@ -112,10 +112,9 @@ def record_request(service: str, method: str, route: str, status: int, started: 
     count, duration = _request_metrics(service, route, status)
     count.inc()
     duration.observe(seconds)
-    if route not in _QUIET:
-        # The edge tells of every request; the hops behind it only of what went wrong, or when asked for more.
-        tell = _log.debug if route.startswith("/internal/") and status < 400 else _log.info
-        tell("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
+    if not (route in _QUIET or (route.startswith("/internal/") and status < 400)):
+        # The edge tells of every request, the hops behind it only of what went wrong.
+        _log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
     if span.is_recording():
         span.update_name(f"{method} {route}")
         span.set_attribute("http.request.method", method)

@@ -1,0 +1,46 @@
+"""Where log lines go: standard output, those of one turn of the event loop in one write."""
+
+import asyncio
+import sys
+
+_MOST_BYTES = 64 * 1024
+
+
+class GatheredOutput:
+    """A text file for `structlog.WriteLogger`. What `hurry` announces, and what no loop would send, goes at once.
+
+    A write for each request would be a twentieth of what the gateway does.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._size = 0
+        self._hurried = False
+        self._due: asyncio.Handle | None = None
+
+    def hurry(self) -> None:
+        """Let the next line go at once: whoever writes a warning may be about to die."""
+        self._hurried = True
+
+    def write(self, text: str) -> None:
+        """Take a line."""
+        self._lines.append(text)
+        self._size += len(text)
+
+    def flush(self) -> None:
+        """Send what was taken, at the end of this turn of the loop at the latest."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or self._hurried or self._size > _MOST_BYTES:
+            self._send()
+        elif self._due is None:
+            self._due = loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        text, self._lines, self._size, self._due, self._hurried = "".join(self._lines), [], 0, None, False
+        sys.stdout.write(text)
+        sys.stdout.flush()
