@@ -205,6 +205,7 @@ def _environment(
         allow_insecure=frozenset(config.allow_insecure),
         postgres_ca=root / config.postgres.ca if config.postgres.ca else None,
         redis_ca=root / config.redis.ca if config.redis.ca else None,
+        grafana_url=config.telemetry.grafana_url,
         timezone=config.timezone,
         kb=root / config.kb.path,
         ignored_findings=tuple(Ignore(entry.id, entry.reason, entry.until) for entry in config.doctor.ignore),

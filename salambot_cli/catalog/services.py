@@ -61,7 +61,10 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "INTERNAL_TOKEN": (_use(*PROGRAMS),),
     "LOG_LEVEL": (_use(*PROGRAMS),),
     "POSTGRES_URL": (_use("gateway", "orchestrateur", "rag", "worker"),),
-    "REDIS_URL": (_use("gateway", "orchestrateur", "rag", "worker"),),
+    "REDIS_URL": (
+        _use("gateway", "orchestrateur", "rag", "worker"),
+        _use("nlu", when=_placed("telemetry", "local")),  # where traces, metrics and logs are kept then
+    ),
     # the public edge
     "PUBLIC_BASE_URL": (_use("gateway"),),
     "INGRESS_PORT": (_use("gateway"),),
@@ -126,6 +129,13 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": (_TELEMETRY,),
     "OTEL_EXPORTER_OTLP_HEADERS": (_TELEMETRY,),
     "OTEL_SERVICE_NAME": (_TELEMETRY,),
+    "OTEL_TRACES_SAMPLER": (_TELEMETRY,),
+    "OTEL_TRACES_SAMPLER_ARG": (_TELEMETRY,),
+    "OTEL_METRIC_EXPORT_INTERVAL": (_TELEMETRY,),
+    "OTEL_EXPORTER_OTLP_TIMEOUT": (_TELEMETRY,),
+    "OTEL_EXPORTER_OTLP_COMPRESSION": (_TELEMETRY,),
+    "OTEL_RESOURCE_ATTRIBUTES": (_TELEMETRY,),
+    "TELEMETRY": (_use(*PROGRAMS, when=_placed("telemetry", "local")),),
 }
 
 
@@ -155,6 +165,7 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         "VECTOR": environment.placement("vector"),
         "LLM": environment.placement("llm"),
         "EMBEDDER": "local",
+        "TELEMETRY": environment.placement("telemetry"),
         "ALLOW_DEV_TOKEN": "true",
     }
     if environment.placement("llm") == "local":  # replies cost this machine's processors: webhooks come first

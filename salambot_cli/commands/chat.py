@@ -28,5 +28,6 @@ def chat(
     from salambot_cli.steps.gateway import gateway_of
 
     session: Session = context.obj
-    conversation = Conversation(gateway_of(load_environment(session.project), url=url), locale)
+    environment = load_environment(session.project)
+    conversation = Conversation(environment, gateway_of(environment, url=url), locale)
     run(say_once(session, conversation, " ".join(text)) if text else converse(session, conversation))

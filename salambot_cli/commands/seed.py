@@ -1,6 +1,8 @@
 """`salambot seed`: documents into the object store and the index."""
 
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,6 +12,7 @@ from salambot_cli.outside.console import Session
 from salambot_cli.outside.language import translate
 
 if TYPE_CHECKING:
+    from salambot_cli.model.environment import Environment
     from salambot_cli.steps.seed import SeedRequest, UndecidedError
 
 app = typer.Typer()
@@ -64,11 +67,25 @@ def seed(
     while True:
         try:
             with seed_progress(session) as hear:
-                document = run(run_seed(runtime, environment, request, hear))
+                document = run(_in_a_trace(session, environment, request, partial(run_seed, runtime, hear=hear)))
             break
         except UndecidedError as undecided:
             request = _decided(session, request, undecided)
     _show(session, request.label, document)
+
+
+async def _in_a_trace(
+    session: Session,
+    environment: "Environment",
+    request: "SeedRequest",
+    seed: Callable[["Environment", "SeedRequest"], Awaitable[dict[str, object]]],
+) -> dict[str, object]:
+    from dataclasses import replace
+
+    from salambot_cli.steps.traced import traced
+
+    async with traced(session, environment, "seed") as trace:
+        return await seed(environment, replace(request, traceparent=trace.traceparent))
 
 
 def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedError") -> "SeedRequest":

@@ -1,6 +1,6 @@
 """`salambot smoke`: health, generate, search and their refusals, against the running stack."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import typer
@@ -26,13 +26,20 @@ def smoke(
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.gateway import gateway_of
     from salambot_cli.steps.orchestrateur import own_value
+    from salambot_cli.steps.smoke import SmokeResult
     from salambot_cli.steps.smoke import junit as as_junit
     from salambot_cli.steps.smoke import smoke as run_checks
+    from salambot_cli.steps.traced import traced
 
     session: Session = context.obj
     environment = pull(load_environment(session.project)).environment
     secret = own_value(environment, "META_APP_SECRET") if url is None else None
-    results = run(run_checks(gateway_of(environment, url=url), app_secret=secret))
+
+    async def checks() -> list[SmokeResult]:
+        async with traced(session, environment, "smoke") as trace:
+            return await run_checks(replace(gateway_of(environment, url=url), trace=trace), app_secret=secret)
+
+    results = run(checks())
     status = "pass" if all(result.status == "pass" for result in results) else "fail"
     if junit is not None:
         replace_file(junit, as_junit(results), mode=0o644)

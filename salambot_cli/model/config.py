@@ -54,7 +54,7 @@ class PlacementTable(_Table):
     vector: Literal["local", "pinecone", "qdrant"] | None = None
     objects: Literal["local", "s3"] | None = None
     secrets: Literal["env", "aws"] | None = None
-    telemetry: Literal["off", "otlp"] | None = None
+    telemetry: Literal["off", "otlp", "local"] | None = None
     llm: Literal["local", "openai"] | None = None
     tunnel: Literal["none", "cloudflared", "ngrok"] | None = None
 
@@ -104,6 +104,12 @@ class ChannelsTable(_Table):
     telegram: dict[Literal["bot"], Tenant] = {}
 
 
+class TelemetryTable(_Table):
+    """Beside where telemetry goes (`placement.telemetry`, OTEL_*): where it is seen, and what stands between."""
+
+    grafana_url: PlainText | None = None
+
+
 class IgnoreEntry(_Table):
     """A finding not to be reported, with the reason and the last day (YYYY-MM-DD) of the exception."""
 
@@ -133,6 +139,7 @@ class Config(_Table):
     redis: CertificateTable = CertificateTable()
     kb: KbTable = KbTable()
     channels: ChannelsTable = ChannelsTable()
+    telemetry: TelemetryTable = TelemetryTable()
     doctor: DoctorTable = DoctorTable()
     env: Annotated[dict[str, PlainText], AfterValidator(_known_variables)] = {}
 

@@ -67,6 +67,8 @@ class Environment:
     """Components whose cloud URL may do without verified TLS."""
     postgres_ca: Path | None = None
     redis_ca: Path | None = None
+    grafana_url: str | None = None
+    """Where traces and dashboards are seen."""
     timezone: str = "Africa/Casablanca"
     kb: Path = Path("kb")
     ignored_findings: tuple[Ignore, ...] = ()
@@ -81,7 +83,8 @@ class Environment:
     @property
     def env_name(self) -> EnvName:
         """`local` while everything is local, else `cloud-local`."""
-        return "local" if all(self.placements[c] == LOCAL[c] for c in COMPONENTS if c != "tunnel") else "cloud-local"
+        here = all(self.placements[c] in {LOCAL[c], "local"} for c in COMPONENTS if c != "tunnel")
+        return "local" if here else "cloud-local"
 
     def placement(self, component: Component) -> str:
         """Return where a component stands, such as `local` or `pinecone`."""

@@ -20,7 +20,7 @@ PLACEMENTS: Mapping[Component, tuple[str, ...]] = {
     "vector": ("local", "pinecone", "qdrant"),
     "objects": ("local", "s3"),
     "secrets": ("env", "aws"),
-    "telemetry": ("off", "otlp"),
+    "telemetry": ("off", "otlp", "local"),
     "llm": ("local", "openai"),
     "tunnel": ("none", "cloudflared", "ngrok"),
 }

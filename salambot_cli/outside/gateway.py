@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.secret import Secret
+from salambot_cli.outside.trace import CommandTrace
 
 if TYPE_CHECKING:
     import httpx
@@ -24,12 +25,17 @@ class Gateway:
     url: str
     tenant: str
     token: Secret
+    trace: CommandTrace | None = None
+    """What requests are a part of; the gateway believes it with the environment's own token, `internal`."""
+    internal: Secret | None = None
 
     def client(self) -> "httpx.AsyncClient":
         """Return a client with the headers of every call."""
         import httpx
 
         headers = {"Authorization": f"Bearer {self.token.reveal()}", "X-SalamBot-Tenant": self.tenant}
+        if self.trace is not None and self.internal is not None:
+            headers |= {"traceparent": self.trace.traceparent, "X-SalamBot-Internal": self.internal.reveal()}
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=_SECONDS, trust_env=False)
 
     def generate_request(

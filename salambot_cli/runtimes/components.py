@@ -134,6 +134,8 @@ async def _llm(environment: Environment) -> tuple[Health, str]:
 async def _telemetry(environment: Environment) -> tuple[Health, str]:
     if environment.placement("telemetry") == "off":
         return "healthy", "off"
+    if environment.placement("telemetry") == "local":
+        return await _redis(environment)
     return await _reachable(environment.value("OTEL_EXPORTER_OTLP_ENDPOINT"))
 
 

@@ -4,11 +4,15 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import cast
 
+from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.gateway import Document, Gateway
+from salambot_cli.outside.trace import CommandTrace
+from salambot_cli.steps.traced import traced
 
 _TURNS_KEPT = 20
 
@@ -16,18 +20,19 @@ _TURNS_KEPT = 20
 class Conversation:
     """Earlier turns, oldest first, travel with each prompt."""
 
-    def __init__(self, gateway: Gateway, locale: str | None) -> None:
+    def __init__(self, environment: Environment, gateway: Gateway, locale: str | None) -> None:
+        self.environment = environment
         self._gateway = gateway
         self._locale = locale
         self._id = f"chat_{uuid.uuid4().hex}"
         self._turns: list[Document] = []
 
-    async def say(self, prompt: str) -> AsyncIterator[tuple[str, Document]]:
+    async def say(self, prompt: str, trace: CommandTrace) -> AsyncIterator[tuple[str, Document]]:
         """Yield the events of the reply, and remember both turns."""
         body = self._gateway.generate_request(
             prompt, context=self._turns[-_TURNS_KEPT:], conversation=self._id, locale=self._locale
         )
-        async for name, data in self._gateway.stream_reply(body):
+        async for name, data in replace(self._gateway, trace=trace).stream_reply(body):
             if name == "reply.error":
                 raise SalamBotError(
                     "the reply broke off", str(data.get("detail") or data.get("title")), "salambot doctor"
@@ -40,14 +45,15 @@ class Conversation:
 
 async def say_once(session: Session, conversation: Conversation, prompt: str) -> None:
     """Print one reply as it comes, then its sources; with --json the completed reply alone."""
-    async for name, data in conversation.say(prompt):
-        if session.json_lines:
-            session.event(name, data)
-        elif name == "reply.delta" and not session.json:
-            sys.stdout.write(str(data["text"]))
-            sys.stdout.flush()
-        elif name == "reply.completed":
-            _completed(session, data)
+    async with traced(session, conversation.environment, "chat") as trace:
+        async for name, data in conversation.say(prompt, trace):
+            if session.json_lines:
+                session.event(name, data)
+            elif name == "reply.delta" and not session.json:
+                sys.stdout.write(str(data["text"]))
+                sys.stdout.flush()
+            elif name == "reply.completed":
+                _completed(session, data)
 
 
 def _completed(session: Session, data: Document) -> None:

@@ -50,6 +50,7 @@ class SeedRequest:
     vector: str | None = None
     dry_run: bool = False
     paid: bool = False
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def _argv(environment: Environment, request: SeedRequest, below: str) -> tuple[s
         *(("--dry-run",) if request.dry_run else ()),
         *(("--yes",) if request.paid else ()),
         *(("--below", below) if below else ()),
+        *(("--traceparent", request.traceparent) if request.traceparent else ()),
         "--attached",
         "--json-lines",
     )

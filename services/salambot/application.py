@@ -1,14 +1,15 @@
 """What the four services have in common: one way to build their FastAPI application."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from salambot import logs, problems
+from salambot import logs, problems, telemetry
 from salambot.asgi import BodyLimit, InternalGuard, RequestContext
 from salambot.health import Check, add_routes, current_version
 from salambot.lane.server import Exchange, Exchanges
@@ -33,10 +34,11 @@ def service_app(
     `public` is for the edge: a new trace begins there, and the API's pages are served.
     """
     logs.configure(settings, name)
+    telemetry.start(name)
     app = FastAPI(
         title=f"SalamBot {name}",
         version=current_version(),
-        lifespan=lifespan,
+        lifespan=_flushed(lifespan),
         redirect_slashes=False,
         docs_url="/docs" if public else None,
         redoc_url=None,
@@ -46,10 +48,24 @@ def service_app(
     problems.install(app)
     app.add_middleware(InternalGuard, token=settings.internal_token)
     app.add_middleware(BodyLimit)
-    app.add_middleware(RequestContext, service=name, public=public)
+    app.add_middleware(RequestContext, service=name, public=public, token=settings.internal_token)
     add_routes(app, name, checks)
     app.state.exchanges = Exchanges(name, settings.internal_token)
     return app
+
+
+def _flushed(lifespan: Lifespan) -> Lifespan:
+    """Have what is pending of the telemetry sent before the process ends."""
+
+    @asynccontextmanager
+    async def flushed(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with lifespan(app):
+                yield
+        finally:
+            await asyncio.to_thread(telemetry.stop)
+
+    return flushed
 
 
 def add_exchange(app: FastAPI, path: str, exchange: Exchange) -> None:

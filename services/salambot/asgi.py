@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import time
+from collections.abc import Mapping
 from functools import cache
 
 import structlog
@@ -42,13 +43,22 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def _tokens(secret: SecretStr) -> list[bytes]:
+    return [part.encode() for part in active(secret.get_secret_value())]
+
+
+def _is_known(given: str, tokens: list[bytes]) -> bool:
+    return any(hmac.compare_digest(given.encode("latin-1"), token) for token in tokens)
+
+
 class RequestContext:
     """The outermost layer: the ids of the request, its metrics, its log line, and the 500 for a crash."""
 
-    def __init__(self, app: ASGIApp, service: str, *, public: bool) -> None:
+    def __init__(self, app: ASGIApp, service: str, *, public: bool, token: SecretStr) -> None:
         self.app = app
         self.service = service
         self.public = public
+        self.tokens = _tokens(token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,7 +66,8 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         carrier = {str(key, "latin-1"): str(value, "latin-1") for key, value in scope["headers"]}
-        with tracing.request_trace(carrier, public=self.public) as span:
+        quiet = scope["path"] in _QUIET
+        with tracing.request_trace(carrier, public=self.public and not self._is_ours(carrier), quiet=quiet) as span:
             answer = _Answer(self.service, scope, send, public=self.public)
             try:
                 await self.app(scope, receive, answer.send)
@@ -67,6 +78,11 @@ class RequestContext:
             finally:
                 status = answer.status or 499  # nginx's "client closed request": it left before there was an answer
                 record_request(self.service, scope["method"], route_of(scope), status, answer.started, span)
+
+    def _is_ours(self, carrier: Mapping[str, str]) -> bool:
+        """Tell whether the caller belongs to this environment, as its own command does: then its trace goes on."""
+        given = carrier.get(INTERNAL_HEADER.lower())
+        return given is not None and _is_known(given, self.tokens)
 
 
 class _Answer:
@@ -117,9 +133,9 @@ def record_request(service: str, method: str, route: str, status: int, started: 
         _log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
     if span.is_recording():
         span.update_name(f"{method} {route}")
-        span.set_attribute("http.request.method", method)
-        span.set_attribute("http.route", route)
-        span.set_attribute("http.response.status_code", status)
+        span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+        if status >= 500:
+            tracing.fail(span, str(status))
 
 
 def route_of(scope: Scope) -> str:
@@ -190,13 +206,13 @@ class InternalGuard:
 
     def __init__(self, app: ASGIApp, token: SecretStr) -> None:
         self.app = app
-        self.tokens = [part.encode() for part in active(token.get_secret_value())]
+        self.tokens = _tokens(token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http" and scope["path"].startswith("/internal/"):
             given = _header(scope, INTERNAL_HEADER.lower().encode()) or ""
-            if not any(hmac.compare_digest(given.encode("latin-1"), token) for token in self.tokens):
+            if not _is_known(given, self.tokens):
                 challenge = {"WWW-Authenticate": INTERNAL_HEADER}
                 detail = "Only the services of this environment call here."
                 problem = Problem(401, "internal_only", detail, headers=challenge)

@@ -4,14 +4,16 @@ What fails becomes a problem that names the other.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from random import uniform
 from types import TracebackType
 from typing import Self, TypeVar
 
 import aiohttp
 import orjson
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.util.types import AttributeValue
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from yarl import URL
 
@@ -46,6 +48,12 @@ class Hop:
         self._token = internal_token
         self._opened: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}
+        self._called: dict[str, AttributeValue] = {
+            "http.request.method": "POST",
+            "server.address": self._base.host or "",
+            "server.port": self._base.port or 80,
+            "salambot.peer": name,
+        }
         self._lane: AskingLane | None = None
         self._opening = asyncio.Lock()
         self._by_http_until = 0.0
@@ -75,16 +83,29 @@ class Hop:
 
     async def ask(self, path: str, body: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - as above
         """Send JSON, return JSON within `timeout` seconds. Raises Problem 502, 503, 504."""
+        with self._calling(path) as span:
+            try:
+                async with asyncio.timeout(timeout):
+                    lane = await self._lane_or_http()
+                    if lane is None:
+                        async with self._call(path, body, {}, span) as response:
+                            return await response.read()
+                    answer = await lane.ask(path, _carrier(span), body)
+            except _FAULTS as error:
+                raise self._fault(error) from error
+            return self._accepted(answer)
+
+    @contextmanager
+    def _calling(self, path: str) -> Iterator[Span]:
+        """Make the span of a call; it is nobody's parent here, so that a stream may be read in any task."""
+        span = tracing.begin(f"POST {path}", SpanKind.CLIENT, self._called)
         try:
-            async with asyncio.timeout(timeout):
-                lane = await self._lane_or_http()
-                if lane is None:
-                    async with self._call(path, body, {}) as response:
-                        return await response.read()
-                answer = await lane.ask(path, _carrier(), body)
-        except _FAULTS as error:
-            raise self._fault(error) from error
-        return self._accepted(answer)
+            yield span
+        except Problem as problem:
+            tracing.fail(span, problem.code)
+            raise
+        finally:
+            span.end()
 
     async def stream(self, path: str, model: BaseModel, timeout: float) -> AsyncGenerator[StreamEvent, None]:  # noqa: ASYNC109 - as above
         """Send `model`, yield events up to Completed or Failed. Closing the iterator cancels the work of the other.
@@ -93,23 +114,31 @@ class Hop:
         """
         body = model.model_dump_json().encode()
         deadline = asyncio.get_running_loop().time() + timeout
-        async with aclosing(self._lines(path, body, deadline)) as lines:
+        with self._calling(path) as span:
+            async with aclosing(self._events(path, body, deadline, span)) as events:
+                async for event in events:
+                    yield event
+                    if isinstance(event, Completed | Failed):
+                        return
+            raise Problem(502, "upstream_broken", f"{self.name} broke off in the middle of its answer.")
+
+    async def _events(self, path: str, body: bytes, deadline: float, span: Span) -> AsyncGenerator[StreamEvent, None]:
+        async with aclosing(self._lines(path, body, deadline, span)) as lines:
             async for line in lines:
                 try:
                     event = _events.validate_json(line)
                 except ValidationError as error:
                     raise self._nonsense() from error
                 yield event
-                if isinstance(event, Completed | Failed):
-                    return
-        raise Problem(502, "upstream_broken", f"{self.name} broke off in the middle of its answer.")
 
-    async def _lines(self, path: str, body: bytes, deadline: float) -> AsyncGenerator[bytes, None]:
+    async def _lines(self, path: str, body: bytes, deadline: float, span: Span) -> AsyncGenerator[bytes, None]:
         # The time is limited around each step, not around the whole: a timeout must not span a yield.
         try:
             async with asyncio.timeout_at(deadline):
                 lane = await self._lane_or_http()
-            lines = self._lines_by_http(path, body) if lane is None else self._lines_by_lane(lane, path, body)
+            lines = (
+                self._lines_by_http(path, body, span) if lane is None else self._lines_by_lane(lane, path, body, span)
+            )
             async with aclosing(lines):
                 while True:
                     async with asyncio.timeout_at(deadline):
@@ -120,13 +149,13 @@ class Hop:
         except _FAULTS as error:
             raise self._fault(error) from error
 
-    async def _lines_by_lane(self, lane: AskingLane, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
-        async with aclosing(lane.stream(path, _carrier(), body)) as pieces:
+    async def _lines_by_lane(self, lane: AskingLane, path: str, body: bytes, span: Span) -> AsyncGenerator[bytes, None]:
+        async with aclosing(lane.stream(path, _carrier(span), body)) as pieces:
             async for piece in pieces:
                 yield self._accepted(piece) if isinstance(piece, Answer) else piece
 
-    async def _lines_by_http(self, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
-        async with self._call(path, body, {"Accept": NDJSON}) as response:
+    async def _lines_by_http(self, path: str, body: bytes, span: Span) -> AsyncGenerator[bytes, None]:
+        async with self._call(path, body, {"Accept": NDJSON}, span) as response:
             async for line in response.content:
                 yield line
 
@@ -197,8 +226,10 @@ class Hop:
         return url
 
     @asynccontextmanager
-    async def _call(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        sent = {**tracing.propagate(), **headers}
+    async def _call(
+        self, path: str, body: bytes, headers: Mapping[str, str], span: Span
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        sent = {**tracing.propagate(span), **headers}
         limits = aiohttp.ClientTimeout(None, sock_connect=CONNECT_S)  # the caller limits the whole
         try:
             response = await self._session().post(self._url(path), data=body, headers=sent, timeout=limits)
@@ -227,9 +258,9 @@ class Hop:
         return Problem(502, "upstream_invalid", f"{self.name} answered with something that is not of its contract.")
 
 
-def _carrier() -> dict[str, str]:
+def _carrier(span: Span) -> dict[str, str]:
     """Return what carries this request's ids on a lane: headers by their lowercase names."""
-    return {name.lower(): value for name, value in tracing.propagate().items()}
+    return {name.lower(): value for name, value in tracing.propagate(span).items()}
 
 
 def failure(name: str, event: Failed) -> Problem:

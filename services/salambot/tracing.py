@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import Attributes
 
 CORRELATION_HEADER = "X-Correlation-ID"
 
@@ -18,6 +19,7 @@ _IDENTIFIER = re.compile(r"[!-~]{1,128}")
 _correlation: ContextVar[str] = ContextVar("correlation_id", default="")
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("salambot")
+_NOBODY = SpanContext(0, 0, is_remote=False)
 _random = Random()  # noqa: S311 - trace ids need to be unlikely to collide, not hard to guess
 
 
@@ -36,10 +38,14 @@ def trace_id() -> str:
     return f"{trace.get_current_span().get_span_context().trace_id:032x}"
 
 
-def propagate() -> dict[str, str]:
-    """Return the headers that carry this request's ids on: `traceparent` and the correlation id."""
+def propagate(call: Span | None = None) -> dict[str, str]:
+    """Return the headers that carry this request's ids on: `traceparent` and the correlation id.
+
+    `call` is the span of the call that they go with, where one is recorded.
+    """
     carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
+    recorded = call is not None and call.is_recording()
+    _propagator.inject(carrier, context=trace.set_span_in_context(call) if recorded and call else None)
     if identifier := _correlation.get():
         carrier[CORRELATION_HEADER] = identifier
     return carrier
@@ -50,17 +56,63 @@ def read_correlation(given: str | None) -> str | None:
     return given if given is not None and _IDENTIFIER.fullmatch(given) else None
 
 
-def _start_span(carrier: Mapping[str, str], *, public: bool) -> Span:
+def _start_span(carrier: Mapping[str, str], *, public: bool, kind: SpanKind) -> Span:
     parent = _propagator.extract(carrier, context=Context())
     caller = trace.get_current_span(parent).get_span_context()
     if public:
         links = [Link(caller)] if caller.is_valid else None
-        span = _tracer.start_span("request", context=Context(), kind=SpanKind.SERVER, links=links)
+        span = _tracer.start_span("request", context=Context(), kind=kind, links=links)
     else:
-        span = _tracer.start_span("request", context=parent, kind=SpanKind.SERVER)
+        span = _tracer.start_span("request", context=parent, kind=kind)
     if span.is_recording():
         return span
-    return NonRecordingSpan(_next_ids(SpanContext(0, 0, is_remote=False) if public else caller))
+    return NonRecordingSpan(_next_ids(_NOBODY if public else caller))
+
+
+def _quiet_span(carrier: Mapping[str, str], *, public: bool) -> Span:
+    caller = trace.get_current_span(_propagator.extract(carrier, context=Context())).get_span_context()
+    return NonRecordingSpan(_next_ids(_NOBODY if public else caller))
+
+
+def begin(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes = None) -> Span:
+    """Begin a step of the domain: a span that its caller ends. Nothing below it is its child, unless `within` it."""
+    return _tracer.start_span(name, kind=kind, attributes=attributes)
+
+
+@contextmanager
+def within(span: Span) -> Iterator[Span]:
+    """Make what is called in the block a child of a span; an error ends up on it by its type, its text never.
+
+    Not around a `yield` of a generator: its caller would be in the block too.
+    """
+    if not span.is_recording():
+        yield span
+        return
+    attached = context.attach(trace.set_span_in_context(span))
+    try:
+        yield span
+    except BaseException as error:
+        fail(span, type(error).__name__)
+        raise
+    finally:
+        context.detach(attached)
+
+
+@contextmanager
+def step(name: str, attributes: Attributes = None) -> Iterator[Span]:
+    """Run a whole step of the domain in a span of its own."""
+    span = begin(name, attributes=attributes)
+    try:
+        with within(span):
+            yield span
+    finally:
+        span.end()
+
+
+def fail(span: Span, kind: str) -> None:
+    """Mark a span as failed by an error of this kind (an exception's type, a status, a code)."""
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR)
 
 
 def _next_ids(parent: SpanContext) -> SpanContext:
@@ -75,12 +127,14 @@ def _next_ids(parent: SpanContext) -> SpanContext:
 
 
 @contextmanager
-def request_trace(carrier: Mapping[str, str], *, public: bool) -> Iterator[Span]:
+def request_trace(
+    carrier: Mapping[str, str], *, public: bool, kind: SpanKind = SpanKind.SERVER, quiet: bool = False
+) -> Iterator[Span]:
     """Run one request in its trace. At the public edge a new trace begins, linked to the caller's.
 
-    `carrier` holds the request's headers by their lowercase names.
+    `carrier` holds the request's headers by their lowercase names. A `quiet` request has ids and no span.
     """
-    span = _start_span(carrier, public=public)
+    span = _quiet_span(carrier, public=public) if quiet else _start_span(carrier, public=public, kind=kind)
     given = read_correlation(carrier.get(CORRELATION_HEADER.lower()))
     correlation = _correlation.set(given or f"corr_{uuid4().hex}")
     attached = context.attach(trace.set_span_in_context(span, Context()))

@@ -12,7 +12,7 @@ from typing import Annotated
 import aiohttp
 from pydantic import Field, SecretStr, ValidationError
 
-from salambot import database, logs
+from salambot import database, logs, telemetry
 from salambot.delivery.chores import Chores
 from salambot.delivery.generation import Generation
 from salambot.delivery.health import serving
@@ -89,8 +89,12 @@ def main() -> None:
         found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
         parser.exit(2, f"the worker cannot start, its environment is wrong:{found}\n")
     logs.configure(settings, "worker")
+    telemetry.start("worker")
     os.nice(_NICE)
-    asyncio.run(work(settings, arguments.host, arguments.port))
+    try:
+        asyncio.run(work(settings, arguments.host, arguments.port))
+    finally:
+        telemetry.stop()
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@
 """
 
 import argparse
+import asyncio
 import gzip
+import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -14,7 +17,10 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+Fault = Callable[[web.Request], Awaitable[web.Response]]
 Export = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
 _KINDS: dict[str, type[Export]] = {
     "traces": ExportTraceServiceRequest,
@@ -32,6 +38,10 @@ class OtlpReceiver:
     counts: Counter[str] = field(default_factory=Counter)
     services: set[str] = field(default_factory=set)
     exports: list[Export] = field(default_factory=list)
+    fault: Fault | None = None
+    """What to do in place of receiving."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Requests that met the fault, by kind."""
 
     def app(self) -> web.Application:
         """Build the application."""
@@ -43,6 +53,9 @@ class OtlpReceiver:
 
     def _receiver(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def receive(request: web.Request) -> web.Response:
+            if self.fault is not None:
+                self.refused[kind] += 1
+                return await self.fault(request)
             if self.authorization and request.headers.get("Authorization") != self.authorization:
                 return web.Response(status=401)
             if request.content_type != "application/x-protobuf":
@@ -79,8 +92,47 @@ class OtlpReceiver:
             if attribute.key == "service.name"
         }
 
+    def spans(self, trace_id: str | None = None) -> list[tuple[str, Span]]:
+        """Return the spans that arrived, each with its service; those of one trace, by its id in hexadecimal."""
+        return [
+            (service_of(resource.resource), span)
+            for export in self.exports
+            if isinstance(export, ExportTraceServiceRequest)
+            for resource in export.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+            if trace_id is None or span.trace_id.hex() == trace_id
+        ]
+
     async def _received(self, _: web.Request) -> web.Response:
         return web.json_response({**{kind: self.counts[kind] for kind in _KINDS}, "services": sorted(self.services)})
+
+
+def service_of(resource: Resource) -> str:
+    """Return the `service.name` of a resource."""
+    return next(each.value.string_value for each in resource.attributes if each.key == "service.name")
+
+
+@contextmanager
+def receiving(receiver: OtlpReceiver) -> Iterator[str]:
+    """Serve a receiver in a thread of its own, for tests that wait for other processes; yield its URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    runner = web.AppRunner(receiver.app(), handle_signals=False, shutdown_timeout=0.1)
+
+    async def listen() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return int(runner.addresses[0][1])
+
+    try:
+        yield f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(listen(), loop).result(10)}"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 def main() -> None:

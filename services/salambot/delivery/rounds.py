@@ -11,6 +11,7 @@ from random import uniform
 
 import anyio
 import structlog
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
 from salambot import tracing
@@ -32,10 +33,10 @@ _LONGEST_WAIT_S = 300.0
 _BUSY_WAIT_S = 5.0
 _HAND_OVER_S = 1.5
 _IDENTIFIER = re.compile(r"[!-~]{1,128}")
-_ENDED = Counter("salambot_replies", "Messages of channels that are seen to", ("channel", "outcome"))
-_TRIED_AGAIN = Counter("salambot_reply_retries", "Attempts that failed and are made again", ("channel", "reason"))
+_ENDED = Counter("salambot_channel_replies", "Messages of channels that are seen to", ("channel", "outcome"))
+_TRIED_AGAIN = Counter("salambot_channel_retries", "Attempts that failed and are made again", ("channel", "reason"))
 _WAITED = Histogram(
-    "salambot_reply_seconds", "From a message sent by its user to its reply sent", ("channel",), buckets=BUCKETS
+    "salambot_channel_reply_seconds", "From a message sent by its user to its reply sent", ("channel",), buckets=BUCKETS
 )
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +60,9 @@ class Rounds:
         try:
             while not self._stopping.is_set() and (message := await self._inbox.claim(conversation)):
                 carrier = {"traceparent": message.traceparent, "x-correlation-id": message.correlation_id}
-                with tracing.request_trace(carrier, public=False):
+                with tracing.request_trace(carrier, public=False, kind=SpanKind.CONSUMER) as span:
+                    span.update_name("conversation.answer")
+                    span.set_attribute("salambot.channel", message.channel)
                     await self._answer(message)
         except DatabaseUnavailable as error:
             _log.warning("postgres is away, replies wait", exc_info=error)

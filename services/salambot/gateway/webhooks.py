@@ -100,6 +100,10 @@ class Webhooks:
         secrets = channel.secrets(self._settings)
         if not secrets:
             raise _not_configured(name)
+        with tracing.step("webhook.accept", {"salambot.channel": channel.name}):
+            return await self._accept(channel, secrets, request)
+
+    async def _accept(self, channel: Channel, secrets: tuple[str, ...], request: Request) -> Response:
         body = await request.body()
         now = utc_now()
         await self._verify(channel, secrets, request, body, now)
@@ -114,7 +118,7 @@ class Webhooks:
         stored = await self._store(found.arrivals)
         found.dropped["duplicate"] += len(found.arrivals) - len(stored)
         self._dispatcher.put({one.conversation for one in found.arrivals if one.key in stored})
-        return self._acknowledge(name, len(stored), found.dropped)
+        return self._acknowledge(channel.name, len(stored), found.dropped)
 
     async def _verify(
         self, channel: Channel, secrets: tuple[str, ...], request: Request, body: bytes, now: datetime

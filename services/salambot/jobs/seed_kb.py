@@ -12,9 +12,10 @@ from dataclasses import asdict
 import asyncpg
 import orjson
 import structlog
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
-from salambot import database
+from salambot import database, telemetry, tracing
 from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
 from salambot.embedders import open_embedder
 from salambot.embedders.base import Embedder, EmbeddingError
@@ -57,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end_with_caller()
     try:
         settings = JobSettings()
+        telemetry.start("seed")
         given.vector = given.vector or settings.vector
-        report = asyncio.run(_seed(settings, given, speak))
+        report = asyncio.run(_traced(settings, given, speak))
     except ValidationError as error:
         missing = ", ".join(str(item["loc"][0]).upper() for item in error.errors())
         return speak.failed(given, f"not set, or not valid: {missing}")
@@ -68,8 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return speak.failed(given, "interrupted: the next run finishes the job", status=INTERRUPTED)
     except _FAILURES as error:
         return speak.failed(given, str(error) or type(error).__name__)
+    finally:
+        telemetry.stop()
     speak.done(given, report, round((time.monotonic() - started) * 1000))
     return 0
+
+
+async def _traced(settings: JobSettings, given: argparse.Namespace, speak: "_Speaker") -> Report:
+    with tracing.request_trace({"traceparent": given.traceparent}, public=False, kind=SpanKind.INTERNAL) as span:
+        span.update_name("seed")
+        span.set_attribute("salambot.vector", given.vector)
+        return await _seed(settings, given, speak)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="report what would be done")
     parser.add_argument("--spread", action="store_true", help="over all workers (salambot.jobs.seed_worker), by Redis")
     parser.add_argument("--yes", action="store_true", help="accept what embedding costs")
+    parser.add_argument("--traceparent", default="", help="the trace that this run is a part of (W3C)")
     parser.add_argument("--attached", action="store_true", help="end when standard input closes")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="the report as one JSON document (the default)")

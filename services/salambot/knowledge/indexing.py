@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from salambot import documents
+from salambot import documents, tracing
 from salambot.documents.base import Unreadable
 from salambot.embedders.base import Embedder
 from salambot.knowledge.chunks import PIPELINE, chunk
@@ -254,7 +254,8 @@ class Indexer:
                 read.touched.append((path, entry))
                 continue
             try:
-                read.ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
+                with tracing.step("seed.document", {"salambot.bytes": len(content or b"")}):
+                    read.ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
             except Unreadable as reason:
                 read.rejected.append((path, str(reason)))
         return read

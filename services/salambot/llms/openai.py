@@ -9,7 +9,6 @@ from json import JSONDecodeError
 
 import openai
 import stamina
-from opentelemetry import trace
 from pydantic import SecretStr
 from stamina.instrumentation import set_on_retry_hooks
 
@@ -23,7 +22,6 @@ from salambot.problems import Problem
 _OPENAI = "api.openai.com"
 _PATIENCE_S = 5.0
 """The longest Retry-After that a customer is made to wait for."""
-_tracer = trace.get_tracer("salambot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,23 +120,12 @@ class OpenAiLlm:
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
-        """Run a call in the circuit and in a span, its errors turned into problems."""
-        attributes = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": self._config.model,
-            "server.address": self.host,
-        }
-        span = _tracer.start_span(f"chat {self._config.model}", attributes=attributes)
-        try:
-            async with self.circuit.closed():
-                try:
-                    yield
-                except (openai.OpenAIError, TimeoutError, JSONDecodeError) as error:
-                    span.set_attribute("error.type", type(error).__name__)
-                    raise self._problem(error) from error
-        finally:
-            span.end()
+        """Run a call in the circuit, its errors turned into problems; OpenTelemetry's own package makes its span."""
+        async with self.circuit.closed():
+            try:
+                yield
+            except (openai.OpenAIError, TimeoutError, JSONDecodeError) as error:
+                raise self._problem(error) from error
 
     def _problem(self, error: Exception) -> Problem:
         match error:

@@ -4,12 +4,15 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from opentelemetry.trace import Span
 from prometheus_client import Counter, Histogram
 
+from salambot import tracing
 from salambot.llms.base import Llm
 from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
 from salambot.metrics import BUCKETS
 
+_STEP = "compose_answer"
 _REPLIES = Counter("salambot_replies", "Replies composed", ("provider", "language", "finish_reason"))
 _TOKENS = Counter("salambot_llm_tokens", "Tokens, as the provider counts them", ("provider", "direction"))
 _SECONDS = Histogram("salambot_llm_duration_seconds", "From question to whole reply", ("provider",), buckets=BUCKETS)
@@ -24,25 +27,34 @@ class Counted:
     async def reply(self, request: ComposeRequest) -> Reply:
         """Return the provider's reply."""
         started = time.perf_counter()
-        reply = await self._llm.reply(request)
-        _count(reply, started)
+        with tracing.step(_STEP) as span:
+            reply = await self._llm.reply(request)
+            _count(reply, started, span)
         return reply
 
     async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
         """Yield the provider's events."""
         started = time.perf_counter()
-        async with aclosing(self._llm.stream(request)) as events:
-            async for event in events:
-                if isinstance(event, Completed):
-                    _count(event.reply, started)
-                yield event
+        span = tracing.begin(_STEP)
+        try:
+            async with aclosing(self._llm.stream(request)) as events:
+                with tracing.within(span):
+                    event = await anext(events, None)
+                while event is not None:
+                    if isinstance(event, Completed):
+                        _count(event.reply, started, span)
+                    yield event
+                    event = await anext(events, None)
+        finally:
+            span.end()
 
     async def aclose(self) -> None:
         """Close the provider."""
         await self._llm.aclose()
 
 
-def _count(reply: Reply, started: float) -> None:
+def _count(reply: Reply, started: float, span: Span) -> None:
+    span.set_attributes({"salambot.provider": reply.provider, "salambot.finish_reason": reply.finish_reason})
     _REPLIES.labels(reply.provider, reply.language, reply.finish_reason).inc()
     _TOKENS.labels(reply.provider, "input").inc(reply.usage.input_tokens)
     _TOKENS.labels(reply.provider, "output").inc(reply.usage.output_tokens)

@@ -19,6 +19,7 @@ from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.records import add_records
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.replies import Replies
+from salambot.telemetry.commands import add_commands
 
 _FORGETTING_EVERY_S = 3600
 _log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
     add_console(app, redis, key)
     add_records(app, redis, key)
+    add_commands(app)
     return app
 
 

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from prometheus_client import Counter
 
+from salambot import tracing
 from salambot.database import Pool
 from salambot.embedders.base import Embedder, EmbeddingError
 from salambot.messages import Passage, SearchRequest
@@ -31,14 +32,19 @@ class Lookup:
 
     async def passages(self, request: SearchRequest) -> list[Passage]:
         """Return the passages that answer, best first. Raises DatabaseUnavailable."""
-        question = ask(request.query)
-        passages: list[Passage] = []
-        if question.tokens:
-            hits = await self._dense(request, question.text)
-            weighed, candidates = await gather_candidates(self._pool, request.tenant, question, hits, request.filter)
-            passages = rank(weighed, candidates, floor=self._floor, top_k=request.top_k)
+        with tracing.step("retrieval", {"salambot.vector": self._store.name}) as span:
+            passages = await self._look_up(request)
+            span.set_attribute("salambot.hits", len(passages))
         _HITS.inc(len(passages))
         return passages
+
+    async def _look_up(self, request: SearchRequest) -> list[Passage]:
+        question = ask(request.query)
+        if not question.tokens:
+            return []
+        hits = await self._dense(request, question.text)
+        weighed, candidates = await gather_candidates(self._pool, request.tenant, question, hits, request.filter)
+        return rank(weighed, candidates, floor=self._floor, top_k=request.top_k)
 
     async def _dense(self, request: SearchRequest, text: str) -> list[Hit]:
         """Search by vectors; a provider that fails leaves the text search, which is better than no answer."""

@@ -1,0 +1,47 @@
+"""Traces, metrics and logs on their way out: nothing of OpenTelemetry's SDK is loaded while telemetry is off."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from salambot.telemetry.settings import TelemetrySettings
+
+if TYPE_CHECKING:
+    from salambot.telemetry.commands import CommandSpan
+
+STOP_S = 2.0
+"""How long what is pending may take to leave when a process ends."""
+
+
+class Exporting(Protocol):
+    """What `start` started."""
+
+    def report(self, span: "CommandSpan") -> None:
+        """Export a span that another program made."""
+        ...
+
+    def stop(self, within_s: float) -> None:
+        """Send what is pending, for at most so many seconds."""
+        ...
+
+
+_running: list[Exporting] = []
+
+
+def start(service: str) -> None:
+    """Begin to export as the environment says; once a process, and not at all with telemetry off."""
+    settings = TelemetrySettings()
+    if settings.way != "off" and not _running:
+        _running.append(import_module("salambot.telemetry.exporting").begin(settings, service))
+
+
+def report(span: "CommandSpan") -> bool:
+    """Export the span of a command with our own; False with telemetry off."""
+    for exporting in _running:
+        exporting.report(span)
+    return bool(_running)
+
+
+def stop() -> None:
+    """Flush: at most STOP_S seconds, whatever the receiver does. Blocks: call it off the event loop."""
+    while _running:
+        _running.pop().stop(STOP_S)

@@ -1,0 +1,10 @@
+"""What became of the telemetry itself, as metrics of the process."""
+
+from typing import Literal
+
+from prometheus_client import Counter
+
+Signal = Literal["traces", "metrics", "logs"]
+
+EXPORTED = Counter("salambot_telemetry_exported", "Spans, series and log records that were delivered", ("signal",))
+DROPPED = Counter("salambot_telemetry_dropped", "Those that were lost, and why", ("signal", "reason"))

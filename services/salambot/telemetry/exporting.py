@@ -1,0 +1,106 @@
+"""The three signals of one process: their queues, and the exporters behind these."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from salambot import logs
+from salambot.health import current_version
+from salambot.telemetry.commands import CommandSpan
+from salambot.telemetry.queues import BoundedLogs, BoundedSpans
+from salambot.telemetry.records import record_of
+from salambot.telemetry.sampling import OnlyRequests
+from salambot.telemetry.series import SeriesLoop
+from salambot.telemetry.settings import TelemetrySettings
+from salambot.telemetry.sinks import Sinks, otlp_sinks
+
+_LONGEST_VALUE = 1024
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Exporters:
+    """What runs beside the requests until `stop`."""
+
+    tracers: TracerProvider
+    loggers: LoggerProvider
+    series: SeriesLoop
+    spans: BoundedSpans
+
+    def report(self, span: CommandSpan) -> None:
+        """Export the root span of a command, which is a service of its own."""
+        self.spans.on_end(
+            ReadableSpan(
+                f"salambot {span.command}",
+                context=span.context(),
+                resource=self.tracers.resource.merge(Resource({"service.name": "salambot"})),
+                kind=SpanKind.INTERNAL,
+                status=Status(StatusCode.ERROR if span.failed else StatusCode.UNSET),
+                start_time=span.started_ns,
+                end_time=max(span.started_ns, span.ended_ns),
+            )
+        )
+
+    def stop(self, within_s: float) -> None:
+        """Flush all three at once; whoever is not done in time is left behind with its process."""
+        logs.ship_to(None)
+        ways = (self.tracers.shutdown, self.loggers.shutdown, self.series.stop)
+        threads = [threading.Thread(target=way, daemon=True) for way in ways]
+        for thread in threads:
+            thread.start()
+        ends = time.monotonic() + within_s
+        for thread in threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            _log.warning("telemetry is not all delivered: its receiver was too slow at the end")
+
+
+def begin(settings: TelemetrySettings, service: str) -> Exporters:
+    """Set up the providers of this process, and instrument its libraries."""
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
+    resource = _resource(settings, service)
+    sinks = _sinks(settings)
+    tracers = TracerProvider(
+        resource=resource,
+        shutdown_on_exit=False,
+        # An exception's text may quote a customer: its type is an attribute, and there are no events.
+        span_limits=SpanLimits(max_events=0, max_attribute_length=_LONGEST_VALUE),
+    )
+    tracers.sampler = OnlyRequests(tracers.sampler)
+    spans = BoundedSpans(sinks.spans)
+    tracers.add_span_processor(spans)
+    trace.set_tracer_provider(tracers)
+    loggers = LoggerProvider(resource, shutdown_on_exit=False)
+    loggers.add_log_record_processor(BoundedLogs(sinks.logs))
+    logger = loggers.get_logger("salambot")
+    logs.ship_to(lambda event: logger.emit(record_of(event)))
+    series = SeriesLoop(sinks.metrics, resource)
+    from salambot.telemetry.libraries import instrument
+
+    instrument(service)
+    return Exporters(tracers, loggers, series, spans)
+
+
+def _sinks(settings: TelemetrySettings) -> Sinks:
+    del settings
+    return otlp_sinks()
+
+
+def _resource(settings: TelemetrySettings, service: str) -> Resource:
+    """Each service has its own name; OTEL_SERVICE_NAME, which is one for all of them, is their namespace."""
+    return Resource.create(
+        {
+            "service.name": service,
+            "service.namespace": settings.otel_service_name or "salambot",
+            "service.version": current_version(),
+            "deployment.environment.name": settings.env,
+        }
+    )
