@@ -64,10 +64,20 @@ class Exporters:
 
 
 def begin(settings: TelemetrySettings, service: str) -> Exporters:
-    """Set up the providers of this process, and instrument its libraries."""
+    """Export what this process does from now on, and instrument its libraries."""
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
-    resource = _resource(settings, service)
-    sinks = _sinks(settings)
+    exporters = build(_sinks(settings), _resource(settings, service))
+    trace.set_tracer_provider(exporters.tracers)
+    logger = exporters.loggers.get_logger("salambot")
+    logs.ship_to(lambda event: logger.emit(record_of(event)))
+    from salambot.telemetry.libraries import instrument
+
+    instrument(service)
+    return exporters
+
+
+def build(sinks: Sinks, resource: Resource) -> Exporters:
+    """Put queues before the sinks; nothing uses them yet."""
     tracers = TracerProvider(
         resource=resource,
         shutdown_on_exit=False,
@@ -77,16 +87,9 @@ def begin(settings: TelemetrySettings, service: str) -> Exporters:
     tracers.sampler = OnlyRequests(tracers.sampler)
     spans = BoundedSpans(sinks.spans)
     tracers.add_span_processor(spans)
-    trace.set_tracer_provider(tracers)
     loggers = LoggerProvider(resource, shutdown_on_exit=False)
     loggers.add_log_record_processor(BoundedLogs(sinks.logs))
-    logger = loggers.get_logger("salambot")
-    logs.ship_to(lambda event: logger.emit(record_of(event)))
-    series = SeriesLoop(sinks.metrics, resource)
-    from salambot.telemetry.libraries import instrument
-
-    instrument(service)
-    return Exporters(tracers, loggers, series, spans)
+    return Exporters(tracers, loggers, SeriesLoop(sinks.metrics, resource), spans)
 
 
 def _sinks(settings: TelemetrySettings) -> Sinks:

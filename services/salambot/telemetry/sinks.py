@@ -112,8 +112,8 @@ def otlp_sinks() -> Sinks:
     """Return exporters that are configured by the standard variables, with http/protobuf."""
     for name in ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # each failed batch a line: the watch says it once
-    os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
     watch = Watch()
+    watch.check_protocol(os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL"))
     wires = Wire(), Wire(), Wire()
     spans = OTLPSpanExporter(session=wires[0])
     logs = OTLPLogExporter(session=wires[1])

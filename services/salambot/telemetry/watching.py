@@ -77,6 +77,11 @@ class Watch:
         self._failing: set[Signal] = set()
         self._lock = threading.Lock()
 
+    def check_protocol(self, wanted: str | None) -> None:
+        """Say so when another protocol is asked for than the one that there is."""
+        if wanted and wanted != "http/protobuf":
+            _log.warning("telemetry goes by http/protobuf, whatever OTEL_EXPORTER_OTLP_PROTOCOL says", wanted=wanted)
+
     def note(self, signal: Signal, trouble: str) -> None:
         """Note how a delivery ended: no trouble is the empty string."""
         with self._lock:
