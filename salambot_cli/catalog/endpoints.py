@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
+from salambot_cli.outside.keys import postgres_role
 
 
 def with_query(url: str, **parameters: str) -> str:
@@ -29,7 +30,7 @@ def host_and_port(url: str, default_port: int) -> tuple[str, int]:
 
 def postgres_url(host: str, port: int, password: str) -> str:
     """Return the URL of an environment's own Postgres."""
-    return f"postgres://salambot:{quote(password, safe='')}@{host}:{port}/salambot"
+    return f"postgres://{postgres_role(password)}:{quote(password, safe='')}@{host}:{port}/salambot"
 
 
 def redis_url(host: str, port: int, password: str) -> str:

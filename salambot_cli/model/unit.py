@@ -33,6 +33,8 @@ class Unit:
     death_signal: str = "SIGKILL"
     """What the kernel sends when the supervisor dies."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    listen: int = 0
+    """The loopback port that the supervisor opens for it; it stays open while the unit is restarted."""
 
     @property
     def one_shot(self) -> bool:

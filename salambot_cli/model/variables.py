@@ -7,6 +7,7 @@ from salambot_cli.model.topology import Component
 SECRET_VARIABLES = frozenset(
     {
         "POSTGRES_URL",
+        "DATABASE_URL_ADMIN",
         "REDIS_URL",
         "PINECONE_API_KEY",
         "QDRANT_API_KEY",

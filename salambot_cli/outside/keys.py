@@ -17,12 +17,13 @@ OWN_UNLESS_GIVEN = (
     "TELEGRAM_WEBHOOK_SECRET",
 )
 """What the owner may set, and what an environment makes for itself where nobody does."""
-GENERATED = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "INTERNAL_TOKEN", *OWN_UNLESS_GIVEN)
+GENERATED = ("POSTGRES_PASSWORD", "POSTGRES_ADMIN_PASSWORD", "REDIS_PASSWORD", "INTERNAL_TOKEN", *OWN_UNLESS_GIVEN)
 SIGNING_KEY = "local-idp.pem"
 NEXT_KEY = "local-idp.next.pem"
 TRUSTED_SECONDS = 3600 + 120
 """How long a key that signs no more is still trusted: the longest life of a token, and some leeway."""
 JWKS = "jwks.json"
+_TWIN = "twin-"
 
 
 def keys_folder(root: Path) -> Path:
@@ -129,6 +130,17 @@ def adopt_next_key(root: Path) -> None:
     """Sign with the published key from now on; what the one before signed is good until it expires."""
     folder = keys_folder(root)
     (folder / NEXT_KEY).replace(folder / SIGNING_KEY)
+
+
+def postgres_role(password: str) -> str:
+    """Return which of the two roles a password of the local Postgres belongs to: one file tells both."""
+    return "salambot_twin" if password.startswith(_TWIN) else "salambot"
+
+
+def twin_password(password: str) -> str:
+    """Make a password for the role that this one does not belong to."""
+    fresh = new_secret("POSTGRES_PASSWORD")
+    return fresh if password.startswith(_TWIN) else f"{_TWIN}{fresh}"
 
 
 def set_generated(root: Path, name: str, value: str) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,11 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from salambot_cli.model.unit import Unit
+from salambot_cli.outside.ports import LOOPBACK
+
+LISTENER = "SALAMBOT_LISTENER"
+"""The variable that tells a service which of its descriptors is its listening socket."""
+_BACKLOG = 2048
 
 _PR_SET_PDEATHSIG = 1
 _LOG_BYTES = 5_000_000
@@ -89,15 +95,30 @@ class Child:
                 os.kill(self.pid, number)
 
 
-async def spawn(unit: Unit, log: LogFile) -> Child:
-    """Start a unit's process.
+def listen(port: int) -> socket.socket:
+    """Open a loopback port for a unit. Raises OSError when it is taken."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def spawn(unit: Unit, log: LogFile, listener: socket.socket | None = None) -> Child:
+    """Start a unit's process, which inherits its listening socket where it has one.
 
     Raises:
         OSError: the program cannot be started.
     """
+    inherited = {LISTENER: str(listener.fileno())} if listener is not None else {}
     process = await asyncio.create_subprocess_exec(
         *unit.argv,
-        env=dict(unit.environ),
+        env=dict(unit.environ) | inherited,
+        pass_fds=(listener.fileno(),) if listener is not None else (),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -15,11 +15,11 @@ from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.outside.files import private_folder, replace_file, unwritable
+from salambot_cli.outside.keys import postgres_role
 from salambot_cli.outside.ports import LOOPBACK
 
 NOBODY = 65534
 _INITDB_SECONDS = 120
-_ROLE = "salambot"
 _DATABASE = "salambot"
 _POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -36,7 +36,7 @@ _POSTGRES_SETTINGS = {
 
 def postgres_url(port: int, password: Secret) -> str:
     """Return the URL that the services use; the role owns the database and is no superuser."""
-    return f"postgresql://{_ROLE}:{password.reveal()}@127.0.0.1:{port}/{_DATABASE}"
+    return f"postgresql://{postgres_role(password.reveal())}:{password.reveal()}@127.0.0.1:{port}/{_DATABASE}"
 
 
 def redis_url(port: int, password: Secret) -> str:
@@ -86,7 +86,7 @@ def redis_unit(data: Path, port: int, password: Secret) -> Unit:
     )
 
 
-async def initialise_postgres(data: Path, password: Secret) -> bool:
+async def initialise_postgres(data: Path, password: Secret, admin_password: Secret) -> bool:
     """Create the database cluster, its role and database, whole or not at all; False when it is there already.
 
     Raises:
@@ -101,7 +101,7 @@ async def initialise_postgres(data: Path, password: Secret) -> bool:
         private_folder(fresh)
         if os.geteuid() == 0:
             os.chown(fresh, NOBODY, NOBODY)
-        await _initdb(fresh, password)
+        await _initdb(fresh, password, admin_password)
         fresh.rename(data)
     except OSError as error:
         raise unwritable(data, error) from error
@@ -110,10 +110,9 @@ async def initialise_postgres(data: Path, password: Secret) -> bool:
     return True
 
 
-async def _initdb(data: Path, password: Secret) -> None:
-    # The superuser's password is random and forgotten: only the role below is ever used.
+async def _initdb(data: Path, password: Secret, admin_password: Secret) -> None:
     superuser = data.with_name("superuser-password")
-    replace_file(superuser, os.urandom(24).hex(), mode=0o600)
+    replace_file(superuser, admin_password.reveal(), mode=0o600)
     if os.geteuid() == 0:
         os.chown(superuser, NOBODY, NOBODY)
     try:
@@ -136,13 +135,14 @@ async def _initdb(data: Path, password: Secret) -> None:
         superuser.unlink(missing_ok=True)
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in _POSTGRES_SETTINGS.items())
+    role = postgres_role(password.reveal())
     # A password can only travel through standard input here: no argument, no file.
     await _single_user(
         data,
         "postgres",
         # CREATEROLE: the migrations make the role without privileges that tenants' transactions change to.
-        f"CREATE ROLE {_ROLE} LOGIN CREATEROLE PASSWORD '{password.reveal()}';\n\n"
-        f"CREATE DATABASE {_DATABASE} OWNER {_ROLE};\n\n",
+        f"CREATE ROLE {role} LOGIN CREATEROLE PASSWORD '{password.reveal()}';\n\n"
+        f"CREATE DATABASE {_DATABASE} OWNER {role};\n\n",
     )
     await _single_user(data, _DATABASE, "CREATE EXTENSION vector;\n\n")
 

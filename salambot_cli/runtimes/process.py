@@ -93,7 +93,7 @@ class ProcessRuntime:
             given["INGRESS_PORT"] = str(ports["ingress"])
         if environment.placement("postgres") == "local":
             data = environment.state / "data" / "postgres"
-            await embedded.initialise_postgres(data, own["POSTGRES_PASSWORD"])
+            await embedded.initialise_postgres(data, own["POSTGRES_PASSWORD"], own["POSTGRES_ADMIN_PASSWORD"])
             given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
         if environment.placement("redis") == "local":
             given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
@@ -152,6 +152,7 @@ class ProcessRuntime:
         program = ("salambot.worker",) if part == "worker" else ("salambot.serve", part)
         return Unit(
             name=part,
+            listen=port if part in SERVICES else 0,
             argv=_python(*program, "--host", LOOPBACK, "--port", str(port)),
             readiness=Readiness("http", f"http://{LOOPBACK}:{port}/health/ready", 60),
             environ=self._environ(environment, cast("Program", part)),

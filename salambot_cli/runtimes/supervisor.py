@@ -11,6 +11,7 @@ import os
 import random
 import shlex
 import signal
+import socket
 import sys
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.runtimes.children import Child, LogFile, spawn
+from salambot_cli.runtimes.children import Child, LogFile, listen, spawn
 from salambot_cli.runtimes.wire import fingerprint, read_message, unit_from_wire, write_message
 
 _GIVE_UP_CRASHES = 5
@@ -45,6 +46,21 @@ class Watched:
     crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_GIVE_UP_CRASHES))
     keeper: asyncio.Task[None] | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    listener: socket.socket | None = None
+    """Open for as long as the unit's process lives. A restart hands it on: who connects meanwhile waits, unrefused."""
+
+    def give_listener(self, port: int) -> socket.socket | None:
+        """Let go of the listening socket when it is the one for this port."""
+        if self.listener is None or self.listener.getsockname()[1] != port:
+            return None
+        listener, self.listener = self.listener, None
+        return listener
+
+    def close_listener(self) -> None:
+        """Refuse connections from now on."""
+        if self.listener is not None:
+            self.listener.close()
+            self.listener = None
 
 
 class Supervisor:
@@ -115,10 +131,14 @@ class Supervisor:
             ):
                 result = "unchanged"
             else:
+                listener = None
                 if known:
+                    listener = known.give_listener(unit.listen)
                     await self._stop([unit.name])
                     result = "restarted"
-                known = self._watch(unit, fingerprint)
+                known = self._watch(unit, fingerprint, listener)
+                if listener is not None:
+                    await self._until_alive(known)
         return await self._until_ready(known, result)
 
     async def _amend(self, name: str, environ: object) -> dict[str, object]:
@@ -130,11 +150,20 @@ class Supervisor:
         unit = replace(known.unit, environ={**known.unit.environ, **given})
         return await self._ensure(unit, fingerprint(unit))
 
-    def _watch(self, unit: Unit, fingerprint: str) -> Watched:
-        watched = Watched(unit, fingerprint, LogFile(self._folder / "logs" / f"{unit.name}.log"))
+    def _watch(self, unit: Unit, fingerprint: str, listener: socket.socket | None) -> Watched:
+        log = LogFile(self._folder / "logs" / f"{unit.name}.log")
+        watched = Watched(unit, fingerprint, log, listener=listener)
         self._units[unit.name] = watched
         watched.keeper = asyncio.create_task(self._keep(watched))
         return watched
+
+    async def _until_alive(self, watched: Watched) -> None:
+        """Wait until a unit serves again, so that no two restart at once: what is under way finds whom it calls."""
+        url = _liveness_url(watched.unit.readiness)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(watched.unit.readiness.seconds):
+                while not watched.ready.is_set() and await _http_status(url, 5) is None:
+                    await asyncio.sleep(_LONGEST_POLL_SECONDS)
 
     async def _until_ready(self, watched: Watched, result: str) -> dict[str, object]:
         with contextlib.suppress(TimeoutError):
@@ -177,15 +206,19 @@ class Supervisor:
         watched.state = "starting"
         watched.ready.clear()
         try:
-            watched.child = await spawn(watched.unit, watched.log)
+            if watched.unit.listen and watched.listener is None:
+                watched.listener = listen(watched.unit.listen)
+            watched.child = await spawn(watched.unit, watched.log, watched.listener)
         except OSError as error:
-            watched.log.write(f"salambot: cannot start {watched.unit.argv[0]}: {error.strerror}")
+            watched.close_listener()
+            watched.log.write(f"salambot: cannot start {watched.unit.name}: {error.strerror}")
             return 127
         probe = asyncio.create_task(_announce(watched))
         try:
             return await watched.child.wait()
         finally:
             probe.cancel()
+            watched.close_listener()
 
     async def _stop(self, names: list[str]) -> None:
         present = [self._units[name] for name in names if name in self._units]

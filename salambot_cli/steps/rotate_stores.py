@@ -1,100 +1,146 @@
-"""Passwords of the environment's own Redis and Postgres: changed in the running server first, then handed out."""
+"""Rotating the logins of Redis and Postgres: the new one holds beside the one before until every service has it."""
 
+import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from salambot_cli.catalog.endpoints import postgres_url, redis_url
+from salambot_cli.catalog.endpoints import redis_url
+from salambot_cli.catalog.pull import pull
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import Component
 from salambot_cli.outside.files import replace_file
-from salambot_cli.outside.keys import generated_secrets, keys_folder, new_secret
+from salambot_cli.outside.keys import generated_secrets, keys_folder, new_secret, set_generated
 from salambot_cli.outside.state import read_state
+from salambot_cli.steps.push import push
+from salambot_cli.steps.rotate_postgres import CloudLogins, LocalLogins
 
 _HOST = "127.0.0.1"
 _SECONDS = 5
 Restart = Callable[[], Awaitable[list[str]]]
 
 
-async def rotate_store(environment: Environment, store: Component, restart: Restart) -> list[str]:
-    """Change the password of a local store; return what was done.
+class Logins(Protocol):
+    """Two logins of one store that hold at the same time."""
 
-    Redis takes both passwords until every service has the new one. Postgres knows one a role: connections that stand
-    stay, and a service that opens another one meanwhile has to wait for its restart.
+    def current(self) -> str:
+        """Return the login that the services are given."""
+
+    def next(self) -> str:
+        """Make the login that follows."""
+
+    async def admit(self, login: str) -> None:
+        """Let the store take this login beside the current one."""
+
+    async def adopt(self, login: str) -> None:
+        """Give the services this login from now on."""
+
+    async def retire(self) -> None:
+        """Let the store take the current login only."""
+
+
+@dataclass(frozen=True)
+class RedisLogins:
+    """The two passwords that one user of the local Redis may have."""
+
+    root: Path
+    port: int
+
+    def current(self) -> str:
+        """Return the password."""
+        return generated_secrets(self.root)["REDIS_PASSWORD"].reveal()
+
+    def next(self) -> str:
+        """Make a password."""
+        return new_secret("REDIS_PASSWORD")
+
+    async def admit(self, login: str) -> None:
+        """Add a password."""
+        await self._set_user(f">{login}")
+
+    async def adopt(self, login: str) -> None:
+        """Give the services this password."""
+        set_generated(self.root, "REDIS_PASSWORD", login)
+
+    async def retire(self) -> None:
+        """Leave the current password only."""
+        await self._set_user("resetpass", f">{self.current()}")
+
+    async def _set_user(self, *rules: str) -> None:
+        import redis.asyncio as redis
+
+        url = redis_url(_HOST, self.port, self.current())
+        async with redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS) as client:
+            try:
+                await client.execute_command("ACL", "SETUSER", "default", *rules)  # type: ignore[no-untyped-call] # redis-py's own
+            except (redis.RedisError, OSError) as error:  # which may quote what was sent
+                raise not_answering("redis", type(error).__name__) from None
+
+
+async def rotate_store(environment: Environment, store: Component, restart: Restart) -> list[str]:
+    """Rotate the login of a store; return what was done. Interrupted at any point, it is finished by the next call.
 
     Raises:
-        SalamBotError: the store stands in the cloud, or does not run.
+        SalamBotError: the store's logins are not changed from here, or it does not run.
     """
+    logins = _logins(environment, store)
+    if isinstance(logins, CloudLogins):
+        await logins.check()
+    marker = keys_folder(environment.root) / f"{store}.rotating"
+    done = []
+    if marker.is_file() and marker.read_text() == _digest(logins.current()):
+        done.append("an interrupted rotation is finished")
+    else:
+        login = logins.next()
+        await logins.admit(login)
+        done.append(f"{store} takes the new login beside the one before")
+        replace_file(marker, _digest(login))
+        await logins.adopt(login)
+    restarted = await restart()
+    done.append(f"restarted: {', '.join(restarted) or 'nothing runs'}")
+    await logins.retire()
+    marker.unlink()
+    return [*done, f"{store} takes the new login only"]
+
+
+def _digest(login: str) -> str:
+    """Stand for a login: it is random and long, so nobody finds it from its hash."""
+    return hashlib.sha256(login.encode()).hexdigest()
+
+
+def _logins(environment: Environment, store: Component) -> Logins:
     if environment.placement(store) != "local":
+        if store == "postgres" and environment.value("DATABASE_URL_ADMIN"):
+            return _cloud(environment)
         why = f"{store} = {environment.placement(store)}: its password is changed there"
-        raise ConfigurationError(
-            f"{store} is not this environment's own", why, f"salambot secrets push {store.upper()}_URL"
-        )
+        fix = f"salambot secrets push {store.upper()}_URL"
+        if store == "postgres":
+            fix = f"DATABASE_URL_ADMIN=postgres://… salambot secrets rotate postgres; or by hand: {fix}"
+        raise ConfigurationError(f"{store} is not this environment's own", why, fix)
     port = read_state(environment.root).ports.get(store)
     if port is None:
-        raise _not_running(store, "nothing was started yet")
-    return await (_redis if store == "redis" else _postgres)(environment.root, port, restart)
+        raise not_answering(store, "nothing was started yet")
+    return RedisLogins(environment.root, port) if store == "redis" else LocalLogins(environment.root, port)
 
 
-async def _redis(root: Path, port: int, restart: Restart) -> list[str]:
-    old, fresh = generated_secrets(root)["REDIS_PASSWORD"].reveal(), new_secret("REDIS_PASSWORD")
-    await _acl(port, old, f">{fresh}")
-    replace_file(keys_folder(root) / "REDIS_PASSWORD", fresh)
-    restarted = await restart()
-    await _acl(port, fresh, f"<{old}")
-    return ["redis takes both passwords", f"restarted: {', '.join(restarted)}", "redis takes the new password only"]
+def _cloud(environment: Environment) -> CloudLogins:
+    pulled = pull(environment).environment
+    variable = pulled.variables.get("POSTGRES_URL")
+    if variable is None or variable.layer != "secrets manager":
+        where = variable.layer if variable else "nowhere"
+        fix = 'secrets = "aws" and: salambot secrets push POSTGRES_URL'
+        raise ConfigurationError(f"POSTGRES_URL comes from {where}, which this command does not write", "", fix)
+
+    async def store(url: str) -> None:
+        await asyncio.to_thread(push, environment, {"POSTGRES_URL": Secret(url)}, create=False)
+
+    return CloudLogins(variable.reveal(), environment.value("DATABASE_URL_ADMIN") or "", store)
 
 
-async def _acl(port: int, password: str, rule: str) -> None:
-    import redis.asyncio as redis
-
-    client = redis.Redis.from_url(
-        redis_url(_HOST, port, password), socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS
-    )
-    try:
-        await client.execute_command("ACL", "SETUSER", "default", rule)  # type: ignore[no-untyped-call] # redis-py's own
-    except redis.ResponseError:
-        if rule.startswith(">"):  # a server that was started anew never knew the old password
-            raise
-    except (redis.RedisError, OSError) as error:
-        raise _not_running("redis", type(error).__name__) from None  # the error may quote what was sent
-    finally:
-        await client.aclose()
-
-
-async def _postgres(root: Path, port: int, restart: Restart) -> list[str]:
-    """Keep the next password beside the current one until Postgres has it: an interruption locks nobody out."""
-    import asyncpg
-
-    current = keys_folder(root) / "POSTGRES_PASSWORD"
-    coming = current.with_name("POSTGRES_PASSWORD.next")
-    if not coming.is_file():
-        replace_file(coming, new_secret("POSTGRES_PASSWORD"))
-    fresh = coming.read_text()
-    try:
-        for password in (generated_secrets(root)["POSTGRES_PASSWORD"].reveal(), fresh):
-            if await _set_password(port, password, fresh):
-                break
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise _not_running("postgres", type(error).__name__) from None  # the error may quote the statement
-    coming.replace(current)
-    restarted = await restart()
-    return ["postgres takes the new password", f"restarted: {', '.join(restarted)}"]
-
-
-async def _set_password(port: int, password: str, fresh: str) -> bool:
-    import asyncpg
-
-    try:
-        connection = await asyncpg.connect(postgres_url(_HOST, port, password), timeout=_SECONDS)
-    except asyncpg.InvalidPasswordError:
-        return False
-    try:
-        await connection.execute(f"ALTER ROLE CURRENT_USER PASSWORD '{fresh}'")  # hexadecimal: nothing to quote
-    finally:
-        await connection.close(timeout=1)
-    return True
-
-
-def _not_running(store: Component, why: str) -> SalamBotError:
+def not_answering(store: str, why: str) -> SalamBotError:
+    """Say that a store cannot be asked."""
     return SalamBotError(f"the environment's {store} does not answer", why, "salambot up; then rotate again")

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn reads it, with what it leaves open: how long and how slowly a request's head may come."""
+"""HTTP/1.1 as uvicorn reads it, with what it leaves open: how slowly a request may come, and how a connection ends."""
 
 import asyncio
 
@@ -11,6 +11,9 @@ HEAD_SECONDS = 15.0
 BODY_SECONDS = 25.0
 """To the end of the body; the application answers 408 before, where it reads the body at all."""
 
+DRAIN_SECONDS = 0.5
+"""How long a connection without a request stays open once the server is to stop: one may be on its way."""
+
 _REFUSALS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -20,6 +23,7 @@ class BoundedHttp(HttpToolsProtocol):
     _in_head = True
     _arrived = 0
     _deadline: asyncio.TimerHandle | None = None
+    _draining = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Give the first request its time."""
@@ -44,6 +48,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(431)
             return
         super().on_headers_complete()
+        if self._draining:
+            self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Read what came, unless the head is too long already."""
@@ -63,6 +69,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_waiting()
         if self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Answer what is under way or about to come, then close."""
+        self._draining = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(DRAIN_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def _expect_head(self) -> None:
         self._stop_waiting()

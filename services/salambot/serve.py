@@ -1,6 +1,8 @@
 """Start one service: `python -m salambot.serve gateway --host 127.0.0.1 --port 8080`."""
 
 import argparse
+import os
+import socket
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -38,9 +40,15 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve an application until a signal; exit with uvicorn's status where it cannot start."""
     server = uvicorn.Server(listener_config(app, host, port, http=LaneHttp))
     with suppress(KeyboardInterrupt):  # raised again once all is shut down
-        server.run()
+        server.run(sockets=_inherited())
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _inherited() -> list[socket.socket] | None:
+    """Return the listening socket that a supervisor opened and keeps open over restarts."""
+    descriptor = os.environ.pop("SALAMBOT_LISTENER", "")
+    return [socket.socket(fileno=int(descriptor))] if descriptor else None
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Rotating under load: what was signed before and after is taken, nothing is dropped; an interruption is made good."""
 
 import asyncio
+import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import pytest
 import redis
 import redis.asyncio
 
+from salambot_cli.catalog.endpoints import postgres_url, redis_url
 from salambot_cli.outside.keys import JWKS, NEXT_KEY, adopt_next_key, identity_provider, mint_token, publish_next_key
+from tests import events
 from tests.stack import Project, make_project
 
 pytestmark = pytest.mark.xdist_group("local-stack")
+NUMBERS = itertools.count()
 CLAIMS = {"tenant": "demo", "issuer": "local-idp", "audience": "gateway", "seconds": 600, "scope": None}
 
 
@@ -34,16 +38,19 @@ def search(client: httpx.Client, token: str) -> int:
 
 
 @contextmanager
-def load(url: str, root: Path) -> Iterator[list[int]]:
-    """Ask without a pause, each time with a token of that moment; yield the statuses so far."""
+def load(url: str, ask: Callable[[httpx.Client], int]) -> Iterator[list[int]]:
+    """Ask without a pause, over connections that stay open; yield the statuses so far."""
     over, statuses = threading.Event(), list[int]()
 
-    def ask() -> None:
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+    def go_on() -> None:
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             while not over.is_set():
-                statuses.append(search(client, mint_token(root, **CLAIMS)))  # type: ignore[arg-type] # the claims above
+                try:
+                    statuses.append(ask(client))
+                except httpx.TransportError:
+                    statuses.append(0)
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads = [threading.Thread(target=go_on) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
@@ -54,11 +61,28 @@ def load(url: str, root: Path) -> Iterator[list[int]]:
             thread.join()
 
 
+def search_now(root: Path) -> Callable[[httpx.Client], int]:
+    """Search with a token of that moment."""
+    return lambda client: search(client, mint_token(root, **CLAIMS))  # type: ignore[arg-type] # the claims above
+
+
+def signed_now(state: Path) -> Callable[[httpx.Client], int]:
+    """Send a webhook signed with the newest secret of that moment, as its sender learns it: a little late."""
+    held = [(state / "keys" / "WEBHOOK_SECRET").read_text().split(",")[0]]
+
+    def send(client: httpx.Client) -> int:
+        body = events.generic(text="Bonjour", message_id=f"m-{next(NUMBERS)}")
+        headers = events.by_standard(body, secret=held[0])
+        return client.post("/v1/webhooks/generic", content=body, headers=headers).status_code
+
+    return send
+
+
 def test_jwt_under_load(project: Project) -> None:
     url = project.json("status")["services"]["gateway"]["url"]
     before = project.json("token")["token"]
     pids = {name: facts["pid"] for name, facts in project.json("status")["services"].items()}
-    with load(url, project.folder) as statuses:
+    with load(url, search_now(project.folder)) as statuses:
         for _ in range(2):
             steps = project.json("secrets", "rotate", "jwt")["steps"]
             assert "the gateway verifies tokens of both" in steps
@@ -74,7 +98,11 @@ def test_jwt_under_load(project: Project) -> None:
 def test_webhook_secret_restarts_only_its_readers(project: Project) -> None:
     before = {name: facts["pid"] for name, facts in project.json("status")["services"].items()}
     old = (project.state / "keys" / "WEBHOOK_SECRET").read_text()
-    done = project.json("secrets", "rotate", "webhook")
+    url = project.json("status")["services"]["gateway"]["url"]
+    with load(url, signed_now(project.state)) as statuses:
+        done = project.json("secrets", "rotate", "webhook")
+    assert len(statuses) > 20
+    assert set(statuses) == {200}, "who signs with the old one is taken too"
     held = (project.state / "keys" / "WEBHOOK_SECRET").read_text().split(",")
     assert held[1:] == [old]
     assert held[0].startswith("whsec_")
@@ -87,7 +115,11 @@ def test_webhook_secret_restarts_only_its_readers(project: Project) -> None:
 
 def test_internal_token_changes_while_the_stack_answers(project: Project) -> None:
     old = (project.state / "keys" / "INTERNAL_TOKEN").read_text()
-    project.run("secrets", "rotate", "internal")
+    url = project.json("status")["services"]["gateway"]["url"]
+    with load(url, search_now(project.folder)) as statuses:
+        project.run("secrets", "rotate", "internal")
+    assert len(statuses) > 20
+    assert set(statuses) == {200}
     assert project.json("smoke")["status"] == "pass"
     fresh, before = (project.state / "keys" / "INTERNAL_TOKEN").read_text().split(",")
     assert before == old
@@ -101,28 +133,75 @@ def test_internal_token_changes_while_the_stack_answers(project: Project) -> Non
     assert list(statuses.values()) == [200, 200, 401, 401]
 
 
+def role_url(project: Project, store: str, password: str) -> str:
+    port = json.loads((project.state / "state.json").read_text())["ports"][store]
+    return (postgres_url if store == "postgres" else redis_url)("127.0.0.1", port, password)
+
+
 @pytest.mark.parametrize("store", ["redis", "postgres"])
-def test_password_of_a_local_store(project: Project, store: str) -> None:
+def test_login_of_a_local_store_under_load(project: Project, store: str) -> None:
     file = project.state / "keys" / f"{store.upper()}_PASSWORD"
-    old = file.read_text()
     before = project.json("status")
-    done = project.json("secrets", "rotate", store)
+    old = file.read_text()
+    with load(before["services"]["gateway"]["url"], search_now(project.folder)) as statuses:
+        done = project.json("secrets", "rotate", store)
+    assert len(statuses) > 20
+    assert set(statuses) == {200}
     assert old not in json.dumps(done)
     assert file.read_text() not in json.dumps(done)
     assert file.read_text() != old
+    with pytest.raises((redis.AuthenticationError, asyncpg.InvalidAuthorizationSpecificationError)):
+        asyncio.run(login(store, role_url(project, store, old)))
     after = project.json("status")
     assert after["status"] == "ready"
     assert after["services"]["nlu"]["pid"] == before["services"]["nlu"]["pid"], "it reads neither"
     assert project.json("smoke")["status"] == "pass"
-    port = json.loads((project.state / "state.json").read_text())["ports"][store]
-    url = f"{store}://{'salambot' if store == 'postgres' else ''}:{old}@127.0.0.1:{port}"
-    with pytest.raises((redis.AuthenticationError, asyncpg.InvalidPasswordError)):
-        asyncio.run(login(store, url))
+
+
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+def test_a_rotation_killed_midway_locks_nobody_out_and_is_finished_by_the_next(project: Project, store: str) -> None:
+    file, marker = (project.state / "keys" / name for name in (f"{store.upper()}_PASSWORD", f"{store}.rotating"))
+    old = file.read_text()
+    command = project.start("secrets", "rotate", store)
+    while not marker.exists():
+        assert command.poll() is None
+    command.kill()
+    command.communicate()
+    assert project.json("smoke")["status"] == "pass"
+    asyncio.run(login(store, role_url(project, store, old)))
+    adopted = file.read_text()
+    steps = project.json("secrets", "rotate", store)["steps"]
+    assert not marker.exists()
+    if adopted != old:
+        assert steps[0] == "an interrupted rotation is finished"
+        assert file.read_text() == adopted
+    with pytest.raises((redis.AuthenticationError, asyncpg.InvalidAuthorizationSpecificationError)):
+        asyncio.run(login(store, role_url(project, store, old)))
+    assert project.json("smoke")["status"] == "pass"
+
+
+def test_tables_belong_to_one_role_whoever_is_logged_in(project: Project) -> None:
+    async def owners() -> list[tuple[str, str]]:
+        password = (project.state / "keys" / "POSTGRES_PASSWORD").read_text()
+        connection = await asyncpg.connect(role_url(project, "postgres", password))
+        try:
+            await connection.execute("CREATE TABLE IF NOT EXISTS made_after_the_rotation (n int)")
+            rows = await connection.fetch("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
+            await connection.execute("DROP TABLE made_after_the_rotation")
+            users = await connection.fetchrow("SELECT current_user::text, session_user::text")
+        finally:
+            await connection.close()
+        assert users is not None
+        return [(row["tableowner"], users["current_user"]) for row in rows]
+
+    project.run("secrets", "rotate", "postgres")
+    assert asyncio.run(owners()) == [("salambot", "salambot")]
+    assert project.json("up", "--no-seed")["status"] == "ready"
 
 
 async def login(store: str, url: str) -> None:
     if store == "postgres":
-        await (await asyncpg.connect(f"{url}/salambot")).close()
+        await (await asyncpg.connect(url)).close()
         return
     async with redis.asyncio.Redis.from_url(url) as client:
         await client.ping()

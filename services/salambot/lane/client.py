@@ -13,6 +13,8 @@ from salambot.lane import PATH, PROTOCOL
 from salambot.lane.frames import MOST_BYTES, Frames, FramingError, Kind, beheaded, frame, headed
 
 CONNECT_S = 2.0
+HANDSHAKE_S = 10.0
+"""A service that is started anew answers who connects meanwhile as soon as it is there."""
 MOST_AT_ONCE = 256
 """Questions under way on one lane; further ones wait for their turn within their own time."""
 _ENOUGH_HEAD = 64 * 1024
@@ -73,11 +75,12 @@ class AskingLane(asyncio.Protocol):
             _, lane = await asyncio.get_running_loop().create_connection(
                 lambda: cls(base, token), base.host or "", base.port or 0, ssl=tls
             )
-            try:
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
                 await lane.opened()
-            except BaseException:
-                lane.close()
-                raise
+        except BaseException:
+            lane.close()
+            raise
         return lane
 
     async def opened(self) -> None:

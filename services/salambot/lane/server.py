@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from salambot import tracing
 from salambot.asgi import INTERNAL_HEADER, record_request
-from salambot.bounded_http import BoundedHttp
+from salambot.bounded_http import DRAIN_SECONDS, BoundedHttp
 from salambot.lane import PATH, PROTOCOL
 from salambot.lane.frames import Frames, FramingError, Kind, beheaded, frame, headed
 from salambot.problems import Problem, crashed
@@ -111,9 +111,12 @@ class AnsweringLane(asyncio.Protocol):
         self._writable.set()
 
     def shutdown(self) -> None:
-        """Take no further question; close once what is under way is answered."""
-        self._leaving = True
+        """Ask the other to leave, who closes once it has its answers; a question may be on its way to us already."""
         self._send(Kind.LEAVE, 0)
+        self._loop.call_later(DRAIN_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = True
         self._close_if_done()
 
     def data_received(self, data: bytes) -> None:

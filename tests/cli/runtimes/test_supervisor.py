@@ -74,6 +74,48 @@ async def test_unit_is_started_once_and_restarted_when_it_changes(supervisor: Su
     assert (await facts(supervisor, "server"))["pid"] != pid
 
 
+INHERITING = """
+import http.server, os, signal, socket, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(os.environ["SALAMBOT_LISTENER"]))
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever()
+"""
+
+
+async def test_nobody_is_refused_while_a_unit_restarts_and_everybody_once_it_is_gone(
+    supervisor: SupervisorClient,
+) -> None:
+    port, over, answers = free_port(), asyncio.Event(), list[bytes]()
+
+    async def ask() -> None:
+        while not over.is_set():
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            answers.append(await reader.readline())
+            writer.close()
+
+    def listening(version: str) -> Unit:
+        readiness = Readiness("http", f"http://127.0.0.1:{port}/health", 20)
+        return Unit("server", (sys.executable, "-c", INHERITING, version), readiness, listen=port)
+
+    await supervisor.ensure(listening("0"))
+    asking = asyncio.create_task(ask())
+    for version in "123":
+        assert await supervisor.ensure(listening(version)) == "restarted"
+    over.set()
+    await asking
+    assert len(answers) > 3
+    assert all(b" 200 " in answer for answer in answers)
+    await supervisor.stop("server")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
 async def test_killed_unit_comes_back(supervisor: SupervisorClient) -> None:
     await supervisor.ensure(server(free_port()))
     pid = (await facts(supervisor, "server"))["pid"]
