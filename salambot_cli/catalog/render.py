@@ -18,7 +18,6 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS, Component, Program
 from salambot_cli.outside.assets import asset
-from salambot_cli.outside.keys import postgres_role
 
 LOCAL_PARTS: tuple[Component, ...] = ("postgres", "redis")
 PASSWORDS: Mapping[Component, str] = {"postgres": "POSTGRES_PASSWORD", "redis": "REDIS_PASSWORD"}
@@ -167,8 +166,6 @@ def _local_part(facts: ComposeFacts, part: Component) -> _Container:
         # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
         environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
         container = _Container(environment, (name,))
-    if part == "postgres" and (role := postgres_role(facts.passwords[name].reveal())) != "salambot":
-        container = replace(container, environment={**container.environment, "POSTGRES_USER": role})
     return _labelled(container, variables, facts, str(facts.ports.get(part)))
 
 

@@ -162,7 +162,7 @@ class Supervisor:
         url = _liveness_url(watched.unit.readiness)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(watched.unit.readiness.seconds):
-                while not watched.ready.is_set() and await _http_status(url, 5) is None:
+                while not watched.ready.is_set() and await _http_status(url, 5) is None:  # noqa: ASYNC110 - its state raises no event here
                     await asyncio.sleep(_LONGEST_POLL_SECONDS)
 
     async def _until_ready(self, watched: Watched, result: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from salambot_cli.catalog.endpoints import postgres_url
 from salambot_cli.model.errors import SalamBotError
+from salambot_cli.outside.docker import Project
 from salambot_cli.outside.keys import generated_secrets, new_secret, postgres_role, set_generated, twin_password
 
 if TYPE_CHECKING:
@@ -18,16 +19,13 @@ _SECONDS = 10
 _TWIN = "_twin"
 
 
-class LoginRefusedError(SalamBotError):
-    """Postgres does not take this role and password."""
-
-
 class LocalLogins:
     """The roles of the environment's own Postgres. A login is a password: it tells which role it belongs to."""
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path, port: int, container: Project | None) -> None:
         self._root = root
         self._port = port
+        self._container = container
 
     def current(self) -> str:
         """Return the password that the services are given."""
@@ -39,8 +37,7 @@ class LocalLogins:
 
     async def admit(self, login: str) -> None:
         """Make the other role where it is missing, and set its password."""
-        async with self._administrator() as connection:
-            await _set_login(connection, postgres_role(login), login)
+        await self._administer(login)
         async with _connected(postgres_url(_HOST, self._port, login)):
             pass
 
@@ -50,26 +47,20 @@ class LocalLogins:
 
     async def retire(self) -> None:
         """Give the role before a password that nobody knows."""
-        unknown = twin_password(self.current())
-        async with self._administrator() as connection:
-            await _set_login(connection, postgres_role(unknown), unknown)
+        await self._administer(twin_password(self.current()))
 
-    @asynccontextmanager
-    async def _administrator(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-        """Connect as the superuser of the embedded server; in the container the services' own role is one."""
-        password = generated_secrets(self._root)["POSTGRES_ADMIN_PASSWORD"].reveal()
-        url = f"postgres://postgres:{password}@{_HOST}:{self._port}/salambot"
-        try:
-            async with _connected(url):
-                pass
-        except LoginRefusedError:
-            url = postgres_url(_HOST, self._port, self.current())
-        async with _connected(url) as connection:
-            if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
-                why = "it was made by a version that kept no administrator's password"
-                fix = "salambot down --volumes; salambot up"
-                raise SalamBotError("this local database has one role only", why, fix)
-            yield connection
+    async def _administer(self, login: str) -> None:
+        """Set a login as the superuser: over the container's own socket, or with the password kept for it."""
+        statements = _login_statements(postgres_role(login), login)
+        if self._container is None:
+            password = generated_secrets(self._root)["POSTGRES_ADMIN_PASSWORD"].reveal()
+            async with _connected(f"postgres://postgres:{password}@{_HOST}:{self._port}/salambot") as connection:
+                await connection.execute(statements)
+            return
+        psql = ("psql", "--no-psqlrc", "--quiet", "--username=postgres", "--set=ON_ERROR_STOP=1")
+        ended = await self._container.execute("postgres", psql, _ignore, stdin=statements, silence_s=30)
+        if ended.status != 0:  # what psql says may quote the statement
+            raise SalamBotError("Postgres does not change the role", f"psql: {ended.status}", "salambot logs postgres")
 
 
 class CloudLogins:
@@ -113,26 +104,33 @@ class CloudLogins:
     async def _set(self, url: str) -> None:
         parts = urlsplit(url)
         async with _connected(self._admin_url) as connection:
-            await _set_login(connection, unquote(parts.username or ""), parts.password or "")
+            await connection.execute(_login_statements(unquote(parts.username or ""), parts.password or ""))
 
 
 def _other(role: str) -> str:
     return role.removesuffix(_TWIN) if role.endswith(_TWIN) else f"{role}{_TWIN}"
 
 
-async def _set_login(connection: "asyncpg.Connection[asyncpg.Record]", role: str, password: str) -> None:
+def _login_statements(role: str, password: str) -> str:
     """Set a role's password. A twin that is missing is made: it acts as the other role from its login on."""
-    name, other = await _quoted(connection, role), await _quoted(connection, _other(role))
-    async with connection.transaction():
-        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
-            await connection.execute(f"CREATE ROLE {name} LOGIN")
-            await connection.execute(f"GRANT {other} TO {name}")
-            await connection.execute(f"ALTER ROLE {name} SET role TO {other}")
-        await connection.execute(f"ALTER ROLE {name} PASSWORD '{password}'")  # hexadecimal: nothing to quote
+    name, other = (f'"{one.replace(chr(34), chr(34) * 2)}"' for one in (role, _other(role)))
+    return f"""
+        DO $made$ BEGIN
+          IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {_literal(role)}) THEN
+            CREATE ROLE {name} LOGIN;
+            GRANT {other} TO {name};
+            ALTER ROLE {name} SET role TO {other};
+          END IF;
+        END $made$;
+        ALTER ROLE {name} PASSWORD {_literal(password)};"""
 
 
-async def _quoted(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> str:
-    return str(await connection.fetchval("SELECT quote_ident($1)", name))
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _ignore(_: str) -> None:
+    """Hear nothing."""
 
 
 @asynccontextmanager
@@ -148,7 +146,7 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Reco
         raise SalamBotError(f"Postgres at {host} does not answer", why, fix) from None
     except asyncpg.PostgresError as error:
         what = f"Postgres at {host} refuses {urlsplit(url).username}"
-        raise LoginRefusedError(what, type(error).__name__, "salambot doctor") from None
+        raise SalamBotError(what, type(error).__name__, "salambot doctor") from None
     try:
         yield connection
     except asyncpg.PostgresError as error:

@@ -16,6 +16,8 @@ from salambot_cli.model.topology import Component
 from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.keys import generated_secrets, keys_folder, new_secret, set_generated
 from salambot_cli.outside.state import read_state
+from salambot_cli.runtimes.choose import running_runtime
+from salambot_cli.runtimes.compose import ComposeRuntime
 from salambot_cli.steps.push import push
 from salambot_cli.steps.rotate_postgres import CloudLogins, LocalLogins
 
@@ -124,7 +126,11 @@ def _logins(environment: Environment, store: Component) -> Logins:
     port = read_state(environment.root).ports.get(store)
     if port is None:
         raise not_answering(store, "nothing was started yet")
-    return RedisLogins(environment.root, port) if store == "redis" else LocalLogins(environment.root, port)
+    if store == "redis":
+        return RedisLogins(environment.root, port)
+    runtime = running_runtime(environment)
+    container = runtime.project(environment) if isinstance(runtime, ComposeRuntime) else None
+    return LocalLogins(environment.root, port, container)
 
 
 def _cloud(environment: Environment) -> CloudLogins:

@@ -155,6 +155,19 @@ def test_rotating_the_signing_key_restarts_nothing(make_compose_project: Callabl
     assert containers(project) == before
 
 
+def test_the_login_of_the_postgres_container_changes_role_and_survives_another_up(
+    make_compose_project: Callable[..., Project],
+) -> None:
+    project = make_compose_project()
+    project.run("up", "--no-seed")
+    for _ in range(2):
+        assert "postgres takes the new login only" in project.json("secrets", "rotate", "postgres")["steps"]
+        assert project.json("smoke")["status"] == "pass"
+    project.run("secrets", "rotate", "postgres")
+    project.run("down", "--volumes", "--yes")
+    assert project.json("up", "--no-seed")["status"] == "ready", "the twin owns an empty database too"
+
+
 def test_two_environments_side_by_side(make_compose_project: Callable[..., Project]) -> None:
     first, second = make_compose_project(), make_compose_project('tenant = "atlas"')
     urls = [each.json("up", "--no-seed")["services"]["gateway"]["url"] for each in (first, second)]
