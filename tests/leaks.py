@@ -85,7 +85,7 @@ def _command(process: psutil.Process) -> tuple[str, ...]:
 
 def _files_of_checkout() -> frozenset[Path]:
     """Return what stands at the top, where a command without a project would write. Tools' caches are no leak."""
-    caches = (".hypothesis", "__pycache__")
+    caches = (".hypothesis", "__pycache__", ".artifacts")  # the last: screenshots that are kept on purpose
     return frozenset(path for path in _ROOT.iterdir() if not path.name.endswith("_cache") and path.name not in caches)
 
 

@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "salambot_cli"
-LOCALES = CODE / "locale"
+CONSOLE = ROOT / "services" / "salambot" / "console"
 TYPER = (  # what Typer itself says: through gettext, or in an error
     *(
         "Arguments",
@@ -107,7 +107,7 @@ _PROGRAMS = (
     ),
 )
 _FIELD = re.compile(r"\{[^{}]*\}")
-_PATTERN = ("\\w", "\\d", "(?", "dict[", "list[", "\\b", "\\s")
+_PATTERN = ("\\w", "\\d", "(?", "dict[", "list[", "Mapping[", "\\b", "\\s")
 _SILENT = {"__main__.py", "page.py", "typing.py"}
 
 
@@ -189,6 +189,23 @@ def _is_prose(text: str) -> bool:
     return bool(_SPOKEN.search(re.sub(r"\{\w*\}", "0", text)))
 
 
+def console_template() -> Catalog:
+    """Return every message of the console: the arguments of `say`, the texts of its page, and words it says by name."""
+    from salambot.console import diagram, inbox, reports
+
+    catalogue = Catalog(domain="console", project="salambot", charset="utf-8")
+    for path in sorted(CONSOLE.glob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match call:
+                case ast.Call(func=ast.Name("say"), args=[ast.Constant(str(text)), *_]):
+                    catalogue.add(text, locations=[(str(path.relative_to(ROOT)), call.lineno)])
+    for text in re.findall(r"\{\{(.+?)\}\}", (CONSOLE / "page.html").read_text(encoding="utf-8")):
+        catalogue.add(text, locations=[("services/salambot/console/page.html", 0)])
+    for text in (*diagram.said_by_name(), *inbox.said_by_name(), *reports.STATUSES):
+        catalogue.add(text, locations=[("services/salambot/console", 0)])
+    return catalogue
+
+
 def template() -> Catalog:
     """Return every message of the command."""
     catalogue = Catalog(domain="salambot", project="salambot", charset="utf-8")
@@ -202,11 +219,17 @@ def template() -> Catalog:
     return catalogue
 
 
-def catalogues() -> Iterator[tuple[Path, Catalog]]:
-    """Yield each language's file and what it holds."""
-    for path in sorted(LOCALES.glob("*/LC_MESSAGES/salambot.po")):
-        with path.open("rb") as file:
-            yield path, read_po(file, locale=path.parent.parent.name, domain="salambot")
+def catalogues() -> Iterator[tuple[Path, Catalog, Catalog]]:
+    """Yield each catalogue's file, what it holds, and what it should hold."""
+    for folder, wanted in ((CODE, template()), (CONSOLE, console_template())):
+        for path in sorted(folder.glob("locale/*/LC_MESSAGES/*.po")):
+            yield path, read(path), wanted
+
+
+def read(path: Path) -> Catalog:
+    """Read a catalogue."""
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parent.parent.name, domain=path.stem)
 
 
 def compiled(catalogue: Catalog) -> bytes:
@@ -218,8 +241,8 @@ def compiled(catalogue: Catalog) -> bytes:
 
 def faults() -> Iterator[str]:
     """Yield what is not translated, what nobody says any more, and what would not fill in."""
-    wanted = {message.id for message in template() if message.id}
-    for path, catalogue in catalogues():
+    for path, catalogue, template_ in catalogues():
+        wanted = {message.id for message in template_ if message.id}
         name = path.relative_to(ROOT)
         known = {message.id: message.string for message in catalogue if message.id}
         yield from (f"{name}: not translated: {text!r}" for text in sorted(wanted) if not known.get(text))
@@ -233,15 +256,12 @@ def faults() -> Iterator[str]:
 
 def update() -> None:
     """Bring each catalogue to what the code says, and compile it; what is new waits for its translation."""
-    wanted = template()
-    for path, catalogue in catalogues():
+    for path, catalogue, wanted in catalogues():
         catalogue.update(wanted, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
         with path.open("wb") as file:
             write_po(file, catalogue, width=0, include_lineno=False, ignore_obsolete=True)
-        with path.open("rb") as file:
-            again = read_po(file, locale=catalogue.locale, domain="salambot")
-        path.with_suffix(".mo").write_bytes(compiled(again))
+        path.with_suffix(".mo").write_bytes(compiled(read(path)))
 
 
 if __name__ == "__main__":

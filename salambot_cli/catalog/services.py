@@ -94,7 +94,10 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     # the next hops
     "ORCHESTRATEUR_URL": (_use("gateway", "worker"),),
     "RAG_URL": (_use("gateway", "orchestrateur"),),
-    "NLU_URL": (_use("orchestrateur"),),
+    "NLU_URL": (_use("orchestrateur"), _use("gateway", when=_development)),
+    # the console
+    "CONSOLE_PLACEMENTS": (_use("gateway", when=_development),),
+    "CONSOLE_TRACE_URL": (_use("gateway", when=_development),),
     # the index and its documents
     "VECTOR": (_use(*_INDEXERS),),
     "EMBEDDER": (_use(*_INDEXERS),),
@@ -167,6 +170,7 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         "EMBEDDER": "local",
         "TELEMETRY": environment.placement("telemetry"),
         "ALLOW_DEV_TOKEN": "true",
+        "CONSOLE_PLACEMENTS": json.dumps(dict(environment.placements)),
     }
     if environment.placement("llm") == "local":  # replies cost this machine's processors: webhooks come first
         values["WORKER_CONCURRENCY"] = "2"

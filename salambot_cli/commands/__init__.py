@@ -4,6 +4,7 @@ COMMANDS: dict[str, str] = {
     "init": "Write salambot.toml, .env.example, a sample knowledge base kb/ and ignore rules here.",
     "up": "Start the chatbot: every service and local component, healthy, in the background.",
     "status": "Show what runs, how it is, where it is.",
+    "open": "Open the console: talk to the chatbot, see what runs, what is wrong and what came in.",
     "chat": "Talk to the chatbot, in French, Arabic, Darija or English.",
     "seed": "Index your documents. Only what changed since the last time costs anything.",
     "smoke": "Test the running stack. Exit 0 when every check passes, else 1.",

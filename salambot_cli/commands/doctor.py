@@ -35,6 +35,7 @@ def doctor(
     """
     from salambot_cli.doctor.consult import Request, consult
     from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.console import tell_doctor
 
     session: Session = context.obj
     request = Request(
@@ -49,5 +50,6 @@ def doctor(
         my_ip=tuple(my_ip),
         offline=offline,
         bundle=bundle,
+        tell=lambda environment, report, complete: tell_doctor(environment, report.as_json(), complete=complete),
     )
     raise typer.Exit(run(consult(session, request)))

@@ -44,6 +44,7 @@ def seed(
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.choose import running_runtime
+    from salambot_cli.steps.console import seed_told
     from salambot_cli.steps.evaluate import evaluate as run_evaluation
     from salambot_cli.steps.evaluate import figures_table
     from salambot_cli.steps.seed import UndecidedError, request_for
@@ -66,7 +67,7 @@ def seed(
     request = replace(request, path=None, label="the object store") if from_s3 else request
     while True:
         try:
-            with seed_progress(session) as hear:
+            with seed_progress(session) as show, seed_told(environment, show) as hear:
                 document = run(_in_a_trace(session, environment, request, partial(run_seed, runtime, hear=hear)))
             break
         except UndecidedError as undecided:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,10 @@ from salambot_cli.outside.language import translate
 _WATCH_SECONDS = 5.0
 
 
+Tell = Callable[[Environment, Report, bool], object]
+"""Takes an environment, what was found, and whether every check ran."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The options of `salambot doctor`."""
@@ -43,6 +48,8 @@ class Request:
     my_ip: tuple[str, ...] = ()
     offline: bool = False
     bundle: Path | None = None
+    tell: Tell | None = None
+    """Hears each round's report."""
 
 
 async def consult(session: Session, request: Request) -> int:
@@ -192,6 +199,8 @@ async def _run(
         async for _ in running.outcomes():
             pass
     report = running.report()
+    if request.tell is not None:
+        await asyncio.to_thread(request.tell, environment, report, not request.checks and request.group is None)
     if show:
         _show(session, request, report)
     return report

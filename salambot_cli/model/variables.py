@@ -73,6 +73,7 @@ PLAIN_VARIABLES = frozenset(
         "WEBHOOK_KEEP_BODIES",
         "WORKER_CONCURRENCY",
         "LOG_LEVEL",
+        "CONSOLE_TRACE_URL",
     }
 )
 """Beside these, every variable that starts with AWS_ENDPOINT_URL is known (the SDK has one a service)."""

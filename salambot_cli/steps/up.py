@@ -15,6 +15,7 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.topology import SERVICES
 from salambot_cli.model.unit import Observed
+from salambot_cli.outside.browser import open_page
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.interrupts import on_second_signal
 from salambot_cli.outside.lock import exclusive
@@ -71,7 +72,7 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
         observed = await run.runtime.observe(run.environment)
     _show_ready(session, run, observed, execution, began)
     if request.open_browser:
-        typer_launch(str(observed.services["gateway"].url))
+        open_page(f"{observed.services['gateway'].url}/console")
     if request.foreground:
         await _stay(session, run)
 
@@ -210,13 +211,6 @@ async def _stay(session: Session, run: Run) -> None:
         await show_logs(session, run.runtime, run.environment, (), since=None, follow=True, pattern=None)
     finally:
         await run.runtime.stop(run.environment, volumes=False, prune=False)
-
-
-def typer_launch(url: str) -> None:
-    """Open a page in the user's browser."""
-    import typer
-
-    typer.launch(url)
 
 
 def _kill_supervisor(environment: Environment) -> None:

@@ -32,7 +32,7 @@ _SECURITY_HEADERS = (
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
 """They load scripts and styles, and are shown on this machine only."""
-_QUIET = frozenset({"/health", "/health/ready", "/metrics"})
+_QUIET = frozenset({"/health", "/health/ready", "/metrics", "/console/{name}"})
 _log = structlog.get_logger(__name__)
 
 
@@ -116,7 +116,8 @@ class _Answer:
     def _secure(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Say that an answer of the edge is for the caller alone: no guessing of its type, no frame, no cache."""
         headers.extend(_SECURITY_HEADERS)
-        if self.scope["path"] not in _PAGES:
+        own = any(name == b"content-security-policy" for name, _ in headers)
+        if self.scope["path"] not in _PAGES and not own:
             headers.append(_POLICY)
         if not any(name.lower() == b"cache-control" for name, _ in headers):
             headers.append((b"cache-control", b"no-store"))

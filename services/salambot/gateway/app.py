@@ -10,7 +10,10 @@ from starlette.responses import Response
 from salambot import cache
 from salambot.application import add_hot_route, service_app
 from salambot.channels import CHANNELS
+from salambot.console.guard import Guard
+from salambot.console.routes import add_console
 from salambot.gateway import generate, search
+from salambot.gateway.developer import console_of
 from salambot.gateway.edge import Edge
 from salambot.gateway.ingress import listening
 from salambot.gateway.openapi import describe, operation
@@ -23,12 +26,15 @@ from salambot.messages import GenerateRequest, GenerateResponse, SearchRequest, 
 def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     """Build the gateway; raises ValidationError when its environment is wrong."""
     edge = Edge.of(settings or GatewaySettings())
+    console = console_of(edge)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with edge.webhooks, _ingress(app, edge):
             yield
         await edge.close()
+        if console is not None:
+            await console.close()
 
     async def ping() -> None:
         await edge.redis.ping()
@@ -42,6 +48,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     cache.install(app)
     _add_routes(app, edge)
     describe(app)
+    if console is not None:
+        add_console(app, console, Guard(edge.peers))
     app.add_middleware(LocalPages, peers=edge.peers)
     return app
 

@@ -24,6 +24,12 @@ class GatewaySettings(WebhookSettings):
     postgres_ca: Path | None = None
     orchestrateur_url: str = "http://127.0.0.1:8081"
     rag_url: str = "http://127.0.0.1:8083"
+    nlu_url: str = "http://127.0.0.1:8082"
+    """For the console only."""
+    console_placements: dict[str, str] = Field(default_factory=dict)
+    """Component -> placement, as the console's diagram shows them."""
+    console_trace_url: str = ""
+    """Where a trace is looked at; `{trace_id}` stands for its id."""
     jwt_issuer: str = "local-idp"
     jwt_audience: str = "gateway"
     jwt_jwks: str | None = None

@@ -1,0 +1,41 @@
+"""`salambot open`: the console in the browser."""
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command()
+def open(  # noqa: A001 - the command's name
+    context: typer.Context,
+    browser: bool = typer.Option(True, "--browser/--no-browser", help="Open a browser, or only print the address."),
+    doctor: bool = typer.Option(True, "--doctor/--no-doctor", help="Let the doctor look first, for the console."),
+) -> None:
+    """Open the console: talk to the chatbot, see what runs, what is wrong and what came in.
+
+    The console is a page of the gateway for this machine alone; it prints the address where no browser can be opened.
+
+    Examples:  [bold]salambot open[/]   [bold]salambot open --no-browser[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.doctor.diagnose import diagnose
+    from salambot_cli.outside.browser import open_page
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.outside.language import spoken
+    from salambot_cli.steps.console import console_url, require_console, tell_doctor
+
+    session: Session = context.obj
+    environment = load_environment(session.project)
+    run(require_console(environment))
+    if doctor:
+        tell_doctor(environment, run(diagnose(environment)).as_json())
+    url = f"{console_url(environment)}?lang={spoken()}"
+    opened = browser and not session.machine and open_page(url)
+    if session.machine:
+        session.document({"status": "done", "url": url})
+    elif opened:
+        session.say(f"[green]✓[/] {url}")
+    else:
+        session.result(url)

@@ -1,0 +1,26 @@
+"""The language of the page: what the address says, else what the browser prefers. English or French."""
+
+import gettext
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from starlette.requests import Request
+
+LANGUAGES = ("en", "fr")
+Say = Callable[[str], str]
+_LOCALES = Path(__file__).parent / "locale"
+
+
+def language_of(request: Request) -> str:
+    """Return the language to answer in."""
+    asked = request.query_params.get("lang")
+    wishes = [asked] if asked else re.findall(r"[a-zA-Z]{2,3}", request.headers.get("accept-language", "")[:200])
+    return next((wish.lower() for wish in wishes if wish.lower() in LANGUAGES), "en")
+
+
+@cache
+def speaker(language: str) -> Say:
+    """Return what says the page's English messages in a language."""
+    return gettext.translation("console", str(_LOCALES), [language], fallback=True).gettext

@@ -1,0 +1,33 @@
+"""The page as a whole: its text in one language, and the pieces as they are right now."""
+
+import re
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
+
+from salambot.console.language import speaker
+
+_FOLDER = Path(__file__).parent
+_TEXT = re.compile(r"\{\{(.+?)\}\}")
+_NAMES = {"en": "English", "fr": "Français"}
+
+
+@cache
+def page(language: str) -> Template:
+    """Return the page in a language; what is left to fill in is named in `page.html`."""
+    say = speaker(language)
+    html = (_FOLDER / "page.html").read_text(encoding="utf-8")
+    return Template(_TEXT.sub(lambda match: escape(say(match[1]), quote=True).replace("$", "$$"), html))
+
+
+def other(language: str) -> dict[str, str]:
+    """Return the other language, to change to."""
+    code = "en" if language == "fr" else "fr"
+    return {"other": code, "other_name": _NAMES[code]}
+
+
+@cache
+def static(name: str) -> bytes | None:
+    """Return a file of the page's own, or None."""
+    return (_FOLDER / "static" / name).read_bytes() if name in {"console.css", "console.js"} else None

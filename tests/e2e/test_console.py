@@ -1,0 +1,222 @@
+"""The console in a real browser: what a developer sees, clicks and types, with a mouse or without."""
+
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.stack import Project, make_project
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console")]
+
+FRENCH = "C'est quoi votre politique de remboursement ?"
+ARABIC = "ما هي مدة التوصيل؟"
+DESKTOP = {"width": 1400, "height": 1000}
+PHONE = {"width": 390, "height": 844}
+PATIENCE_MS = 60_000
+OFFSET = "e => e.getBoundingClientRect().left"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = make_project(tmp_path_factory.mktemp("console"), '[env]\nWEBHOOK_KEEP_BODIES = "true"\n')
+    assert project.json("up")["status"] == "ready"
+    yield project
+    project.run("down")
+    assert project.processes() == []
+
+
+@pytest.fixture(scope="module")
+def address(project: Project) -> str:
+    url = str(project.json("open")["url"])
+    assert url.endswith("/console?lang=en")
+    return url.partition("?")[0]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return Debian's chromium: the tests bring none of their own."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with opened(browser, address) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, address: str, **wishes: object) -> Iterator[Page]:
+    """Open the console as somebody with these wishes; nothing may go wrong in the browser meanwhile."""
+    context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **wishes})  # type: ignore[arg-type]
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(address[:17]) else None)
+    page.goto(address)
+    yield page
+    context.close()
+    assert [one for one in wrong if not one.startswith("data:")] == []
+
+
+@pytest.fixture(scope="session")
+def artefacts(checkout: Path) -> Path:
+    """Return the folder where screenshots are kept; git ignores it."""
+    folder = checkout / ".artifacts" / "console"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def ask(page: Page, prompt: str) -> None:
+    """Ask with the keyboard alone, and wait for the whole reply."""
+    before = page.locator(".message.bot .language").count()
+    page.get_by_label("Votre message" if page.locator("html[lang=fr]").count() else "Your message").fill(prompt)
+    page.keyboard.press("Enter")
+    expect(page.locator(".message.bot .language")).to_have_count(before + 1)
+
+
+def violations(page: Page) -> list[str]:
+    """Let axe-core look (WCAG 2.1 A and AA, best practices); return what it objects to."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+def test_a_conversation_streams_names_its_language_and_opens_its_sources(page: Page) -> None:
+    ask(page, FRENCH)
+    reply = page.locator(".message.bot").last
+    expect(reply.locator(".text")).to_contain_text("14 jours")
+    expect(reply.locator(".language")).to_have_text("Language: fr")
+    reply.locator(".sources button").first.click()
+    expect(page.locator("#passage-text")).to_contain_text("jours")
+    assert page.locator("#passage-uri").inner_text()
+    page.keyboard.press("Escape")
+    expect(page.locator("#passage")).to_be_hidden()
+    reply.get_by_role("button", name="Trace").click()
+    expect(page.get_by_role("status")).to_contain_text("salambot logs --grep")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("salambot logs --grep ")
+
+
+def test_arabic_runs_from_right_to_left_and_latin_darija_does_not(page: Page) -> None:
+    ask(page, ARABIC)
+    arabic = page.locator(".message.bot .text").last
+    assert arabic.evaluate("e => getComputedStyle(e).direction") == "rtl"
+    assert arabic.get_attribute("lang") == "ar"
+    ask(page, "bghit nrje3 lcommande, kifach?")
+    assert page.locator(".message.user .text").last.evaluate("e => getComputedStyle(e).direction") == "ltr"
+    page.get_by_label("Your message").fill(ARABIC)
+    assert page.get_by_label("Your message").evaluate("e => getComputedStyle(e).direction") == "rtl"
+
+
+def test_a_webhook_is_seen_and_replayed(project: Project, page: Page) -> None:
+    project.run("webhook", "trigger", "whatsapp", "--text", "Bonjour, quels sont vos horaires ?")
+    row = page.locator("tr[data-webhook]", has_text="horaires").first
+    expect(row).to_have_attribute("data-state", "done")
+    row.get_by_role("button", name="Replay").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Replayed")
+    expect(page.locator("tr[data-webhook]", has_text="horaires").first).to_have_attribute("data-state", "done")
+
+
+def test_a_killed_service_is_seen_down_and_seen_healed(project: Project, page: Page) -> None:
+    nlu = page.locator("#environment [data-part=nlu]")
+    expect(nlu).to_have_attribute("data-health", "ok")
+    down = page.locator("#environment [data-part=nlu][data-health=down]")
+    for _ in range(30):  # the supervisor heals quickly: kill until the page has seen it
+        with contextlib.suppress(ProcessLookupError, TypeError):
+            os.kill(project.json("status", status=None)["services"]["nlu"]["pid"], signal.SIGKILL)
+        with contextlib.suppress(AssertionError):
+            expect(down).to_be_visible(timeout=2500)
+            break
+    else:
+        pytest.fail("the page never showed nlu down")
+    expect(nlu).to_have_attribute("data-health", "ok")
+
+
+def test_the_doctors_findings_come_with_commands_to_copy(project: Project, page: Page) -> None:
+    (project.folder / ".env").write_text("META_APP_SECRET='a secret '\n")
+    try:
+        project.run("doctor", "--offline", status=None)
+        finding = page.locator(".finding").first
+        expect(finding).to_be_visible()
+        finding.get_by_role("button", name="Copy").first.click()
+        assert page.evaluate("navigator.clipboard.readText()") == finding.locator("code").nth(1).inner_text()
+    finally:
+        (project.folder / ".env").unlink()
+    project.run("doctor", "--offline", status=None)
+    expect(page.locator(".finding.fail")).to_have_count(0)
+
+
+def test_a_seed_and_the_charts_are_shown(project: Project, page: Page) -> None:
+    project.run("seed")
+    expect(page.locator("[data-seed=done]")).to_be_visible()
+    ask(page, FRENCH)
+    expect(page.locator("#charts svg")).to_have_count(2)
+    expect(page.locator("#charts circle").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_axe_finds_nothing_and_screenshots_are_kept(
+    browser: Browser, address: str, artefacts: Path, size: str, scheme: str
+) -> None:
+    viewport = PHONE if size == "phone" else DESKTOP
+    with opened(browser, address, locale="fr-MA", color_scheme=scheme, viewport=viewport) as page:
+        assert page.locator("html").get_attribute("lang") == "fr"
+        ask(page, FRENCH)
+        (artefacts / f"{size}-{scheme}-french.png").write_bytes(page.screenshot(full_page=True))
+        ask(page, ARABIC)
+        (artefacts / f"{size}-{scheme}-arabic.png").write_bytes(page.screenshot(full_page=True))
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+        assert violations(page) == []
+        page.locator(".sources button").first.click()
+        expect(page.locator("#passage-text")).not_to_have_text("…")
+        assert violations(page) == []
+
+
+def test_the_keyboard_reaches_everything_and_one_sees_where_it_is(page: Page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Your message")).to_be_focused()
+    seen: set[str] = set()
+    wanted = {"chat", "environment", "doctor", "webhooks", "seed"}
+    for _ in range(200):  # two buttons for each webhook
+        if wanted <= seen:
+            break
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.closest('section')?.id ?? ''"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none" or page.evaluate("document.activeElement === document.body")
+    assert wanted <= seen
+
+
+def test_light_and_dark_can_be_chosen_and_stay_chosen(page: Page) -> None:
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Dark or light").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_a_gateway_that_is_gone_is_told_once(browser: Browser, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.route("**/console/*", lambda route: route.abort())
+    expect(page.get_by_role("status")).to_have_text("The gateway does not answer")
+    page.unroute_all()
+    expect(page.locator("body.away")).to_have_count(0)
+    context.close()
