@@ -1,4 +1,4 @@
-"""The services behind the gateway, as the console asks them: seldom, over plain HTTP, apart from the path of replies."""
+"""The services behind the gateway, as the console asks them: seldom, by plain HTTP, apart from the path of replies."""
 
 from collections.abc import Mapping
 from typing import Any
