@@ -1,6 +1,9 @@
 """What the documents point at is there."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)")
@@ -24,3 +27,17 @@ def test_the_readmes_commands_are_in_the_clone(checkout: Path) -> None:
     assert programs == {"./salambot", "./test"}
     for program in programs:
         assert (checkout / program).stat().st_mode & 0o111, f"{program} is not executable"
+
+
+def test_the_site_builds_and_every_link_and_anchor_of_it_leads_somewhere(checkout: Path, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    subprocess.run(build, cwd=checkout, check=True, timeout=120, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    assert (tmp_path / "site" / "reference" / "commands" / "index.html").is_file()
+
+
+def test_the_generated_pages_are_in_step_with_the_code(checkout: Path) -> None:
+    subprocess.run([sys.executable, "tools/reference.py", "--check"], cwd=checkout, check=True, timeout=60)
+    page = subprocess.run(
+        [sys.executable, "-m", "salambot_cli.doctor.page"], cwd=checkout, check=True, timeout=60, capture_output=True
+    )
+    assert page.stdout.decode() == (checkout / "docs" / "doctor.md").read_text(encoding="utf-8")
