@@ -112,6 +112,15 @@ def is_untouched(text: str) -> bool:
     return header is not None and hashlib.sha256(text[header.end() :].encode()).hexdigest() == header["hash"]
 
 
+def with_public_url(text: str, url: str) -> str:
+    """Return a rendered `.env` with another PUBLIC_BASE_URL; one that was edited by hand still shows it."""
+    header = _HEADER.match(text)
+    start = header.end() if header else 0
+    line = f"PUBLIC_BASE_URL={compose_env(url)}"
+    body = re.sub(r"(?m)^PUBLIC_BASE_URL=.*$", lambda _: line, text[start:])
+    return with_header(body) if is_untouched(text) else text[:start] + body
+
+
 def config_label(environment: Environment, facts: ComposeFacts) -> dict[str, str]:
     """Return the value of CONFIG_LABEL for each container: it changes with anything that the container depends on."""
     return {name: container.labels[CONFIG_LABEL] for name, container in _containers(environment, facts).items()}

@@ -61,7 +61,8 @@ async def _watch(session: Session, environment: "Environment") -> None:
 
 
 def _show(session: Session, environment: "Environment", observed: "Observed") -> None:
-    from salambot_cli.steps.show import components_document, parts_table, services_document
+    from salambot_cli.outside.state import read_state
+    from salambot_cli.steps.show import components_document, parts_table, services_document, worker_document
 
     if session.machine:
         session.document(
@@ -72,6 +73,8 @@ def _show(session: Session, environment: "Environment", observed: "Observed") ->
                 "tenant": environment.tenant,
                 "services": services_document(observed),
                 "components": components_document(observed),
+                "worker": worker_document(observed),
+                "public_url": read_state(environment.root).public_url,
             }
         )
         return

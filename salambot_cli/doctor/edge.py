@@ -36,7 +36,7 @@ async def check_tunnel(exam: Examination) -> Finding:
     """Does a tunnel stand, does it lead to a gateway that answers, and is its URL the one that Meta calls?"""
     environment = exam.environment
     cloudflared = environment.placement("tunnel") == "cloudflared"
-    tunnel = await (_ask_cloudflared(environment) if cloudflared else _ask_ngrok())
+    tunnel = await _ask_ours(environment) or await (_ask_cloudflared() if cloudflared else _ask_ngrok())
     gateway = await gateway_url(exam)
     expected = environment.value("PUBLIC_BASE_URL") or read_state(environment.root).public_url
     if tunnel is None and (gateway is None or not expected):
@@ -51,9 +51,14 @@ async def check_tunnel(exam: Examination) -> Finding:
     return _address(environment, tunnel)
 
 
-async def _ask_cloudflared(environment: Environment) -> Tunnel | None:
-    named, ours = os.environ.get("TUNNEL_METRICS"), read_state(environment.root).ports.get("tunnel")
-    usual = (f"http://127.0.0.1:{ours}", *_CLOUDFLARED) if ours else _CLOUDFLARED
+async def _ask_ours(environment: Environment) -> Tunnel | None:
+    """Ask the tunnel of this environment; whichever it is, it answers as cloudflared does."""
+    state = read_state(environment.root)
+    return await _ask_cloudflared((f"http://127.0.0.1:{state.ports.get('tunnel')}",)) if state.public_url else None
+
+
+async def _ask_cloudflared(usual: tuple[str, ...] = _CLOUDFLARED) -> Tunnel | None:
+    named = os.environ.get("TUNNEL_METRICS")
     for base in (f"http://{named}",) if named else usual:
         answer = await request("GET", f"{base}/ready", proxies=False, seconds=1.5)
         if answer.status in {200, 503}:
@@ -62,7 +67,8 @@ async def _ask_cloudflared(environment: Environment) -> Tunnel | None:
             quick = (await request("GET", f"{base}/quicktunnel", proxies=False, seconds=1.5)).json()
             host = quick.get("hostname") if isinstance(quick, dict) else None
             ready = answer.status == 200 and connections != 0
-            return Tunnel(ready, f"https://{host}" if host else None, f"{base}/ready")
+            url = str(host) if "://" in str(host) else f"https://{host}" if host else None
+            return Tunnel(ready, url, f"{base}/ready")
     return None
 
 

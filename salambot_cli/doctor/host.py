@@ -98,7 +98,7 @@ async def check_tools(exam: Examination) -> Finding:
     """Are the programs there that this environment uses?"""
     environment = exam.environment
     missing: dict[str, str] = {}
-    if environment.placement("tunnel") == "ngrok" and not shutil.which("ngrok") and not _importable("pyngrok"):
+    if environment.placement("tunnel") == "ngrok" and not _importable("ngrok"):
         missing["ngrok"] = "tunnel = ngrok"
     if (
         environment.placement("tunnel") == "cloudflared"
@@ -124,7 +124,7 @@ _INSTALL = {
     "git": "sudo apt-get install git",
     "docker": "curl -fsSL https://get.docker.com | sh",
     "cloudflared": "pip install pycloudflared",
-    "ngrok": "pip install pyngrok",
+    "ngrok": "pip install 'salambot[ngrok]'",
     "session-manager-plugin": "open https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-install-plugin.html",
 }

@@ -58,18 +58,33 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Messages of webhooks that wait for their reply, and for how long the oldest has, in seconds."""
+
+    pending: int
+    oldest_s: float
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.pending} wait, the oldest for {self.oldest_s:.0f} s" if self.pending else "idle"
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What really runs, found by looking: no state file is trusted."""
 
     runtime: Literal["compose", "process"]
     services: Mapping[str, Part]
     components: Mapping[str, Part]
+    worker: Part
+    waiting: Waiting | None = None
+    """None where nobody can tell."""
     supervisor_pid: int | None = None
 
     @property
     def status(self) -> Literal["ready", "degraded", "down"]:
         """`ready` when all is healthy, `down` when no service runs, else `degraded`."""
-        healths = [part.health for part in (*self.services.values(), *self.components.values())]
+        healths = [part.health for part in (*self.services.values(), self.worker, *self.components.values())]
         if all(part.health == "down" for part in self.services.values()):
             return "down"
         return "ready" if all(health == "healthy" for health in healths) else "degraded"

@@ -3,16 +3,16 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from salambot_cli.model.errors import PrerequisiteError
 from salambot_cli.outside.http import request
 
 TunnelKind = Literal["cloudflared", "ngrok"]
-_NGROK_API = "http://127.0.0.1:4040/api/tunnels"
+_NAMED = "CLOUDFLARED_PATH"
 _SECONDS = 2.0
 
 
@@ -24,23 +24,32 @@ class TunnelState:
     url: str | None
 
 
-def find_program(kind: TunnelKind) -> Path:
-    """Return the program: CLOUDFLARED_PATH or NGROK_PATH first, then PATH, then what was downloaded on request.
+def require_ngrok() -> None:
+    """Make sure that ngrok's SDK is installed: the tunnel is a part of our own process.
+
+    Raises:
+        PrerequisiteError: it is not.
+    """
+    if find_spec("ngrok") is None:
+        raise PrerequisiteError("ngrok is not installed", "its SDK is an extra", "pip install 'salambot[ngrok]'")
+
+
+def find_cloudflared() -> Path:
+    """Return the program: CLOUDFLARED_PATH first, then PATH, then what was downloaded on request.
 
     Raises:
         PrerequisiteError: there is none.
     """
-    variable = f"{kind.upper()}_PATH"
-    if named := os.environ.get(variable):
+    if named := os.environ.get(_NAMED):
         if os.access(named, os.X_OK) and Path(named).is_file():
             return Path(named).resolve()
-        raise PrerequisiteError(f"{variable} names no program", f"{named} cannot be run", f"unset {variable}")
-    if found := shutil.which(kind):
+        raise PrerequisiteError(f"{_NAMED} names no program", f"{named} cannot be run", f"unset {_NAMED}")
+    if found := shutil.which("cloudflared"):
         return Path(found).resolve()
-    if kind == "cloudflared" and (downloaded := _downloaded()).is_file():
+    if (downloaded := _downloaded()).is_file():
         return downloaded
-    fix = "salambot tunnel --download" if kind == "cloudflared" else "https://ngrok.com/download"
-    raise PrerequisiteError(f"{kind} is not installed", f"neither on PATH nor named by {variable}", fix)
+    why = f"neither on PATH nor named by {_NAMED}"
+    raise PrerequisiteError("cloudflared is not installed", why, "salambot tunnel --download")
 
 
 def download_cloudflared() -> tuple[Path, str]:
@@ -61,28 +70,17 @@ def _downloaded() -> Path:
         return Path("/nonexistent")
 
 
-def command_line(kind: TunnelKind, program: Path, origin_port: int, metrics_port: int, *, named: bool) -> list[str]:
+def cloudflared_command(program: str, origin_port: int, metrics_port: int, *, named: bool) -> list[str]:
     """Return the command that leads the public to a port of this machine; no secret is in it."""
     origin = f"http://127.0.0.1:{origin_port}"
-    if kind == "ngrok":
-        return [str(program), "http", origin, "--log=stdout", "--log-format=json"]
-    words = [str(program), "tunnel", "--no-autoupdate", "--metrics", f"127.0.0.1:{metrics_port}", "--output", "json"]
+    words = [program, "tunnel", "--no-autoupdate", "--metrics", f"127.0.0.1:{metrics_port}", "--output", "json"]
     return [*words, "run", "--url", origin] if named else [*words, "--url", origin]
 
 
-async def look(kind: TunnelKind, metrics_port: int) -> TunnelState:
-    """Ask the program for its state; not ready while it does not answer."""
-    if kind == "ngrok":
-        answer = (await request("GET", _NGROK_API, proxies=False, seconds=_SECONDS)).json()
-        return _ngrok_state(answer)
+async def look(metrics_port: int) -> TunnelState:
+    """Ask a tunnel for its state, as cloudflared tells it; not ready while it does not answer."""
     base = f"http://127.0.0.1:{metrics_port}"
     ready = await request("GET", f"{base}/ready", proxies=False, seconds=_SECONDS)
     quick = (await request("GET", f"{base}/quicktunnel", proxies=False, seconds=_SECONDS)).json()
     host = quick.get("hostname") if isinstance(quick, dict) else None
     return TunnelState(ready.status == 200, f"https://{host}" if host and "://" not in str(host) else host or None)
-
-
-def _ngrok_state(answer: object) -> TunnelState:
-    tunnels = cast("Mapping[str, object]", answer).get("tunnels") if isinstance(answer, dict) else None
-    found = [one for one in tunnels if isinstance(one, dict)] if isinstance(tunnels, list) else []
-    return TunnelState(bool(found), next((str(one["public_url"]) for one in found if one.get("public_url")), None))

@@ -4,12 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from salambot_cli.catalog.endpoints import with_query
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.unit import Health, Part
+from salambot_cli.outside.state import read_state
+from salambot_cli.outside.tunnels import look
 
 _SECONDS = 3.0
 Test = Callable[[Environment], Awaitable[tuple[Health, str]]]
@@ -139,6 +142,15 @@ async def _telemetry(environment: Environment) -> tuple[Health, str]:
     return await _reachable(environment.value("OTEL_EXPORTER_OTLP_ENDPOINT"))
 
 
+async def _tunnel(environment: Environment) -> tuple[Health, str]:
+    """Ask the tunnel itself, whatever is configured: `up --tunnel` opens one, and what cannot be had may be missing."""
+    url = read_state(environment.root).public_url
+    if url is None:
+        return "healthy", "" if environment.placement("tunnel") == "none" else "not open"
+    state = await look(cast("int", environment.ports["tunnel"]))
+    return ("healthy", url) if state.ready else ("down", f"no connection to its edge: {url} leads nowhere")
+
+
 async def _reachable(url: str | None) -> tuple[Health, str]:
     """Open a TCP connection to a URL's host: enough for a glance; `salambot doctor` looks closer."""
     if not url:
@@ -173,5 +185,6 @@ _TESTS: dict[Component, Test] = {
     "objects": _objects,
     "llm": _llm,
     "telemetry": _telemetry,
+    "tunnel": _tunnel,
 }
-"""`secrets` and `tunnel` have nothing that runs by itself here; their commands look at them."""
+"""`secrets` has nothing that runs by itself here; its command looks at it."""

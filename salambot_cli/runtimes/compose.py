@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
 
+from dotenv import dotenv_values
+
 from salambot_cli.catalog.render import (
     CONFIG_LABEL,
     config_label,
@@ -15,9 +17,11 @@ from salambot_cli.catalog.render import (
     local_parts,
     render_compose,
     secret_files,
+    with_public_url,
 )
 from salambot_cli.catalog.services import readers, variables_for
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part
 from salambot_cli.outside import rendered
@@ -33,6 +37,7 @@ from salambot_cli.outside.docker import (
     remove_project,
 )
 from salambot_cli.outside.engine import inspect_engine
+from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
 from salambot_cli.outside.runtime_folder import forget_secrets, secrets_folder, write_secrets
 from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult
@@ -122,9 +127,7 @@ class ComposeRuntime:
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
-        own = environment.root / OWN_FILE
-        project = Project(project_name(environment), environment.state / "rendered", profiles=local_parts(environment))
-        return replace(project, files=(*project.files, str(own))) if own.is_file() else project
+        return _project(environment.root, project_name(environment), local_parts(environment))
 
     def render(self, environment: Environment, folder: Path) -> dict[str, str]:
         """Return the text of each file to be rendered into a folder; the environment has to be prepared."""
@@ -146,6 +149,25 @@ class ComposeRuntime:
             await project.up(part, recreate=current and before is not None and before.health == "unhealthy")
         await self._wait(project, part)
         return "started" if before is None or before.phase != "running" else "restarted"
+
+    async def republish(self, root: Path, url: str) -> bool:
+        """Give the gateway another PUBLIC_BASE_URL: its line of `.env`, then its container; False where that fails.
+
+        The rest of the environment is left as the last `up` rendered it, with the flags that it had.
+        """
+        file = rendered_folder(root) / ".env"
+        text = await asyncio.to_thread(file.read_text, encoding="utf-8")
+        await asyncio.to_thread(replace_file, file, with_public_url(text, url))
+        name = dotenv_values(file, interpolate=False).get("COMPOSE_PROJECT_NAME")
+        project = _project(root, str(name))
+        try:
+            async with self._compose_lock:
+                await project.up("gateway")
+            await self._wait(project, "gateway")
+        except SalamBotError as error:
+            print(f"salambot: {error.what}: {error.why}", flush=True)  # noqa: T201 - becomes tunnel.log
+            return False
+        return True
 
     async def _open(self, environment: Environment, jump: Jump) -> StartResult:
         """Open a port forward into the VPC, under the supervisor."""
@@ -251,6 +273,7 @@ class ComposeRuntime:
             runtime="compose",
             services={part.name: _with_container(part, found.get(part.name)) for part in services},
             components={part.name: _with_container(part, found.get(part.name)) for part in components},
+            worker=_with_container(_unpublished("worker", found.get("worker")), found.get("worker")),
         )
 
     async def _behind_jump(self, environment: Environment, part: Part) -> Part:
@@ -296,6 +319,11 @@ class ComposeRuntime:
         return await self.project(environment).execute(service, command, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
 
 
+def _project(root: Path, name: str, profiles: tuple[str, ...] = ()) -> Project:
+    own, project = root / OWN_FILE, Project(name, root / ".salambot" / "rendered", profiles=profiles)
+    return replace(project, files=(*project.files, str(own))) if own.is_file() else project
+
+
 def _is_over(part: str, container: Container) -> bool:
     if part == "migrate":
         return container.phase == "exited" and container.exit_code == 0
@@ -315,6 +343,15 @@ def _trouble(container: Container | None) -> str | None:
     if container.phase != "running":
         return f"its container keeps ending with status {container.exit_code}"
     return "its health check keeps failing"
+
+
+def _unpublished(name: str, container: Container | None) -> Part:
+    """See a part that no port of this machine leads to as its own health check sees it."""
+    if container is None or container.phase != "running":
+        return Part(name, "down", detail="not started" if container is None else f"its container is {container.phase}")
+    return Part(
+        name, "healthy" if container.is_ready else "unhealthy" if container.health == "unhealthy" else "starting"
+    )
 
 
 def _with_container(part: Part, container: Container | None) -> Part:

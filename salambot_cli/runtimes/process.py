@@ -13,7 +13,7 @@ from salambot_cli.catalog.endpoints import urls_with_ca
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES, Component, Program, Service
+from salambot_cli.model.topology import PROGRAMS, SERVICES, Component, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.attached import Followed, Hear, follow
@@ -183,12 +183,13 @@ class ProcessRuntime:
         running = await SupervisorClient(environment.state).status()
         units = cast("dict[str, dict[str, object]]", running["units"]) if running else {}
         seen = await self._see_ports(environment, units)
-        services = await asyncio.gather(*(service_part(name, _url(seen, name)) for name in SERVICES))
+        *services, worker = await asyncio.gather(*(service_part(name, _url(seen, name)) for name in PROGRAMS))
         components = await component_parts(seen)
         return Observed(
             runtime="process",
             services={part.name: _with_unit(part, units.get(part.name)) for part in services},
             components={part.name: _with_unit(part, units.get(part.name)) for part in components},
+            worker=_with_unit(worker, units.get("worker")),
             supervisor_pid=cast("int", running["pid"]) if running else None,
         )
 
@@ -232,8 +233,8 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", module, *arguments)  # -P: a file of the user's must not shadow a module
 
 
-def _url(environment: Environment, service: Service) -> str | None:
-    port = environment.port(service)
+def _url(environment: Environment, program: Program) -> str | None:
+    port = environment.ports[program]
     return f"http://localhost:{port}" if port != "auto" else None
 
 

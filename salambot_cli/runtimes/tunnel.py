@@ -7,21 +7,26 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.outside.files import private_folder, replace_file
 from salambot_cli.outside.http import request
-from salambot_cli.outside.tunnels import TunnelKind, command_line, find_program, look
+from salambot_cli.outside.tunnels import TunnelKind, find_cloudflared, look, require_ngrok
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
 
 TUNNEL = "tunnel"
-_READY_SECONDS = 45.0
+_READY_SECONDS = 40.0
 _URL_SECONDS = 15.0
 _POLL_SECONDS = 0.1
-_PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_PASSED_ON = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "NGROK_SERVER_ADDR", "NGROK_CA_FILE",
+    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+)  # fmt: skip
+"""What reaches the edge, and the engine whose gateway has to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,10 @@ class OpenedTunnel:
 
 
 async def open_tunnel(environment: Environment) -> OpenedTunnel:
-    """Start the tunnel's program unless it runs, and wait for its URL.
+    """Start the tunnel unless it runs, and wait for its URL.
 
     Raises:
-        PrerequisiteError: the program is missing.
+        PrerequisiteError: the program or the SDK is missing.
         SalamBotError: it does not connect, or names no URL.
     """
     kind = cast("TunnelKind", environment.placement("tunnel"))
@@ -45,38 +50,51 @@ async def open_tunnel(environment: Environment) -> OpenedTunnel:
     client = SupervisorClient(environment.state)
     launched = await client.launch()
     result = await client.ensure(unit)
-    fixed = environment.value("PUBLIC_BASE_URL") if environment.value("TUNNEL_TOKEN") else None
+    fixed = environment.value("PUBLIC_BASE_URL") if fixed_host(environment, kind) else None
     url = fixed or await _url(kind, _port(environment, TUNNEL))
     return OpenedTunnel(url.rstrip("/"), result != "unchanged", launched)
 
 
 def tunnel_unit(environment: Environment, kind: TunnelKind) -> Unit:
-    """Describe the process that keeps the tunnel. Ports have to be settled."""
-    metrics, named = _port(environment, TUNNEL), environment.value("TUNNEL_TOKEN") is not None
-    if named and not environment.value("PUBLIC_BASE_URL"):
-        raise ConfigurationError(
-            "a named tunnel needs PUBLIC_BASE_URL", "only you know its host name", "PUBLIC_BASE_URL=https://… in .env"
-        )
-    command = command_line(kind, find_program(kind), _port(environment, "ingress"), metrics, named=named)
-    module = "salambot_cli.runtimes.tunnel_keeper"
-    ready = Readiness("http", f"http://127.0.0.1:{metrics}/ready", _READY_SECONDS)
-    if kind == "ngrok":
-        ready = Readiness("tcp", "127.0.0.1:4040", _READY_SECONDS)
+    """Describe the process that keeps the tunnel. Ports have to be settled. Raises SalamBotError."""
+    host, metrics, program = fixed_host(environment, kind), _port(environment, TUNNEL), ""
+    if kind == "cloudflared":
+        program = str(find_cloudflared())
+    else:
+        require_ngrok()
+        if not environment.value("NGROK_AUTHTOKEN"):
+            raise ConfigurationError(
+                "ngrok needs NGROK_AUTHTOKEN", "nothing sets it", "NGROK_AUTHTOKEN=… in .env, from dashboard.ngrok.com"
+            )
+    module, ingress = "salambot_cli.runtimes.tunnel_keeper", str(_port(environment, "ingress"))
     return Unit(
         name=TUNNEL,
-        argv=(sys.executable, "-P", "-m", module, str(environment.root), kind, str(metrics), *command),
-        readiness=ready,
-        environ=python_environment() | _credentials(environment),
+        argv=(sys.executable, "-P", "-m", module, str(environment.root), kind, ingress, str(metrics), program, host),
+        readiness=Readiness("http", f"http://127.0.0.1:{metrics}/ready", _READY_SECONDS),
+        environ=python_environment() | _credentials(environment, kind),
     )
 
 
-def _credentials(environment: Environment) -> dict[str, str]:
+def fixed_host(environment: Environment, kind: TunnelKind) -> str:
+    """Return the host name of a named tunnel or reserved domain; empty where the tunnel chooses one itself."""
+    configured = environment.value("PUBLIC_BASE_URL") or ""
+    if kind == "cloudflared" and environment.value("TUNNEL_TOKEN") is None:
+        return ""
+    host = urlsplit(configured).hostname or ""
+    if kind == "cloudflared" and not host:
+        raise ConfigurationError(
+            "a named tunnel needs PUBLIC_BASE_URL", "only you know its host name", "PUBLIC_BASE_URL=https://… in .env"
+        )
+    return host
+
+
+def _credentials(environment: Environment, kind: TunnelKind) -> dict[str, str]:
     given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    if token := environment.value("TUNNEL_TOKEN"):
+    if kind == "cloudflared" and (token := environment.value("TUNNEL_TOKEN")):
         file = private_folder(environment.state / "run") / "tunnel-token"
         replace_file(file, token)
         given["TUNNEL_TOKEN_FILE"] = str(file)
-    if token := environment.value("NGROK_AUTHTOKEN"):
+    if kind == "ngrok" and (token := environment.value("NGROK_AUTHTOKEN")):
         given["NGROK_AUTHTOKEN"] = token
     return given
 
@@ -84,7 +102,7 @@ def _credentials(environment: Environment) -> dict[str, str]:
 async def _url(kind: TunnelKind, metrics_port: int) -> str:
     deadline = time.monotonic() + _URL_SECONDS
     while True:
-        if url := (await look(kind, metrics_port)).url:
+        if url := (await look(metrics_port)).url:
             return url
         if time.monotonic() > deadline:
             why = f"{kind} is connected and named none within {_URL_SECONDS:.0f} s"

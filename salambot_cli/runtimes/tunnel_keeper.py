@@ -1,6 +1,7 @@
-"""Keeps a tunnel: runs its program, and tells the gateway when the public URL has changed.
+"""Holds a tunnel open, ends with it, and tells the gateway when the public URL has changed.
 
-`python -m salambot_cli.runtimes.tunnel_keeper PROJECT KIND METRICS_PORT COMMAND…`, as a unit of the supervisor.
+`python -m salambot_cli.runtimes.tunnel_keeper PROJECT KIND INGRESS_PORT METRICS_PORT PROGRAM HOST`, as a unit of the
+supervisor. PROGRAM is cloudflared's path; HOST the name of a named tunnel or a reserved domain, or empty.
 """
 
 import asyncio
@@ -8,61 +9,102 @@ import contextlib
 import os
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 from salambot_cli.outside.state import read_state, write_state
-from salambot_cli.outside.tunnels import TunnelKind, look
+from salambot_cli.outside.tunnels import cloudflared_command, look
 from salambot_cli.runtimes.children import die_with_parent
 from salambot_cli.runtimes.client import SupervisorClient
+from salambot_cli.runtimes.waiting_room import waiting_room
 
 _POLL_S = 2.0
 _STOP_S = 5.0
 
 
-async def keep(root: Path, kind: TunnelKind, metrics_port: int, command: list[str]) -> int:
-    """Run the program until it ends or we are told to; return its exit status."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The tunnel to keep."""
+
+    root: Path
+    kind: str
+    ingress_port: int
+    metrics_port: int
+    program: str
+    host: str
+
+
+async def keep(wanted: Wanted) -> int:
+    """Hold the tunnel until it ends or we are told to; return its exit status."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with waiting_room(wanted.ingress_port) as port:
+        held = asyncio.create_task(_hold(wanted, port))
+        others = [asyncio.create_task(stopping.wait()), asyncio.create_task(_watch(wanted))]
+        await asyncio.wait((held, *others), return_when=asyncio.FIRST_COMPLETED)
+        for task in (held, *others):
+            task.cancel()
+        ended = await asyncio.gather(held, *others, return_exceptions=True)
+    failed = next((one for one in ended if isinstance(one, Exception)), None)
+    if failed is not None:
+        raise failed
+    return 0 if stopping.is_set() else int(ended[0] or 1) if isinstance(ended[0], int) else 1
+
+
+async def _hold(wanted: Wanted, port: int) -> int:
+    if wanted.kind == "ngrok":
+        from salambot_cli.runtimes.ngrok_agent import run_ngrok
+
+        return await run_ngrok(port, wanted.metrics_port, wanted.host)
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *cloudflared_command(wanted.program, port, wanted.metrics_port, named=bool(wanted.host)),
         stdin=asyncio.subprocess.DEVNULL,
         process_group=0,
         preexec_fn=die_with_parent(signal.SIGKILL),
     )
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    watching = asyncio.create_task(_watch(root, kind, metrics_port))
-    ended, told = asyncio.create_task(process.wait()), asyncio.create_task(stopping.wait())
-    await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
-    watching.cancel()
-    told.cancel()
-    if not ended.done():
+    try:
+        return await process.wait()
+    finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask it to go, then end it and whatever it has started."""
+    if process.returncode is None:
         process.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(ended), _STOP_S)
+            await asyncio.wait_for(process.wait(), _STOP_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    status = await ended
-    return 0 if stopping.is_set() else status or 1
+    await process.wait()
 
 
-async def _watch(root: Path, kind: TunnelKind, metrics_port: int) -> None:
+async def _watch(wanted: Wanted) -> None:
     """Compare the tunnel's URL with the one that the services know."""
     while True:
         await asyncio.sleep(_POLL_S)
-        state, known = await look(kind, metrics_port), read_state(root)
-        if state.ready and state.url and known.public_url and state.url != known.public_url:
-            print(f"salambot: the public URL is {state.url} now", flush=True)  # noqa: T201 - becomes tunnel.log
-            client = SupervisorClient(root / ".salambot")
-            if await client.amend("gateway", {"PUBLIC_BASE_URL": state.url}):
-                write_state(root, replace(read_state(root), public_url=state.url))
+        state, known = await look(wanted.metrics_port), read_state(wanted.root).public_url
+        if wanted.host or not (state.ready and state.url and known) or state.url == known:
+            continue
+        print(f"salambot: the public URL is {state.url} now", flush=True)  # noqa: T201 - becomes tunnel.log
+        if await _tell_gateway(wanted.root, state.url):
+            write_state(wanted.root, replace(read_state(wanted.root), public_url=state.url))
+
+
+async def _tell_gateway(root: Path, url: str) -> bool:
+    """Restart the gateway with another PUBLIC_BASE_URL, and nothing else; False where it did not come back."""
+    if read_state(root).runtime == "compose":
+        from salambot_cli.runtimes.compose import ComposeRuntime
+
+        return await ComposeRuntime().republish(root, url)
+    return await SupervisorClient(root / ".salambot").amend("gateway", {"PUBLIC_BASE_URL": url})
 
 
 def main() -> None:
     """Read the command line."""
-    root, kind, port, *command = sys.argv[1:]
-    sys.exit(asyncio.run(keep(Path(root), cast("TunnelKind", kind), int(port), command)))
+    root, kind, ingress, metrics, program, host = sys.argv[1:]
+    sys.exit(asyncio.run(keep(Wanted(Path(root), kind, int(ingress), int(metrics), program, host))))
 
 
 if __name__ == "__main__":

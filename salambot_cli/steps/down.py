@@ -19,5 +19,5 @@ async def take_down(environment: Environment, *, volumes: bool, prune: bool) -> 
         if volumes:
             remove_state(environment.root)
         else:
-            write_state(environment.root, replace(read_state(environment.root), asked_up=False))
+            write_state(environment.root, replace(read_state(environment.root), asked_up=False, public_url=None))
         return stopped

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from salambot_cli.model.plan import StepResult
@@ -92,6 +93,13 @@ def components_document(observed: Observed) -> dict[str, object]:
     }
 
 
+def worker_document(observed: Observed) -> dict[str, object]:
+    """Return `worker` of `status --json`; `pending` and `oldest_s` are null where nobody can tell."""
+    waiting = observed.waiting
+    queue = {"pending": waiting.pending if waiting else None, "oldest_s": waiting.oldest_s if waiting else None}
+    return {"health": observed.worker.health, "pid": observed.worker.pid, **queue, **_extra(observed.worker)}
+
+
 def _service(part: Part) -> dict[str, object]:
     return {"url": part.url, "health": part.health, "pid": part.pid, **_extra(part)}
 
@@ -115,7 +123,10 @@ def parts_table(observed: Observed) -> "Table":
         table.add_column(
             column, style="dim" if column in {"pid", "up", ""} else "", no_wrap=bool(column), overflow="fold"
         )
-    for part in (*observed.services.values(), *observed.components.values()):
+    worker = observed.worker
+    if observed.waiting is not None and not worker.detail:
+        worker = replace(worker, detail=str(observed.waiting))
+    for part in (*observed.services.values(), worker, *observed.components.values()):
         where = part.url or part.placement or ""
         table.add_row(
             part.name,

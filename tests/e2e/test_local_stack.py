@@ -199,7 +199,9 @@ def test_status_tells_all_at_a_glance(project: Project) -> None:
     document = project.json("status")
     assert document["status"] == "ready"
     text = project.run("status").stdout
-    assert text.count("● healthy") == 12
+    assert text.count("● healthy") == 13, "four services, the worker, eight components"
+    assert "idle" in text, "what the worker has before it"
+    assert (document["worker"]["health"], document["worker"]["pending"], document["public_url"]) == ("healthy", 0, None)
     assert all(len(line) <= 80 for line in text.splitlines())
 
 

@@ -1,12 +1,16 @@
 """The way from outside: a tunnel (a stand-in that really proxies), the webhooks through it, and nothing else."""
 
+import asyncio
+import base64
 import json
 import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,10 @@ import httpx
 import psutil
 import pytest
 
+from tests.events import by_meta, messenger
 from tests.fakes.graph_server import TOKENS, Graph
-from tests.servers import serving
+from tests.fakes.ngrok_edge import AUTHTOKEN, NgrokEdge, authority
+from tests.servers import free_port, serving
 from tests.stack import Project, make_project
 
 HIDDEN = (
@@ -74,6 +80,9 @@ def test_up_publishes_the_webhooks(project: Project, document: dict[str, Any]) -
     assert document["public_url"]
     assert gateway_url_of(project) == document["public_url"]
     assert document["components"]["tunnel"]["placement"] == "cloudflared"
+    status = project.json("status")
+    assert status["public_url"] == status["components"]["tunnel"]["detail"] == document["public_url"]
+    assert (status["worker"]["health"], status["worker"]["pending"]) == ("healthy", 0)
 
 
 def test_nothing_else_can_be_reached(document: dict[str, Any]) -> None:
@@ -103,15 +112,70 @@ def test_people_are_told_what_to_paste(project: Project, document: dict[str, Any
     assert f"{document['public_url']}/v1/webhooks/whatsapp" in said.replace("\n", "")
 
 
-def test_a_changed_url_reaches_the_gateway(project: Project, document: dict[str, Any]) -> None:
-    program = next(process for process in project.processes() if process.cmdline()[1].endswith("/cloudflared"))
-    program.send_signal(signal.SIGKILL)
+def program_of(project: Project) -> psutil.Process:
+    """Return the running cloudflared."""
+    return next(process for process in project.processes() if process.cmdline()[1].endswith("/cloudflared"))
+
+
+def until_url_is_other_than(project: Project, before: str) -> str:
+    """Wait until the gateway knows another public URL; return it."""
     deadline = time.monotonic() + 90
-    while (url := public_url_of(project)) == document["public_url"]:
+    while (url := public_url_of(project)) == before:
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    return url
+
+
+def test_a_changed_url_reaches_the_gateway(project: Project, document: dict[str, Any]) -> None:
+    before = document["public_url"]
+    others = {name: part["pid"] for name, part in project.json("status")["services"].items() if name != "gateway"}
+    program_of(project).send_signal(signal.SIGKILL)
+    url = until_url_is_other_than(project, before)
     assert gateway_url_of(project) == url
     assert project.json("webhook", "trigger", "messenger", "--url", str(url))["status"] == "done"
+    status = project.json("status")
+    assert {name: part["pid"] for name, part in status["services"].items() if name != "gateway"} == others
+    assert status["public_url"] == url
+
+
+def test_no_request_fails_while_the_gateway_follows_its_url(project: Project, document: dict[str, Any]) -> None:
+    del document
+    before = public_url_of(project)
+    secret = (project.state / "keys" / "META_APP_SECRET").read_text()
+    body = messenger({"sender": {"id": "u"}, "recipient": {"id": "p"}, "read": {"watermark": 1}})
+    headers = by_meta(body, secret)
+    pid = project.json("status")["services"]["gateway"]["pid"]
+    answers: list[int] = []
+    with ThreadPoolExecutor(4) as pool, httpx.Client(trust_env=False, timeout=60) as client:
+        followed = threading.Event()
+
+        def knock() -> None:
+            while not followed.is_set():
+                answer = client.post(f"{before}/v1/webhooks/messenger", content=body, headers=headers)
+                answers.append(answer.status_code)
+
+        knocking = [pool.submit(knock) for _ in range(4)]
+        try:
+            program_of(project).send_signal(signal.SIGUSR1)
+            url = until_url_is_other_than(project, before)
+        finally:
+            followed.set()
+        for one in knocking:
+            one.result()
+    assert set(answers) == {200}
+    assert project.json("status")["services"]["gateway"]["pid"] != pid
+    assert gateway_url_of(project) == url
+
+
+def test_the_tunnel_ends_with_its_keeper(project: Project, document: dict[str, Any]) -> None:
+    del document
+    program = program_of(project)
+    keeper = psutil.Process(program.ppid())
+    before = public_url_of(project)
+    keeper.kill()
+    program.wait(timeout=20)
+    until_url_is_other_than(project, before)
+    assert program_of(project).pid != program.pid
 
 
 def test_up_without_a_tunnel_closes_it(project: Project, document: dict[str, Any]) -> None:
@@ -138,3 +202,58 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(project: Projec
         assert "the edge refuses" in done.stderr
     finally:
         fault.unlink()
+
+
+def test_a_program_that_hangs_is_given_up_and_leaves_nothing(project: Project, cloudflared: Path) -> None:
+    fault = cloudflared.with_name("cloudflared.fault")
+    fault.write_text("hangs")
+    try:
+        done = project.run("up", "--tunnel", "--no-seed", status=1, CLOUDFLARED_PATH=str(cloudflared))
+        assert "tunnel did not start" in done.stderr
+        assert "not ready after 40 s" in done.stderr
+        assert not [process for process in project.processes() if "cloudflared" in " ".join(process.cmdline())]
+    finally:
+        fault.unlink()
+
+
+def test_a_named_tunnel_keeps_its_name_and_its_token(project: Project, cloudflared: Path) -> None:
+    port = free_port()
+    token = base64.b64encode(json.dumps({"a": "account", "t": str(port), "s": "tunnel-canary"}).encode()).decode()
+    url = f"http://127.0.0.1:{port}"
+    given = {"CLOUDFLARED_PATH": str(cloudflared), "TUNNEL_TOKEN": token}
+    refused = project.run("up", "--tunnel", "--no-seed", status=2, **given)
+    assert "PUBLIC_BASE_URL" in refused.stderr
+    document = project.json("up", "--tunnel", "--no-seed", PUBLIC_BASE_URL=url, **given)
+    assert document["public_url"] == url
+    assert {step["id"]: step["status"] for step in document["steps"]}["tunnel.check"] == "done"
+    assert project.json("webhook", "trigger", "messenger", "--url", url)["status"] == "done"
+    assert not [process for process in project.processes() if token in " ".join(process.cmdline())]
+    assert (project.state / "run" / "tunnel-token").stat().st_mode & 0o777 == 0o600
+
+
+async def test_ngrok_is_a_part_of_its_keeper(project: Project, tmp_path: Path) -> None:
+    certificates, authority_file = authority(tmp_path)
+    async with NgrokEdge(certificates).serving() as edge:
+        given = {
+            "SALAMBOT_PLACEMENT_TUNNEL": "ngrok",
+            "NGROK_SERVER_ADDR": edge.address,
+            "NGROK_CA_FILE": str(authority_file),
+        }
+
+        async def up(status: int, **more: str) -> str:
+            done = await asyncio.to_thread(project.run, "up", "--no-seed", "--json", status=status, **given, **more)
+            assert "canary" not in done.stdout + done.stderr
+            return done.stdout
+
+        assert "NGROK_AUTHTOKEN" in await up(2)
+        assert "ERR_NGROK_107" in await up(1, NGROK_AUTHTOKEN="wrong-canary")
+        document = json.loads(await up(0, NGROK_AUTHTOKEN=AUTHTOKEN))
+        assert document["public_url"] == edge.url
+        assert {step["id"]: step["status"] for step in document["steps"]}["tunnel.check"] == "done"
+        (await edge.logins.get()).drop()
+        await asyncio.wait_for(edge.logins.get(), 60)  # the SDK comes back by itself
+        sent = await asyncio.to_thread(project.json, "webhook", "trigger", "whatsapp", "--url", edge.url)
+        assert sent["deliveries"][0]["body"]["status"] == "accepted"
+        assert not [process for process in project.processes() if AUTHTOKEN in " ".join(process.cmdline())]
+        await asyncio.to_thread(project.run, "down")
+        assert edge.agents == []

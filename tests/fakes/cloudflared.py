@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""cloudflared as far as quick tunnels go: an "edge" on loopback that really proxies, the metrics server, its faults.
+"""cloudflared as far as its tunnels go: an "edge" on loopback that really proxies, the metrics server, its faults.
 
-CLOUDFLARED_FAULT: `exits` (at once), `hangs` (never ready), `moves` (another URL each time it starts; else the same).
+A quick tunnel has another URL each time it starts, and after SIGUSR1, when the one before still leads here. A named one
+listens where its token says (`t`, the tunnel's id, is a port here). A file beside the program, `cloudflared.fault`,
+orders a fault: `exits` at once, or `hangs`: says nothing, opens nothing, and does not end when it is asked to.
 """
 
+import base64
 import json
 import os
+import signal
 import sys
 import threading
 import urllib.error
@@ -56,16 +60,15 @@ class Metrics(BaseHTTPRequestHandler):
     """`/ready` and `/quicktunnel`."""
 
     hostname = ""
-    connections = 1
 
     def do_GET(self) -> None:
         """Answer."""
         found = {
-            "/ready": {"status": 200, "readyConnections": self.connections},
+            "/ready": {"status": 200, "readyConnections": 1},
             "/quicktunnel": {"hostname": self.hostname},
         }
         body = json.dumps(found.get(self.path, {})).encode()
-        self.send_response(503 if self.path == "/ready" and not self.connections else 200)
+        self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -75,23 +78,40 @@ class Metrics(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Open the edge on a loopback port of its own, which stands for the host name."""
-    fault = os.environ.get("CLOUDFLARED_FAULT") or _fault_file()
+    """Open the edge on a loopback port, which stands for the host name."""
+    fault = _fault()
     if fault == "exits":
         sys.exit("error: the edge refuses")
+    while fault == "hangs":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
     Edge.origin = option("--url")
-    edge = ThreadingHTTPServer(("127.0.0.1", 0), Edge)
-    Metrics.hostname = f"http://127.0.0.1:{edge.server_address[1]}"
-    Metrics.connections = 0 if fault == "hangs" else 1
+    if "run" in sys.argv:
+        open_edge(_address_of_token())
+    else:
+        Metrics.hostname = open_edge()
+        signal.signal(signal.SIGUSR1, lambda *_: setattr(Metrics, "hostname", open_edge()))
     host, _, port = option("--metrics").rpartition(":")
     metrics = ThreadingHTTPServer((host, int(port)), Metrics)
-    threading.Thread(target=edge.serve_forever, daemon=True).start()
     sys.stderr.write(json.dumps({"level": "info", "message": "x" * 100_000}) + "\n")  # more than a pipe holds
     metrics.serve_forever()
 
 
-def _fault_file() -> str:
-    """Faults reach it by a file too: it is started by a supervisor, with an environment of its own."""
+def open_edge(port: int = 0) -> str:
+    """Listen for the public; return the URL."""
+    edge = ThreadingHTTPServer(("127.0.0.1", port), Edge)
+    threading.Thread(target=edge.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{edge.server_address[1]}"
+
+
+def _address_of_token() -> int:
+    with open(os.environ["TUNNEL_TOKEN_FILE"]) as file:  # noqa: PTH123 - no import that is not needed
+        token = json.loads(base64.b64decode(file.read()))
+    return int(token["t"])
+
+
+def _fault() -> str:
+    """Faults reach it by a file: it is started by a supervisor, with an environment of its own."""
     path = f"{sys.argv[0]}.fault"
     if not os.path.exists(path):  # noqa: PTH110 - no import that is not needed
         return ""

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from starlette.responses import Response
 
 from salambot.database import Pool, tenant_transaction
+from salambot.delivery.inbox import Inbox
 from salambot.delivery.previews import preview
 from salambot.delivery.sealing import unseal
 from salambot.delivery.verdicts import Verdicts
@@ -176,6 +177,11 @@ def add_console(app: FastAPI, redis: Redis, key: bytes) -> None:
         except ValueError as error:
             raise Problem(422, "invalid_request", "That is not a tenant.") from error
         return Response(orjson.dumps({"webhooks": found}), media_type="application/json")
+
+    @app.get("/internal/webhooks/load")
+    async def load(request: Request) -> Response:
+        """Tell how many messages wait for their reply, and for how long the oldest has."""
+        return Response(orjson.dumps(await Inbox(request.app.state.pool).load()), media_type="application/json")
 
     @app.post("/internal/webhooks/replay")
     async def replay(request: Request, wanted: ReplayRequest) -> Response:
