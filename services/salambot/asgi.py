@@ -8,12 +8,12 @@ from functools import cache
 
 import structlog
 from opentelemetry.trace import Span
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from salambot import tracing
-from salambot.metrics import DURATION, REQUESTS, TTFB
+from salambot.metrics import DURATION, REQUESTS, TTFB, Timing
 from salambot.problems import Problem, crashed
 from salambot.signatures import active
 
@@ -150,14 +150,14 @@ def observe_first_byte(service: str, scope: Scope) -> None:
 
 
 @cache
-def _request_metrics(service: str, route: str, status: int) -> tuple[Counter, Histogram]:
+def _request_metrics(service: str, route: str, status: int) -> tuple[Counter, Timing]:
     """Return the metrics of these labels. To look them up costs more than to count; routes and statuses are few."""
-    return REQUESTS.labels(service, route, status), DURATION.labels(service, route, status)
+    return REQUESTS.labels(service, route, status), Timing(DURATION.labels(service, route, status))
 
 
 @cache
-def _ttfb_metric(service: str, route: str) -> Histogram:
-    return TTFB.labels(service, route)
+def _ttfb_metric(service: str, route: str) -> Timing:
+    return Timing(TTFB.labels(service, route))
 
 
 class BodyLimit:

@@ -10,11 +10,12 @@ from typing import Literal
 
 import orjson
 import structlog
-from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import FastAPI, Request
+from prometheus_client import REGISTRY
 from starlette.responses import Response
 
 from salambot.messages import utc_now, utc_text
+from salambot.metrics import exposition
 
 State = Literal["ok", "degraded", "down"]
 _log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ def add_routes(app: FastAPI, service: str, checks: Sequence[Check]) -> None:
         return Response(body, 503 if status == "down" else 200, media_type="application/json")
 
     @app.get("/metrics", tags=["health"])
-    async def metrics() -> Response:
-        """Return the metrics as Prometheus text."""
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: Request) -> Response:
+        """Return the metrics as Prometheus text; as OpenMetrics, with exemplars, to who accepts that."""
+        content, content_type = exposition(REGISTRY, request.headers.get("accept"))
+        return Response(content, headers={"Content-Type": content_type})

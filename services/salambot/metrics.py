@@ -1,6 +1,13 @@
 """The Prometheus metrics that every service has; a service declares its own beside its code."""
 
-from prometheus_client import Counter, Histogram
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import choose_encoder
+
+from salambot import tracing
+
+_EXEMPLAR_EVERY_S = 1.0
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds; up to a minute, because an LLM may take that long."""
@@ -18,3 +25,26 @@ TTFB = Histogram(
     ("service", "route"),
     buckets=BUCKETS,
 )
+
+
+class Timing:
+    """One series of a histogram whose buckets name a trace each second or so: a point on a graph leads to a request."""
+
+    def __init__(self, series: Histogram) -> None:
+        self._series = series
+        self._due = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count a duration, of the request under way."""
+        now = time.monotonic()
+        if now < self._due:
+            self._series.observe(seconds)
+            return
+        self._due = now + _EXEMPLAR_EVERY_S
+        self._series.observe(seconds, tracing.exemplar())
+
+
+def exposition(registry: CollectorRegistry, accept: str | None) -> tuple[bytes, str]:
+    """Return the metrics and their content type: OpenMetrics, which has exemplars, to who asks so; else plain text."""
+    encode, content_type = choose_encoder(accept or "")
+    return encode(registry), content_type

@@ -38,6 +38,18 @@ def trace_id() -> str:
     return f"{trace.get_current_span().get_span_context().trace_id:032x}"
 
 
+def exemplar() -> dict[str, str] | None:
+    """Return the ids that lead from a metric to the request under way, where its trace is there to be led to.
+
+    With telemetry off they lead to the request's log lines.
+    """
+    span = trace.get_current_span().get_span_context()
+    is_kept = span.trace_flags.sampled or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    if not (span.is_valid and is_kept):
+        return None
+    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+
+
 def propagate(call: Span | None = None) -> dict[str, str]:
     """Return the headers that carry this request's ids on: `traceparent` and the correlation id.
 

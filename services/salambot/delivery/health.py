@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
 
 from salambot.messages import utc_now, utc_text
+from salambot.metrics import exposition
 
 _STOP_S = 1.0
 
@@ -27,8 +28,9 @@ async def serving(host: str, port: int, is_ready: Callable[[], Awaitable[bool]])
             return web.Response(body=describe("ok"), content_type="application/json")
         return web.Response(status=503, body=describe("down"), content_type="application/json")
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: web.Request) -> web.Response:
+        content, content_type = exposition(REGISTRY, request.headers.get("accept"))
+        return web.Response(body=content, headers={"Content-Type": content_type})
 
     app = web.Application()
     app.add_routes([web.get("/health", health), web.get("/health/ready", ready), web.get("/metrics", metrics)])

@@ -5,9 +5,13 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client import Counter
 
 Vectors = NDArray[np.float32]
 """Shape (texts, dimensions); every row has length 1, or is all zero where there was nothing to embed."""
+
+TOKENS = Counter("salambot_embedding_tokens", "Tokens embedded, as the provider counts them", ("model",))
+COST = Counter("salambot_embedding_cost_dollars", "What embedding cost, in US dollars", ("model",))
 
 
 class Embedder(Protocol):

@@ -8,7 +8,7 @@ import openai
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from salambot.embedders.base import EmbeddingError, Vectors
+from salambot.embedders.base import COST, TOKENS, EmbeddingError, Vectors
 from salambot.settings import ServiceSettings
 
 MOST_TEXTS, MOST_TOKENS = 512, 100_000
@@ -82,6 +82,7 @@ class OpenAiEmbedder:
                 ) from error
             except openai.OpenAIError as error:
                 raise EmbeddingError(f"{host} did not embed: {type(error).__name__}") from error
+        self._count(answer.usage.total_tokens if answer.usage else 0)
         vectors = np.array([item.embedding for item in answer.data], dtype=np.float32)
         if vectors.shape != (len(texts), self.dimensions):
             raise EmbeddingError(
@@ -89,6 +90,10 @@ class OpenAiEmbedder:
                 "set OPENAI_EMBEDDING_DIMENSIONS"
             )
         return vectors
+
+    def _count(self, tokens: int) -> None:
+        TOKENS.labels(self._model).inc(tokens)
+        COST.labels(self._model).inc(tokens * (self.price or 0.0) / 1e6)
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -127,6 +127,7 @@ class Webhooks:
             channel.verify(secrets, request.headers, body, now)
         except SignatureRefusedError as error:
             _REFUSED.labels(channel.name, error.cause).inc()
+            _WEBHOOKS.labels(channel.name, "rejected").inc()
             await self._count_refusal(request)
             _log.warning("webhook refused", channel=channel.name, cause=error.cause)
             self._note(channel.name, "rejected", error.cause, 1)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cache
 
 from opentelemetry.trace import Span
 from prometheus_client import Counter, Histogram
@@ -10,7 +11,7 @@ from prometheus_client import Counter, Histogram
 from salambot import tracing
 from salambot.llms.base import Llm
 from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
-from salambot.metrics import BUCKETS
+from salambot.metrics import BUCKETS, Timing
 
 _STEP = "compose_answer"
 _REPLIES = Counter("salambot_replies", "Replies composed", ("provider", "language", "finish_reason"))
@@ -53,9 +54,14 @@ class Counted:
         await self._llm.aclose()
 
 
+@cache
+def _timing(provider: str) -> Timing:
+    return Timing(_SECONDS.labels(provider))
+
+
 def _count(reply: Reply, started: float, span: Span) -> None:
     span.set_attributes({"salambot.provider": reply.provider, "salambot.finish_reason": reply.finish_reason})
     _REPLIES.labels(reply.provider, reply.language, reply.finish_reason).inc()
     _TOKENS.labels(reply.provider, "input").inc(reply.usage.input_tokens)
     _TOKENS.labels(reply.provider, "output").inc(reply.usage.output_tokens)
-    _SECONDS.labels(reply.provider).observe(time.perf_counter() - started)
+    _timing(reply.provider).observe(time.perf_counter() - started)

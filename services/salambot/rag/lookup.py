@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from salambot import tracing
 from salambot.database import Pool
@@ -18,6 +18,12 @@ DENSE_TIMEOUT_S = 5
 FLOOR = 0.36
 """Passages that score less are not returned: found by bench/retrieval, where answers and nonsense part."""
 _HITS = Counter("salambot_retrieval_hits", "Passages returned")
+_EMPTY = Counter("salambot_retrieval_empty", "Searches that found nothing relevant")
+_RELEVANCE = Histogram(
+    "salambot_retrieval_relevance",
+    "Score of the best passage, 0 to 1",
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -36,6 +42,10 @@ class Lookup:
             passages = await self._look_up(request)
             span.set_attribute("salambot.hits", len(passages))
         _HITS.inc(len(passages))
+        if passages:
+            _RELEVANCE.observe(passages[0].score)
+        else:
+            _EMPTY.inc()
         return passages
 
     async def _look_up(self, request: SearchRequest) -> list[Passage]:

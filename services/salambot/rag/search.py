@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from salambot.database import Pool
 from salambot.knowledge.version import cached_version, current_version, remember_version
 from salambot.messages import SearchRequest
+from salambot.metrics import Timing
 from salambot.rag.lookup import Lookup
 
 FRESH_S = 0.25
@@ -20,6 +21,7 @@ FRESH_S = 0.25
 MOST_REMEMBERED = 512
 """Answers in this process, beside those in Redis."""
 _DURATION = Histogram("salambot_retrieval_duration_seconds", "Searching, by where the answer came from", ("source",))
+_TIMINGS = {source: Timing(_DURATION.labels(source)) for source in ("memory", "redis", "index")}
 _log = structlog.get_logger(__name__)
 
 
@@ -47,7 +49,7 @@ class Searcher:
             source, found = "index", orjson.dumps([passage.model_dump() for passage in passages])
             await self._keep(key, found)
         self._remember(key, found)
-        _DURATION.labels(source).observe(time.perf_counter() - started)
+        _TIMINGS[source].observe(time.perf_counter() - started)
         return found
 
     async def _version(self, tenant: str) -> int:
