@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "seed": "Index your documents. Only what changed since the last time costs anything.",
     "smoke": "Test the running stack. Exit 0 when every check passes, else 1.",
     "logs": "Show the logs of the stack.",
+    "trace": "Draw a request through all services, step by step, where telemetry is kept locally.",
     "doctor": "Diagnose the environment: one root cause, its evidence, and the command that mends it.",
     "render": "Write the files that `up` uses: the Compose file, its override with each service's variables, the env.",
     "tunnel": "Publish the webhooks, show their URLs, and close the tunnel on Ctrl-C.",

@@ -22,18 +22,27 @@ def logs(
         None, metavar="TIME", help="5m, 2h, 1d, or a UTC time such as 2026-01-05T09:00:00Z."
     ),
     grep: str | None = typer.Option(None, metavar="PATTERN", help="Only lines that match this regular expression."),
+    trace: str | None = typer.Option(None, metavar="ID", help="What all services said of one request, in order."),
 ) -> None:
     """Show the logs of the stack.
 
     Examples:  [bold]salambot logs gateway -f[/]   [bold]salambot logs --since 5m --grep error[/]
+    [bold]salambot logs --trace ID[/]
     """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.choose import running_runtime
-    from salambot_cli.steps.logs import show_logs
+    from salambot_cli.steps.logs import show_logs, show_trace_logs
 
     session: Session = context.obj
     environment = load_environment(session.project)
+    if trace is not None:
+        identifier = _trace_id(trace, other=bool(follow or since or grep))
+        sources = tuple(services or ())
+        found = run(show_trace_logs(session, running_runtime(environment), environment, sources, identifier))
+        if not found:
+            session.say(f"No line of the trace {identifier} is kept.")
+        raise typer.Exit(0 if found else 1)
     run(
         show_logs(
             session,
@@ -45,6 +54,14 @@ def logs(
             pattern=_pattern(grep),
         )
     )
+
+
+def _trace_id(text: str, *, other: bool) -> str:
+    if other:
+        raise typer.BadParameter("goes with no other option", param_hint="--trace")
+    if not re.fullmatch("[0-9a-f]{32}", text):
+        raise typer.BadParameter("should be 32 lowercase hexadecimal digits, as chat prints them", param_hint="--trace")
+    return text
 
 
 def _start(text: str | None) -> str | None:

@@ -33,7 +33,30 @@ _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'no
 _PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
 """They load scripts and styles, and are shown on this machine only."""
 _QUIET = frozenset({"/health", "/health/ready", "/metrics", "/console/{name}"})
+_UNTRACED = ("/health", "/metrics", "/console/", "/internal/spans", "/internal/telemetry/")
+"""Who looks leaves no trace."""
 _log = structlog.get_logger(__name__)
+
+
+class Quota:
+    """Lets so many things pass a second, and forgets those above."""
+
+    def __init__(self, a_second: int) -> None:
+        self._most = a_second
+        self._left = a_second
+        self._until = 0.0
+
+    def allows(self, now: float) -> bool:
+        """Tell whether there is room at this time (of `time.perf_counter`), and take it."""
+        if now >= self._until:
+            self._left, self._until = self._most, now + 1.0
+        self._left -= 1
+        return self._left >= 0
+
+
+_hops = Quota(20)
+"""The edge tells of every request. The hops behind it tell of what went wrong and, while there is no rush, of the rest:
+a request can be followed through all four logs, and a line for each hop costs nothing under load."""
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
@@ -66,7 +89,7 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         carrier = {str(key, "latin-1"): str(value, "latin-1") for key, value in scope["headers"]}
-        quiet = scope["path"] in _QUIET
+        quiet = scope["path"].startswith(_UNTRACED)
         with tracing.request_trace(carrier, public=self.public and not self._is_ours(carrier), quiet=quiet) as span:
             answer = _Answer(self.service, scope, send, public=self.public)
             try:
@@ -129,8 +152,7 @@ def record_request(service: str, method: str, route: str, status: int, started: 
     count, duration = _request_metrics(service, route, status)
     count.inc()
     duration.observe(seconds)
-    if not (route in _QUIET or (route.startswith("/internal/") and status < 400)):
-        # The edge tells of every request, the hops behind it only of what went wrong.
+    if route not in _QUIET and (status >= 400 or not route.startswith("/internal/") or _hops.allows(started + seconds)):
         _log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
     if span.is_recording():
         span.update_name(f"{method} {route}")

@@ -105,7 +105,7 @@ def configure(settings: ServiceSettings, service: str) -> None:
         _redact,
         _ship,
     ]
-    console = settings.log_format == "console"
+    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stdout.isatty())
     renderer: Processor = structlog.dev.ConsoleRenderer() if console else _as_json
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(

@@ -22,7 +22,8 @@ class ServiceSettings(BaseSettings):
     internal_token: SecretStr
     """Shared by the services of one environment; `/internal/*` refuses a call without it."""
     log_level: str = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is for people on a terminal, and JSON elsewhere."""
     otel_exporter_otlp_endpoint: str | None = None
     otel_service_name: str | None = None
 

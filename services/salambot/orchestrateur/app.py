@@ -20,6 +20,7 @@ from salambot.orchestrateur.records import add_records
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.replies import Replies
 from salambot.telemetry.commands import add_commands
+from salambot.telemetry.reading import add_reading
 
 _FORGETTING_EVERY_S = 3600
 _log = structlog.get_logger(__name__)
@@ -67,6 +68,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     add_console(app, redis, key)
     add_records(app, redis, key)
     add_commands(app)
+    add_reading(app, redis)
     return app
 
 

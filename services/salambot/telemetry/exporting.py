@@ -20,7 +20,7 @@ from salambot.telemetry.records import record_of
 from salambot.telemetry.sampling import OnlyRequests
 from salambot.telemetry.series import SeriesLoop
 from salambot.telemetry.settings import TelemetrySettings
-from salambot.telemetry.sinks import Sinks, otlp_sinks
+from salambot.telemetry.sinks import Sinks, local_sinks, otlp_sinks
 
 _LONGEST_VALUE = 1024
 _log = structlog.get_logger(__name__)
@@ -93,7 +93,8 @@ def build(sinks: Sinks, resource: Resource) -> Exporters:
 
 
 def _sinks(settings: TelemetrySettings) -> Sinks:
-    del settings
+    if settings.way == "local" and settings.redis_url is not None:
+        return local_sinks(settings.redis_url.get_secret_value())
     return otlp_sinks()
 
 

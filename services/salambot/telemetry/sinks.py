@@ -143,5 +143,18 @@ def otlp_sinks() -> Sinks:
     )
 
 
+def local_sinks(redis_url: str) -> Sinks:
+    """Return what keeps telemetry in Redis; a connection a signal, because each has a thread."""
+    from salambot.telemetry.shelf import Shelf
+
+    watch = Watch()
+    spans, logs, metrics = Shelf(redis_url), Shelf(redis_url), Shelf(redis_url)
+    return Sinks(
+        SpanSink(_Outlet("traces", spans.put_spans, lambda: spans.trouble, watch), spans.close),
+        LogSink(_Outlet("logs", logs.put_records, lambda: logs.trouble, watch), logs.close),
+        MetricSink(_Outlet("metrics", metrics.put_series, lambda: metrics.trouble, watch), metrics.close),
+    )
+
+
 def _trouble_of(wire: Wire) -> Callable[[], str]:
     return lambda: wire.trouble
