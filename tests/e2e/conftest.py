@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,3 +36,12 @@ def with_compose(toml: str, ports: dict[str, int] | None = None) -> str:
     chosen: dict[str, int | str] = {**dict.fromkeys(SERVICES, '"auto"'), **(ports or {})}
     lines = [f"{name} = {port}\n" for name, port in chosen.items()]
     return f'runtime = "compose"\n{toml}\n[ports]\n{"".join(lines)}'
+
+
+@pytest.fixture(scope="module")
+def cloudflared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a program that stands in for cloudflared."""
+    program = tmp_path_factory.mktemp("bin") / "cloudflared"
+    program.write_text(f"#!{sys.executable}\n" + (Path(__file__).parent.parent / "fakes/cloudflared.py").read_text())
+    program.chmod(0o755)
+    return program

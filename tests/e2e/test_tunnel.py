@@ -6,9 +6,7 @@ import json
 import os
 import shutil
 import signal
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.e2e.tunnels import program_of, public_url_of, until_url_is_other_than
 from tests.events import by_meta, messenger
 from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.ngrok_edge import AUTHTOKEN, NgrokEdge, authority
@@ -29,15 +28,6 @@ HIDDEN = (
     "/v1/webhooks/../../metrics", "/v1/webhooks/%2e%2e/%2e%2e/metrics",
 )  # fmt: skip
 pytestmark = pytest.mark.xdist_group("tunnel")
-
-
-@pytest.fixture(scope="module")
-def cloudflared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a program that stands in for cloudflared."""
-    program = tmp_path_factory.mktemp("bin") / "cloudflared"
-    program.write_text(f"#!{sys.executable}\n" + (Path(__file__).parent.parent / "fakes/cloudflared.py").read_text())
-    program.chmod(0o755)
-    return program
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +57,6 @@ def gateway_url_of(project: Project) -> str | None:
     """Return the PUBLIC_BASE_URL that the running gateway was given."""
     pid = project.json("status")["services"]["gateway"]["pid"]
     return psutil.Process(pid).environ().get("PUBLIC_BASE_URL") if pid else None
-
-
-def public_url_of(project: Project) -> str:
-    """Return the public URL that the keeper of the tunnel has noted, once the gateway knows it."""
-    return str(json.loads((project.state / "state.json").read_text())["public_url"])
 
 
 def test_up_publishes_the_webhooks(project: Project, document: dict[str, Any]) -> None:
@@ -110,20 +95,6 @@ def test_people_are_told_what_to_paste(project: Project, document: dict[str, Any
     token = (project.state / "keys" / "META_VERIFY_TOKEN").read_text()
     assert token in said
     assert f"{document['public_url']}/v1/webhooks/whatsapp" in said.replace("\n", "")
-
-
-def program_of(project: Project) -> psutil.Process:
-    """Return the running cloudflared."""
-    return next(process for process in project.processes() if process.cmdline()[1].endswith("/cloudflared"))
-
-
-def until_url_is_other_than(project: Project, before: str) -> str:
-    """Wait until the gateway knows another public URL; return it."""
-    deadline = time.monotonic() + 90
-    while (url := public_url_of(project)) == before:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return url
 
 
 def test_a_changed_url_reaches_the_gateway(project: Project, document: dict[str, Any]) -> None:
