@@ -13,6 +13,8 @@ def main() -> None:
         return
     from salambot_cli.outside.language import choose_language, speak
 
+    if "--plain" in sys.argv[1:]:
+        os.environ["SALAMBOT_PLAIN"] = "1"
     speak(choose_language(sys.argv[1:], os.environ))
     from salambot_cli.app import main as run
 

@@ -18,10 +18,11 @@ from salambot_cli.model.errors import ExitStatus, Interrupted, SalamBotError
 from salambot_cli.outside.console import Session, show_error, start_directory
 from salambot_cli.outside.help_pages import arrange
 from salambot_cli.outside.language import LANGUAGES, nearest_language, translate
+from salambot_cli.outside.plain import is_plain
 
 _VALUED = ("--project", "--lang")
-_SWITCHES = ("--json", "--json-lines", "--quiet", "--debug")
-_EVERYWHERE = "Everywhere: --json, --json-lines, --quiet, --debug, --lang LANG, --project DIR."
+_SWITCHES = ("--json", "--json-lines", "--quiet", "--debug", "--plain")
+_EVERYWHERE = "Everywhere: --json, --json-lines, --quiet, --debug, --plain, --lang LANG, --project DIR."
 
 
 class LazyGroup(TyperGroup):
@@ -53,7 +54,7 @@ class LazyGroup(TyperGroup):
         """Load the command that is about to run, show its help or complete its options."""
         name = args[0]
         if name in COMMANDS and name not in self.commands:
-            application: typer.Typer = import_module(f"salambot_cli.commands.{name}").app
+            application: typer.Typer = import_module(f"salambot_cli.commands.{name.replace('-', '_')}").app
             command = typer.main.get_command(application)
             command.name = name
             command.epilog = command.epilog or _EVERYWHERE
@@ -69,7 +70,7 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None if is_plain() else "rich",
     epilog="First steps: [bold]salambot up[/], [bold]salambot chat[/]; in trouble: [bold]salambot doctor[/].",
 )
 
@@ -91,10 +92,11 @@ def salambot(
     quiet: bool = typer.Option(False, "--quiet", help="Say nothing to people but errors."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
     lang: str | None = typer.Option(None, "--lang", help="Language of what is said: en or fr."),
+    plain: bool = typer.Option(False, "--plain", help="Words in place of marks and frames, for screen readers."),
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Run the SalamBot chatbot, half on this machine, half in the cloud: one line of configuration places each part."""
-    del version
+    del version, plain  # --plain was heeded before anything was said
     if lang is not None and nearest_language(lang) is None:
         raise typer.BadParameter(f"should be {' or '.join(LANGUAGES)}, not {lang!r}", param_hint="--lang")
     context.obj = Session(start_directory(project), json, json_lines, quiet, debug, lang)

@@ -68,6 +68,7 @@ WORDS = (  # single words of tables and the like, which do not read as prose
         "default",
         "interrupted",
     ),
+    *("ok:", "failed:", "try:", "source:"),
     *("critical", "high", "medium", "low", "Example:", "Examples:", "Severity", "Symptom", "Told by", "Remedy"),
 )
 _SPOKEN = re.compile(r"[^\W\d_]{2,}(?:[,;:)`'’]|\.)*\s+[(`'«\[]?[^\W\d_]{1,}")  # two words in a row

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "token": "Print a token for the API, signed by this environment's local-idp.",
     "secrets": "See, read, write and rotate the environment's secrets.",
     "config": "Show, validate or describe the configuration.",
+    "upgrade-config": "Bring an older salambot.toml forward, and show what changes in it and in the rendered files.",
     "audit": "Read the append-only audit trail.",
     "privacy": "Export or erase one user's data.",
     "down": "Stop the stack. The data stays, unless --volumes says otherwise.",

@@ -4,7 +4,9 @@ import json
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 app = typer.Typer(no_args_is_help=True, help="Show, validate or describe the configuration.")
 
@@ -65,3 +67,35 @@ def schema() -> None:
 
     document = Config.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     typer.echo(json.dumps(document, indent=2))
+
+
+@app.command("edit-placement")
+def edit_placement(
+    context: typer.Context,
+    pairs: list[str] = typer.Argument(
+        ...,
+        metavar="COMPONENT=PLACEMENT...",
+        autocompletion=completion.placements,
+        help="Such as vector=pinecone.",
+    ),
+) -> None:
+    """Move components by one line each in salambot.toml, and say what that will need.
+
+    Examples:  [bold]salambot config edit-placement vector=pinecone[/]
+    [bold]salambot config edit-placement postgres=cloud redis=cloud[/]
+    """
+    from rich.text import Text
+
+    from salambot_cli.steps.placement import edit_placement as edit
+
+    session: Session = context.obj
+    move = edit(session.project, pairs)
+    if session.machine:
+        session.document({"status": "done", "file": str(move.file), "diff": move.diff, "missing": list(move.missing)})
+        return
+    session.result(Text(move.diff)) if move.diff else session.say("It is so already.")
+    if move.missing:
+        session.say(f"[yellow]still to be set in .env: {', '.join(move.missing)}[/]")
+    for hint in move.hints:
+        session.say(f"[dim]{translate(hint)}[/]")
+    session.say("Next: [bold]salambot config validate[/], [bold]salambot up[/]")

@@ -5,6 +5,7 @@ from typing import Literal
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 
 app = typer.Typer()
@@ -14,11 +15,16 @@ app = typer.Typer()
 def doctor(
     context: typer.Context,
     checks: list[str] = typer.Argument(
-        None, metavar="[CHECK]...", help="Checks, groups or components; all by default."
+        None,
+        metavar="[CHECK]...",
+        autocompletion=completion.checks,
+        help="Checks, groups or components; all by default.",
     ),
-    group: str | None = typer.Option(None, help="One group of checks."),
+    group: str | None = typer.Option(None, autocompletion=completion.groups, help="One group of checks."),
     list_: bool = typer.Option(False, "--list", help="List the checks that apply here."),
-    explain: str | None = typer.Option(None, metavar="ID", help="Explain a finding."),
+    explain: str | None = typer.Option(
+        None, metavar="ID", autocompletion=completion.findings, help="Explain a finding."
+    ),
     strict: bool = typer.Option(False, help="Count warnings as failures."),
     watch: bool = typer.Option(False, "--watch", "-w", help="Run what failed again, until all is well."),
     fix: bool = typer.Option(False, help="Offer the commands that mend, one by one."),

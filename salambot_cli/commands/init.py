@@ -1,8 +1,15 @@
 """`salambot init`: a project to start from."""
 
+import sys
+from typing import TYPE_CHECKING
+
 import typer
 
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
+
+if TYPE_CHECKING:
+    from salambot_cli.steps.interview import Surroundings
 
 app = typer.Typer()
 
@@ -10,17 +17,28 @@ app = typer.Typer()
 @app.command()
 def init(
     context: typer.Context,
-    topology: str = typer.Option("local", help="Presets in order, comma-separated: local, t1, t2, t3."),
+    topology: str | None = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
+    tenant: str | None = typer.Option(None, help="Whose documents and customers these are."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing: take what is found, and the defaults."),
     force: bool = typer.Option(False, "--force", help="Overwrite what is there."),
 ) -> None:
     """Write salambot.toml, .env.example, a sample knowledge base kb/ and ignore rules here.
 
-    Examples:  [bold]salambot init[/]   [bold]salambot init --topology t1,t3[/]
+    On a terminal it asks, with good defaults: an older .env, AWS profiles and a Docker engine are found by themselves.
+
+    Examples:  [bold]salambot init[/]   [bold]salambot init --yes[/]   [bold]salambot init --topology t1,t3[/]
     """
+    from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.init import start_project
+    from salambot_cli.steps.interview import beginning, look_around
 
     session: Session = context.obj
-    written, kept = start_project(session.project, topology.split(","), force=force)
+    found = run(look_around(session.project))
+    person = sys.stdin.isatty() and sys.stderr.isatty()
+    ask = _ask if person and not (yes or topology or session.machine or session.quiet) else None
+    _tell(session, found)
+    start = beginning(found, session.project, topology=topology, tenant=tenant, ask=ask)
+    written, kept = start_project(session.project, start, force=force)
     if session.machine:
         session.document({"status": "done", "written": written, "kept": kept})
         return
@@ -29,6 +47,23 @@ def init(
     for name in _folded(kept):
         session.say(f" [dim]= {name} is there already (--force overwrites it)[/]")
     session.say("Next: [bold]salambot up[/]")
+
+
+def _ask(question: str, usual: str) -> str:
+    return str(typer.prompt(translate(question), default=usual, err=True))
+
+
+def _tell(session: Session, found: "Surroundings") -> None:
+    if session.machine:
+        return
+    if found.env_file is not None:
+        session.say(f"[bold]{found.env_file}[/] was found. It places:")
+        for component, reason in found.proposal.reasons.items():
+            session.say(f"  {component:<9} [dim]by {reason}[/]")
+    if found.profiles:
+        session.say(f"AWS profiles: {', '.join(found.profiles)}")
+    engine = f"Docker {found.docker} answers" if found.docker else "No Docker engine answers: plain processes are used"
+    session.say(f"[dim]{translate(engine)}[/]")
 
 
 def _folded(names: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 
 app = typer.Typer()
@@ -15,7 +16,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def logs(
     context: typer.Context,
     services: list[str] | None = typer.Argument(
-        None, metavar="[SERVICE]...", help="Only these services or components."
+        None, metavar="[SERVICE]...", autocompletion=completion.logged, help="Only these services or components."
     ),
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on as new lines come."),
     since: str | None = typer.Option(

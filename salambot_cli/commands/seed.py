@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.language import translate
 
@@ -22,7 +23,7 @@ app = typer.Typer()
 def seed(
     context: typer.Context,
     path: Path | None = typer.Argument(None, help="A folder of documents (default: kb/, else the sample)."),
-    tenant: str | None = typer.Option(None, help="Whose documents these are."),
+    tenant: str | None = typer.Option(None, autocompletion=completion.tenants, help="Whose documents these are."),
     full: bool = typer.Option(False, "--full/--incremental", help="Index everything anew, or only what changed."),
     vector: str | None = typer.Option(None, help="local, pinecone or qdrant."),
     prune: bool | None = typer.Option(

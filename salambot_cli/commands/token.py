@@ -4,6 +4,7 @@ import re
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 
 app = typer.Typer()
@@ -14,7 +15,11 @@ _UNITS = {"s": 1, "m": 60, "h": _HOUR}
 @app.command()
 def token(
     context: typer.Context,
-    tenant: str | None = typer.Option(None, help="The tenant that the token speaks for (default: the configured one)."),
+    tenant: str | None = typer.Option(
+        None,
+        autocompletion=completion.tenants,
+        help="The tenant that the token speaks for (default: the configured one).",
+    ),
     ttl: str = typer.Option("1h", metavar="TIME", help="How long it is valid: 30s, 15m, 1h (at most 1h)."),
     scope: str | None = typer.Option(None, help="Space-separated scopes: generate, search (default: all)."),
 ) -> None:

@@ -4,6 +4,7 @@ import time
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 
 app = typer.Typer()
@@ -13,7 +14,10 @@ app = typer.Typer()
 def up(
     context: typer.Context,
     services: list[str] | None = typer.Argument(
-        None, metavar="[SERVICE]...", help="Only these services, and what they need."
+        None,
+        metavar="[SERVICE]...",
+        autocompletion=completion.services,
+        help="Only these services, and what they need.",
     ),
     topology: str | None = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
     runtime: str | None = typer.Option(None, help="auto, compose or process."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @app.command()
 def trigger(
     context: typer.Context,
-    channel: str = typer.Argument(..., help="messenger, whatsapp, telegram or generic."),
+    channel: str = typer.Argument(
+        ..., autocompletion=completion.channels, help="messenger, whatsapp, telegram or generic."
+    ),
     text: str = typer.Option("Bonjour", help="What the customer writes."),
     sender: str | None = typer.Option(None, "--from", metavar="ID", help="Who writes: a user id or a phone number."),
     invalid_signature: bool = typer.Option(False, "--invalid-signature", help="Sign with a wrong secret."),

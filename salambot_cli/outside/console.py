@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.language import translate
+from salambot_cli.outside.plain import in_words, is_plain
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,18 +38,23 @@ class Session:
         """Return the console for people: standard error."""
         from rich.console import Console
 
+        if is_plain():
+            return Console(stderr=True, highlight=False, soft_wrap=True, no_color=True, force_terminal=False)
         return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
     def say(self, *what: "RenderableType") -> None:
         """Tell people something, unless they want quiet."""
         if not self.quiet:
-            self.people().print(*map(_told, what))
+            self.people().print(*map(told, what))
 
     def result(self, what: "RenderableType") -> None:
         """Print a result for people on standard output."""
         from rich.console import Console
 
-        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(_told(what))
+        if is_plain():
+            Console(highlight=False, soft_wrap=True, no_color=True, force_terminal=False).print(told(what))
+        else:
+            Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(told(what))
 
     def document(self, fields: dict[str, object]) -> None:
         """Print the one JSON document of a command."""
@@ -60,14 +66,18 @@ class Session:
             self.document({"event": name, **fields})
 
 
-def _told(what: "RenderableType") -> "RenderableType":
+def told(what: "RenderableType") -> "RenderableType":
     """Put a string, or the headings of a table, into the language of the people."""
     from rich.table import Table
 
     if isinstance(what, Table):
         for column in what.columns:
             column.header = translate(column.header) if isinstance(column.header, str) else column.header
-    return as_typed(translate(what)) if isinstance(what, str) else what
+        what.box = None if is_plain() else what.box
+    if not isinstance(what, str):
+        return what
+    told = as_typed(translate(what))
+    return in_words(told) if is_plain() else told
 
 
 def as_typed(text: str) -> str:
@@ -87,8 +97,8 @@ def show_error(session: Session, error: SalamBotError) -> None:
     from rich.markup import escape
 
     console = session.people()
-    console.print(f"[bold red]✗ {escape(translate(error.what))}[/]")
+    console.print(told(f"[bold red]✗ {escape(translate(error.what))}[/]"))
     for line in translate(error.why).splitlines():
         console.print(f"  {escape(as_typed(line))}")
     if error.fix:
-        console.print(f"  [bold]→ {escape(as_typed(translate(error.fix)))}[/]")
+        console.print(told(f"  [bold]→ {escape(as_typed(translate(error.fix)))}[/]"))

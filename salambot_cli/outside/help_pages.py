@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from salambot_cli.outside.console import as_typed
 from salambot_cli.outside.language import translate
+from salambot_cli.outside.plain import is_plain, without_markup
 
 if TYPE_CHECKING:
     from typer._click import Command  # typer's own copy of click has no public name
@@ -27,9 +28,18 @@ def arrange(command: "Command", context: typer.Context) -> None:
     for parameter in (*command.params, command.get_help_option(context)):
         if text := getattr(parameter, "help", None):
             vars(parameter)["help"] = translate(text)
+    if is_plain():
+        _plainly(command)
     if isinstance(command, TyperGroup):
         for below in command.commands.values():
             arrange(below, context)
+
+
+def _plainly(command: "Command") -> None:
+    """Let click itself write the page, without frames, and without what only Rich understands."""
+    vars(command)["rich_markup_mode"] = None
+    command.help = without_markup(command.help or "")
+    command.epilog = without_markup(command.epilog or "")
 
 
 def _parted(text: str) -> tuple[list[str], list[str]]:

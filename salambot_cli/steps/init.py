@@ -1,5 +1,7 @@
 """The files of a new project."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from salambot_cli.model.topology import COMPONENTS, TopologyName, preset
 from salambot_cli.model.variables import REQUIRED, is_secret
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.files import replace_file
+from salambot_cli.outside.toml_file import with_values
 
 _IGNORE = (".env", ".salambot/")
 _AWS_TABLE = """
@@ -19,10 +22,20 @@ secret = "salambot/demo"   # one JSON secret: {"OPENAI_API_KEY": "...", ...}; `s
 """
 
 
-def start_project(root: Path, topology: list[str], *, force: bool) -> tuple[list[str], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a new project starts with: the presets, and what differs from them (dotted key -> value)."""
+
+    topology: tuple[str, ...] = ("local",)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def start_project(root: Path, beginning: Beginning, *, force: bool) -> tuple[list[str], list[str]]:
     """Write the files of a project; return the names of those written, and of those left alone."""
-    presets = _known_presets(topology)
-    files: dict[str, str | bytes] = {"salambot.toml": _config(presets), ".env.example": _env_example(presets)}
+    presets = _known_presets(beginning.topology)
+    config = with_values(_config(presets), beginning.values)
+    overrides = {name.removeprefix("placement."): value for name, value in beginning.values.items()}
+    files: dict[str, str | bytes] = {"salambot.toml": config, ".env.example": _env_example(presets, overrides)}
     sample = asset("templates/kb")
     for document in sorted(path for path in sample.rglob("*") if path.is_file()):
         files[f"kb/{document.relative_to(sample).as_posix()}"] = document.read_bytes()
@@ -39,7 +52,7 @@ def start_project(root: Path, topology: list[str], *, force: bool) -> tuple[list
     return written, kept
 
 
-def _known_presets(names: list[str]) -> tuple[TopologyName, ...]:
+def _known_presets(names: Sequence[str]) -> tuple[TopologyName, ...]:
     try:
         return Config.model_validate({"topology": [name.strip() for name in names]}).presets
     except ValidationError as error:
@@ -65,8 +78,8 @@ gateway = 8080
 {_AWS_TABLE if placements["secrets"] == "aws" else ""}"""
 
 
-def _env_example(presets: tuple[TopologyName, ...]) -> str:
-    placements = preset(presets)
+def _env_example(presets: tuple[TopologyName, ...], overrides: Mapping[str, str]) -> str:
+    placements = {name: overrides.get(name, placement) for name, placement in preset(presets).items()}
     names = [
         name
         for (component, placement), needed in REQUIRED.items()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 from salambot_cli.model.plan import StepResult
 from salambot_cli.model.unit import Health, Observed, Part
-from salambot_cli.outside.console import Session
+from salambot_cli.outside.console import Session, told
 from salambot_cli.outside.language import translate
+from salambot_cli.outside.plain import is_plain
 from salambot_cli.steps.base import Step
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class LiveReporter:
         detail = f"  [dim]{said}[/]"
         mark = _MARKS.get(result.status, "[red]✗[/]")
         seconds = result.duration_ms / 1000
-        self._console.print(f" {mark} {translate(step.title):<40} [dim]{seconds:>5.1f} s[/]{detail}".rstrip())
+        line = f" {mark} {translate(step.title):<40} [dim]{seconds:>5.1f} s[/]{detail}".rstrip()
+        self._console.print(told(line))
 
     def _waiting(self) -> "RenderableType":
         from rich.spinner import Spinner
@@ -123,14 +125,15 @@ def parts_table(observed: Observed) -> "Table":
         table.add_column(
             column, style="dim" if column in {"pid", "up", ""} else "", no_wrap=bool(column), overflow="fold"
         )
+    mark = "" if is_plain() else "● "
     worker = observed.worker
     if observed.waiting is not None and not worker.detail:
         worker = replace(worker, detail=str(observed.waiting))
     for part in (*observed.services.values(), worker, *observed.components.values()):
-        where = part.url or part.placement or ""
+        where = f"[link={part.url}]{part.url}[/link]" if part.url else part.placement or ""
         table.add_row(
             part.name,
-            f"[{_COLOURS[part.health]}]● {translate(part.health)}[/]",
+            f"[{_COLOURS[part.health]}]{mark}{translate(part.health)}[/]",
             where,
             str(part.pid or ""),
             _uptime(part),

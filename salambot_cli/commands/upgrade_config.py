@@ -1,0 +1,36 @@
+"""`salambot upgrade-config`: an older configuration, brought forward."""
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command("upgrade-config")
+def upgrade_config(
+    context: typer.Context,
+    check: bool = typer.Option(False, "--check", help="Write nothing; exit 1 when something would change."),
+) -> None:
+    """Bring an older salambot.toml forward, and show what changes in it and in the rendered files.
+
+    The file before is kept as salambot.toml.before. `salambot up` writes the rendered files anew.
+
+    Examples:  [bold]salambot upgrade-config[/]   [bold]salambot upgrade-config --check[/]
+    """
+    from rich.text import Text
+
+    from salambot_cli.steps.upgrade import upgrade_config as upgrade
+
+    session: Session = context.obj
+    done = upgrade(session.project, write=not check)
+    if session.machine:
+        status = "current" if not done.diff else "drift" if check else "upgraded"
+        session.document({"status": status, "file": str(done.file), "diff": done.diff, "changes": list(done.changes)})
+    elif done.diff:
+        session.result(Text(done.diff))
+        session.say("See what changes in the rendered files: [bold]salambot render --diff[/]")
+    else:
+        session.say(f"[green]✓[/] {done.file} is up to date")
+    if check and done.diff:
+        raise typer.Exit(1)

@@ -1,0 +1,101 @@
+"""The command in a shell: completion with what is there, narrow and wide terminals, plain words, links."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.stack import Project, on_a_terminal
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "salambot.toml").write_text('tenant = "atlas"\n[channels]\nmessenger = {1 = "rif"}\n')
+    return Project(tmp_path)
+
+
+def completed(project: Project, line: str, shell: str = "bash") -> set[str]:
+    """Let the command complete a line as a shell asks it to."""
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - (not line.endswith(" ")))}
+    fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": line}
+    zsh = {"_TYPER_COMPLETE_ARGS": line}
+    environ = {"_SALAMBOT_COMPLETE": f"complete_{shell}", **words, **fish, **zsh}
+    return set(re.findall(r"[\w.=-]+", project.run(status=None, **environ).stdout))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("salambot sta", "status"),
+        ("salambot config edi", "edit-placement"),
+        ("salambot up ga", "gateway"),
+        ("salambot logs wo", "worker"),
+        ("salambot doctor rds.sto", "rds.stopped"),
+        ("salambot doctor --explain net.d", "net.dns"),
+        ("salambot doctor --group ho", "host"),
+        ("salambot token --tenant at", "atlas"),
+        ("salambot seed --tenant ri", "rif"),
+        ("salambot webhook trigger wh", "whatsapp"),
+        ("salambot config edit-placement vec", "vector=pinecone"),
+    ],
+)
+def test_completion_knows_what_is_there(project: Project, shell: str, line: str, expected: str) -> None:
+    assert expected in completed(project, line, shell)
+
+
+def test_completion_stays_silent_where_the_configuration_is_broken(project: Project) -> None:
+    (project.folder / "salambot.toml").write_text("tenant = [")
+    assert completed(project, "salambot token --tenant at") <= {"at"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("stauts", "status"), ("docter", "doctor"), ("upgrade", "upgrade-config")]
+)
+def test_a_mistyped_command_is_answered_by_the_one_that_was_meant(project: Project, typed: str, meant: str) -> None:
+    done = project.run(typed, status=2)
+    assert f"Did you mean '{meant}'?" in done.stderr
+    assert "validate" in project.run("config", "valdate", status=2).stderr
+
+
+@pytest.mark.parametrize("columns", [30, 60, 300])
+@pytest.mark.parametrize("words", [("--help",), ("doctor", "--help"), ("doctor", "--offline", "host"), ("status",)])
+def test_no_line_is_wider_than_the_terminal(
+    project: Project, columns: int, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    _, screen = on_a_terminal(project, *words)
+    bare = re.sub(r"\x1b\][^\x1b\a]*(\x1b\\|\a)|\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    assert max(len(line.rstrip()) for line in bare.splitlines()) <= columns
+
+
+def test_no_colour_means_none_and_addresses_are_links_on_a_terminal(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    _, screen = on_a_terminal(project, "status")
+    assert "\x1b]8;" in screen
+    assert "http://localhost:8080" in screen
+    monkeypatch.setenv("NO_COLOR", "1")
+    _, screen = on_a_terminal(project, "status")
+    assert not re.search(r"\x1b\[3[0-9]m", screen)
+    assert "\x1b" not in project.run("status", status=None).stdout
+
+
+@pytest.mark.parametrize("environ", [{"SALAMBOT_PLAIN": "1"}, {"TERM": "dumb"}])
+def test_plain_output_is_words_alone(
+    project: Project, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    for words in (("--help",), ("up", "--help"), ("stauts",), ("status",), ("doctor", "--offline", "host")):
+        _, screen = on_a_terminal(project, *words)
+        assert not set(screen) & set("─│╭╰●✓✗→━\x1b"), words
+    assert "Usage:" in project.run("--plain", "--help").stdout
+
+
+def test_help_begins_with_examples_that_can_be_run(project: Project) -> None:
+    text = project.run("render", "--help", COLUMNS="100", TERM=os.environ.get("TERM", "xterm")).stdout
+    assert text.index("salambot render --diff") < text.index("Write the files") < text.index("Options")
