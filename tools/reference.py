@@ -24,7 +24,7 @@ PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 def commands() -> str:
     """Return the page of the commands."""
     head = (
-        "# Commands\n\nMade from `salambot COMMAND --help`. Everywhere: `--json`, `--json-lines`, `--quiet`, `--debug`,"
+        "# Commands\n\nMade from `salambot COMMAND --help`. Everywhere: `--json`, `--json-lines`, `--quiet`, `--debug`, `--plain`,"
         " `--lang LANG`, `--project DIR`.\n\n"
         "Exit status: 0 done; 1 it ran and the answer is no; 2 usage or configuration; 3 a prerequisite is missing;"
         " 4 the doctor itself could not run; 130 interrupted.\n"
@@ -33,7 +33,7 @@ def commands() -> str:
 
 
 def _command(name: str) -> Iterator[str]:
-    command = typer.main.get_command(import_module(f"salambot_cli.commands.{name}").app)
+    command = typer.main.get_command(import_module(f"salambot_cli.commands.{name.replace('-', '_')}").app)
     yield f"\n## salambot {name}\n\n{COMMANDS[name]}\n"
     subcommands: dict[str, Any] = getattr(command, "commands", {})
     if not subcommands:
