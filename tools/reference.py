@@ -24,8 +24,8 @@ PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 def commands() -> str:
     """Return the page of the commands."""
     head = (
-        "# Commands\n\nMade from `salambot COMMAND --help`. Everywhere: `--json`, `--json-lines`, `--quiet`, `--debug`, `--plain`,"
-        " `--lang LANG`, `--project DIR`.\n\n"
+        "# Commands\n\nMade from `salambot COMMAND --help`. Everywhere: `--json`, `--json-lines`, `--quiet`, `--debug`,"
+        " `--plain`, `--lang LANG`, `--project DIR`.\n\n"
         "Exit status: 0 done; 1 it ran and the answer is no; 2 usage or configuration; 3 a prerequisite is missing;"
         " 4 the doctor itself could not run; 130 interrupted.\n"
     )
