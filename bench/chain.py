@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from bench.load import Figures, Job
@@ -30,11 +30,14 @@ PROMPTS = (
 )
 
 
-def _await_answer(url: str) -> None:
-    deadline = time.monotonic() + 30
+def await_answer(url: str, seconds: float = 30) -> None:
+    """Wait until a server answers, whatever it says; raises its last error after so many seconds."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
             urlopen(url, timeout=2).close()  # noqa: S310 - our own server on loopback
+        except HTTPError:
+            return
         except (URLError, ConnectionError):
             if time.monotonic() > deadline:
                 raise
@@ -55,7 +58,7 @@ def bare_chain() -> Iterator[str]:
     ]
     try:
         for url in urls.values():
-            _await_answer(f"{url}/docs")
+            await_answer(f"{url}/docs")
         yield f"{urls['GATEWAY_URL']}/gateway"
     finally:
         for hop in hops:
@@ -64,7 +67,8 @@ def bare_chain() -> Iterator[str]:
             hop.wait(timeout=10)
 
 
-def _put_load(job: Job) -> Figures:
+def put_load(job: Job) -> Figures:
+    """Put a load on from a process of its own; exits when any request fails."""
     answer = subprocess.run(
         [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(job)), text=True, capture_output=True, check=True
     )
@@ -93,7 +97,8 @@ def bodies() -> list[str]:
     ]
 
 
-def _medians(rounds: list[Figures]) -> tuple[float, float]:
+def medians(rounds: list[Figures]) -> tuple[float, float]:
+    """Return the median rate and the median p99 of some rounds."""
     return statistics.median(one.rate for one in rounds), statistics.median(one.p99 for one in rounds)
 
 
@@ -103,13 +108,13 @@ def measure(stack: Stack) -> list[Row]:
     with bare_chain() as bare:
         peers = {"bare": (bare, {}), "ours": (f"{stack.gateway}/v1/generate/reply", stack.headers)}
         for url, headers in peers.values():
-            _put_load(Job(url, bodies(), 16, WARM_UP, headers))
+            put_load(Job(url, bodies(), 16, WARM_UP, headers))
         for concurrency in (16, 64) * ROUNDS:
             for name, (url, headers) in peers.items():
-                figures = _put_load(Job(url, bodies(), concurrency, SECONDS, headers))
+                figures = put_load(Job(url, bodies(), concurrency, SECONDS, headers))
                 found.setdefault((name, concurrency), []).append(figures)
-    (bare_rate, bare_p99), (our_rate, our_p99) = _medians(found["bare", 16]), _medians(found["ours", 16])
-    wide_rate, _ = _medians(found["ours", 64])
+    (bare_rate, bare_p99), (our_rate, our_p99) = medians(found["bare", 16]), medians(found["ours", 16])
+    wide_rate, _ = medians(found["ours", 64])
     return [
         Row("requests at 16 connections", our_rate, bare_rate, "/s", bare_rate * 0.7, "≥ 0.7 ×", more_is_better=True),
         Row("slowest hundredth at 16 connections", our_p99, bare_p99, "ms", bare_p99 * 2, "≤ 2 ×"),

@@ -20,7 +20,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 
-from bench.chain import _await_answer
+from bench.chain import await_answer
 from bench.table import Row, markdown
 from salambot.jobs.migrate import migrate
 from tests.events import by_meta, messenger, messenger_message
@@ -191,7 +191,7 @@ def measure(messages: int = MESSAGES) -> list[Row]:
         stack.callback(fire.stop)
         for name in ("gateway", *(f"worker {n}" for n in range(WORKERS))):
             fire.start(name)
-        _await_answer(f"http://127.0.0.1:{fire.gateway_port}/health")
+        await_answer(f"http://127.0.0.1:{fire.gateway_port}/health")
         asyncio.run(run(messages, fire, graph, redis, postgres.url()))
         return verdict(messages, graph, fire)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +73,12 @@ def a_project() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Yield a running stack that limits nobody's rate."""
+def running_stack(variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Yield a running stack that limits nobody's rate, with these variables in its `.env`."""
     with a_project() as project:
+        dotenv = project / ".env"
+        dotenv.touch(mode=0o600)
+        dotenv.write_text("".join(f"{name}={value}\n" for name, value in (variables or {}).items()))
         document, _ = up(project)
         token = run(project, "token")[0].strip()
         yield Stack(project, document["services"]["gateway"]["url"], {"Authorization": f"Bearer {token}"})

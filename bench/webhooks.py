@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from urllib.parse import quote
 
-from bench.chain import _await_answer
+from bench.chain import await_answer
 from bench.load import Figures
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
@@ -40,7 +40,7 @@ def bare_route(stack: Stack) -> Iterator[str]:
     }
     with subprocess.Popen([sys.executable, "-m", "bench.bare_webhook", "--port", str(port)], env=environ) as peer:
         try:
-            _await_answer(f"http://127.0.0.1:{port}/health")
+            await_answer(f"http://127.0.0.1:{port}/health")
             yield f"http://127.0.0.1:{port}"
         finally:
             peer.terminate()

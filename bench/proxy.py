@@ -1,0 +1,115 @@
+"""The whole path beside LiteLLM's proxy, the same upstream behind both: `python -m bench.proxy`."""
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.chain import await_answer, bodies, medians, put_load
+from bench.load import Figures, Job
+from bench.stack import running_stack
+from bench.table import Row, markdown, put
+from salambot_cli.outside.ports import free_port
+
+PEER = "litellm[proxy]==1.*"
+ROUNDS, SECONDS, WARM_UP, CONCURRENCY = 3, 8.0, 3.0, 16
+KEY = f"sk-{secrets.token_hex(32)}"
+"""Of both, made for this run: LiteLLM refuses to start without one."""
+
+
+@contextmanager
+def started(command: list[str], url: str, environ: dict[str, str] | None = None) -> Iterator[None]:
+    """Run a server until the block ends."""
+    process = subprocess.Popen(command, env={**os.environ, **(environ or {})}, stdout=subprocess.DEVNULL)
+    try:
+        await_answer(url, seconds=120)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@contextmanager
+def upstream() -> Iterator[str]:
+    """Run the model; yield its base URL."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    with started([sys.executable, "-m", "bench.upstream", str(port)], f"{base}/v1/models"):
+        yield f"{base}/v1"
+
+
+def peer_program(folder: Path) -> Path:
+    """Install LiteLLM into an environment of its own."""
+    home = folder / "peer"
+    venv.create(home, with_pip=True)
+    subprocess.run([home / "bin" / "pip", "install", "--quiet", PEER], check=True)
+    return home / "bin" / "litellm"
+
+
+@contextmanager
+def litellm(folder: Path, program: Path, model: str) -> Iterator[str]:
+    """Run LiteLLM's proxy in front of the model; yield its URL."""
+    port = free_port()
+    config = folder / "config.yaml"
+    one = {"model_name": "bench", "litellm_params": {"model": "openai/bench", "api_base": model, "api_key": KEY}}
+    config.write_text(json.dumps({"model_list": [one]}))  # JSON is YAML
+    command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    base = f"http://127.0.0.1:{port}"
+    with started(
+        command, f"{base}/health/liveliness", {"PYTHONPATH": "", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
+    ):
+        yield f"{base}/v1/chat/completions"
+
+
+def asked() -> list[str]:
+    """Return what the peer is asked."""
+    return [
+        json.dumps({"model": "bench", "messages": [{"role": "user", "content": json.loads(body)["data"]["prompt"]}]})
+        for body in bodies()
+    ]
+
+
+def measure(folder: Path, program: Path) -> list[Row]:
+    """Load both in turn, and compare the medians of the rounds."""
+    found: dict[str, list[Figures]] = {"litellm": [], "ours": []}
+    with upstream() as model, litellm(folder, program, model) as peer:
+        ours = {"SALAMBOT_PLACEMENT_LLM": "openai", "SALAMBOT_ALLOW_INSECURE": "llm"}
+        ours |= {"OPENAI_BASE_URL": model, "OPENAI_API_KEY": KEY}
+        with running_stack(ours) as stack:
+            jobs = {
+                "litellm": (peer, asked(), {"Authorization": f"Bearer {KEY}"}),
+                "ours": (f"{stack.gateway}/v1/generate/reply", bodies(), stack.headers),
+            }
+            for url, sent, headers in jobs.values():
+                put_load(Job(url, sent, CONCURRENCY, WARM_UP, headers))
+            for _ in range(ROUNDS):
+                for name, (url, sent, headers) in jobs.items():
+                    found[name].append(put_load(Job(url, sent, CONCURRENCY, SECONDS, headers)))
+    (rate, p99), (their_rate, their_p99) = medians(found["ours"]), medians(found["litellm"])
+    return [
+        Row("requests at 16 connections", rate, their_rate, "/s", their_rate * 10, "≥ 10 ×", more_is_better=True),
+        Row("slowest hundredth at 16 connections", p99, their_p99, "ms", their_p99 / 4, "≤ 1/4"),
+    ]
+
+
+def main() -> None:
+    """Measure, print, and write the table."""
+    parser = argparse.ArgumentParser(prog="bench.proxy", description=__doc__)
+    parser.add_argument("--peer", type=Path, help="a `litellm` that is installed already")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="salambot-bench-") as name:
+        folder = Path(name)
+        table = markdown(measure(folder, given.peer or peer_program(folder)))
+    print(table)
+    put("proxy", table)
+
+
+if __name__ == "__main__":
+    main()
