@@ -100,10 +100,10 @@ def secret_files(environment: Environment, facts: ComposeFacts) -> dict[str, Sec
     return secrets
 
 
-def with_header(body: str) -> str:
-    """Put the version and the hash of the content above it."""
+def with_header(body: str, instead: str = "change compose.local.yml instead") -> str:
+    """Put the version, what to do in place of editing, and the hash of the content above it."""
     digest = hashlib.sha256(body.encode()).hexdigest()
-    return f"# Rendered by salambot {__version__}; change compose.local.yml instead. sha256:{digest}\n{body}"
+    return f"# Rendered by salambot {__version__}; {instead}. sha256:{digest}\n{body}"
 
 
 def is_untouched(text: str) -> bool:

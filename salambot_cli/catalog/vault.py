@@ -9,7 +9,7 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.errors import ConfigurationError, PrerequisiteError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS
-from salambot_cli.model.variables import REQUIRED, is_known
+from salambot_cli.model.variables import REQUIRED, is_known, is_secret
 
 Texts = Mapping[str, Secret]
 """Secret id -> its whole text."""
@@ -52,6 +52,13 @@ def values(environment: Environment, texts: Texts) -> dict[str, Secret]:
         # The keys that AWS is called with are this machine's own, never half of them another's.
         return {n: value for n, value in found.items() if is_known(n) and value and not n.startswith("AWS_")}
     return {name: _one(name, Place.parse(text), texts) for name, text in configured.items()}
+
+
+def expected_names(environment: Environment) -> tuple[str, ...]:
+    """Return the secret variables that Secrets Manager has to hold, as far as the configuration alone tells."""
+    configured = environment.aws.secret
+    listed = () if configured is None or isinstance(configured, str) else tuple(configured)
+    return tuple(dict.fromkeys(name for name in (*_required(environment), *listed) if is_secret(name)))
 
 
 def with_pulled(environment: Environment, pulled: Mapping[str, Secret]) -> Environment:

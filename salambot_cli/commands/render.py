@@ -2,10 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from salambot_cli.outside.console import Session
+
+if TYPE_CHECKING:
+    from salambot_cli.steps.render import Rendering
 
 app = typer.Typer()
 
@@ -25,24 +29,33 @@ def render(
     target: Target = typer.Option(Target.COMPOSE, "--target", help="What the files are for."),
     output: Path = typer.Option(None, "--output", metavar="DIR", help="Where to write (default: .salambot/rendered)."),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
+    image: str = typer.Option(None, metavar="IMAGE", help="Kubernetes: the image, with its registry and tag."),
+    account: str = typer.Option(None, metavar="ID", help="Kubernetes: the AWS account of the roles."),
 ) -> None:
     """Write the files that `up` uses: the Compose file, its override with each service's variables, the env.
 
     In their folder, plain `docker compose` needs no option. With secrets = "aws" no secret is in them.
 
+    For Kubernetes it writes a Kustomize base with overlays: `kubectl apply -k DIR/overlays/small`.
+
     Examples:  [bold]salambot render --diff[/]   [bold]salambot render --check[/]
     [bold]salambot render --output DIR[/]
+    [bold]salambot render --target kubernetes --output k8s --image registry.example/salambot:1.0[/]
     """
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.render import render as render_files
+    from salambot_cli.steps.render import render_manifests
 
     session: Session = context.obj
-    if target is Target.KUBERNETES:
-        raise ConfigurationError("nothing is rendered for Kubernetes yet", "", "salambot render --target compose")
     environment = load_environment(session.project, {"topology": topology.split(",") if topology else None})
-    rendering = run(render_files(environment, output.resolve() if output else None))
+    folder = output.resolve() if output else None
+    if target is Target.KUBERNETES:
+        rendering = run(render_manifests(environment, folder, image, account))
+    else:
+        rendering = run(render_files(environment, folder))
+    for note in rendering.notes:
+        session.say(note)
     kept = [] if diff or check else rendering.write()
     if session.machine:
         session.document(
@@ -55,21 +68,19 @@ def render(
             }
         )
     else:
-        _tell(session, rendering.folder, [(c.name, c.by_hand, c.diff) for c in rendering.changes], kept, diff=diff)
+        _tell(session, rendering, kept, diff=diff)
     if check and rendering.changes:
         raise typer.Exit(1)
 
 
-def _tell(
-    session: Session, folder: Path, changes: list[tuple[str, bool, str]], kept: list[Path], *, diff: bool
-) -> None:
+def _tell(session: Session, rendering: "Rendering", kept: list[Path], *, diff: bool) -> None:
     from rich.text import Text
 
-    for name, by_hand, difference in changes:
-        if diff or by_hand:
-            session.result(Text(difference))
-        session.say(f"{folder / name}: {'edited by hand' if by_hand else 'changed'}")
+    for change in rendering.changes:
+        if diff or change.by_hand:
+            session.result(Text(change.diff))
+        session.say(f"{rendering.folder / change.name}: {'edited by hand' if change.by_hand else 'changed'}")
     for path in kept:
-        session.say(f"The edited file is kept as {path}; put what is yours into compose.local.yml.")
-    if not changes:
-        session.say(f"Nothing changes in {folder}.")
+        session.say(f"The edited file is kept as {path}; put what is yours into {rendering.owners_file}.")
+    if not rendering.changes:
+        session.say(f"Nothing changes in {rendering.folder}.")

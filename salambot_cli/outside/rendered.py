@@ -43,7 +43,7 @@ def write(folder: Path, files: Mapping[str, str], found: list[Change]) -> list[P
         path = folder / change.name
         if change.by_hand:
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-            backup = path.with_name(f"{change.name}.edited-{stamp}")
+            backup = path.with_name(f"{path.name}.edited-{stamp}")
             replace_file(backup, path.read_bytes())
             kept.append(backup)
         replace_file(path, files[change.name])

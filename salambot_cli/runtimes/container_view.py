@@ -41,6 +41,15 @@ def project_name(environment: Environment) -> str:
 
 def inside_view(environment: Environment) -> Environment:
     """Add what containers see to an environment whose ports are settled."""
+    inside = addressed_view(environment)
+    if environment.placement("objects") == "s3":
+        # A container has neither ~/.aws nor a browser: it gets the keys that this machine's chain found.
+        inside = with_values(inside, aws_of(environment).credentials())
+    return replace(inside, variables={name: v for name, v in inside.variables.items() if name != "AWS_PROFILE"})
+
+
+def addressed_view(environment: Environment) -> Environment:
+    """Add addresses by the names of the services, paths inside the image, and the environment's own secrets."""
     own = generated_secrets(environment.root)
     identity_provider(environment.root)
     given: dict[str, str | Secret] = {
@@ -51,11 +60,7 @@ def inside_view(environment: Environment) -> Environment:
     }
     if environment.placement("objects") == "local":
         given["OBJECTS_URL"] = f"file://{_OBJECTS}"
-    else:
-        # A container has neither ~/.aws nor a browser: it gets the keys that this machine's chain found.
-        given |= aws_of(environment).credentials()
-    inside = with_values(environment, given)
-    return replace(inside, variables={name: v for name, v in inside.variables.items() if name != "AWS_PROFILE"})
+    return with_values(environment, given)
 
 
 def _stores(environment: Environment, own: Mapping[str, Secret]) -> dict[str, Secret]:

@@ -1,18 +1,31 @@
-"""`render`: the files of an environment, without starting anything."""
+"""`render`: the files of an environment, for Docker Compose or Kubernetes, without starting anything."""
 
 import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes
+from salambot_cli.catalog.policies import ACCOUNT
+from salambot_cli.catalog.pull import pull
 from salambot_cli.catalog.render import is_untouched, render_example
 from salambot_cli.catalog.validate import validate
-from salambot_cli.model.environment import Environment
+from salambot_cli.catalog.vault import expected_names
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.model.secret import Secret
 from salambot_cli.outside import rendered
 from salambot_cli.outside.files import private_folder
-from salambot_cli.outside.image import assemble_context
+from salambot_cli.outside.image import assemble_context, image_tag
+from salambot_cli.outside.keys import JWKS, generated_secrets, keys_folder
 from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.runtimes.compose import ComposeRuntime
-from salambot_cli.runtimes.container_view import copy_public_files, rendered_folder, with_mounted_secrets
+from salambot_cli.runtimes.container_view import (
+    OWN_FILE,
+    addressed_view,
+    copy_public_files,
+    rendered_folder,
+    with_mounted_secrets,
+)
 
 EXAMPLE = ".env.cloud-local.example"
 
@@ -25,19 +38,32 @@ class Rendering:
     folder: Path
     files: dict[str, str]
     changes: list[rendered.Change]
+    notes: tuple[str, ...] = ()
+    """What people should know of the files."""
+    owners_file: str = "an overlay"
+    """Where an owner puts changes: salambot never writes it."""
 
     def write(self) -> list[Path]:
         """Write what changed; return the copies of what somebody had edited by hand."""
+        return rendered.write(self.folder, self.files, self.changes)
+
+
+class ComposeRendering(Rendering):
+    """With what plain `docker compose` needs beside the files."""
+
+    __slots__ = ()
+
+    def write(self) -> list[Path]:
+        """Write what changed, public keys, and what the image is built from."""
         root = self.environment.root
         ports = {name: port for name, port in self.environment.ports.items() if isinstance(port, int)}
         write_state(root, replace(read_state(root), ports=ports))  # `auto` is settled: the next run keeps it
-        # What plain `docker compose` needs beside the files: public keys, and what the image is built from.
         copy_public_files(self.environment)
         assemble_context(private_folder(self.folder) / "image")
         return rendered.write(self.folder, self.files, self.changes)
 
 
-async def render(environment: Environment, output: Path | None) -> Rendering:
+async def render(environment: Environment, output: Path | None) -> ComposeRendering:
     """Render for Docker Compose, into `output` or `.salambot/rendered`.
 
     Raises:
@@ -51,4 +77,53 @@ async def render(environment: Environment, output: Path | None) -> Rendering:
     files = await asyncio.to_thread(runtime.render, prepared, folder)
     if output is not None:
         files[EXAMPLE] = render_example(environment)
-    return Rendering(prepared, folder, files, rendered.changes(folder, files, is_untouched))
+    found = rendered.changes(folder, files, is_untouched)
+    return ComposeRendering(prepared, folder, files, found, owners_file=OWN_FILE)
+
+
+async def render_manifests(
+    environment: Environment, output: Path | None, image: str | None, account: str | None
+) -> Rendering:
+    """Render for Kubernetes, into `output` or `.salambot/rendered/kubernetes`. No Docker is asked.
+
+    Raises:
+        SalamBotError: a variable is missing, or a cloud URL is refused.
+    """
+    validate(environment)
+    complete, notes = await asyncio.to_thread(_with_vault, environment)
+    default = await asyncio.to_thread(rendered_folder, environment.root)
+    folder = default / "kubernetes" if output is None else output
+    files = await asyncio.to_thread(_manifests, complete, image, account)
+    return Rendering(environment, folder, files, rendered.changes(folder, files, is_untouched), notes)
+
+
+def _manifests(environment: Environment, image: str | None, account: str | None) -> dict[str, str]:
+    own = generated_secrets(environment.root)
+    view = addressed_view(environment)
+    public = {JWKS: keys_folder(environment.root) / JWKS}
+    public |= {"postgres-ca.pem": environment.postgres_ca} if environment.postgres_ca else {}
+    public |= {"redis-ca.pem": environment.redis_ca} if environment.redis_ca else {}
+    facts = ClusterFacts(
+        image or image_tag(),
+        account or ACCOUNT,
+        {name: path.read_text(encoding="utf-8") for name, path in public.items()},
+        {name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
+    )
+    return render_kubernetes(view, facts)
+
+
+def _with_vault(environment: Environment) -> tuple[Environment, tuple[str, ...]]:
+    """Learn which variables the vault holds; where it cannot be read, it has to hold what the placements need."""
+    if environment.placement("secrets") != "aws":
+        return environment, ()
+    names = expected_names(environment)
+    expected = {name: Variable(name, Secret(""), "secrets manager") for name in names}
+    aws = replace(environment.aws, secret=environment.aws.secret or f"salambot/{environment.tenant}")
+    unread = replace(environment, aws=aws, variables={**expected, **environment.variables})
+    if environment.aws.secret is None:
+        return unread, (f"[aws] secret names none: pods read {aws.secret}.",)
+    try:
+        return pull(environment).environment, ()
+    except PrerequisiteError as error:
+        listed = ", ".join(names)
+        return unread, (f"Secrets Manager was not read ({error.what}): pods get of it {listed}, and nothing optional.",)
