@@ -82,6 +82,8 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "WEBHOOK_MAX_AGE_S": (_use("gateway"),),
     "WEBHOOK_KEEP_BODIES": (_use("gateway"),),
     "USER_HASH_KEY": (_use("gateway", "orchestrateur"),),
+    "CONVERSATION_RETENTION_DAYS": (_use("orchestrateur"),),
+    "AUDIT_RETENTION_DAYS": (_use("orchestrateur"),),
     "CHANNEL_TENANTS": (_use("gateway"),),
     # replies to channels
     "WORKER_CONCURRENCY": (_use("worker"),),

@@ -1,15 +1,17 @@
 """`salambot audit`: what was done, by whom, with what outcome."""
 
+from typing import cast
+
 import typer
 
 from salambot_cli.outside.console import Session
 
-app = typer.Typer(no_args_is_help=True, help="Read the append-only audit trail.")
+app = typer.Typer(no_args_is_help=True, help="Read and verify the append-only audit trail.")
 
 
 @app.callback()
 def audit() -> None:
-    """Read the append-only audit trail."""
+    """Read and verify the append-only audit trail."""
 
 
 @app.command()
@@ -39,3 +41,31 @@ def show(
     for entry in records:
         table.add_row(*(str(entry[name]) for name in names))
     session.result(table)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    head: str | None = typer.Option(None, "--head", metavar="HASH", help="One that an earlier run told."),
+) -> None:
+    """Check that no audit record was changed, removed or slipped in. Exit 1 when one was.
+
+    Note the head it tells somewhere else: given with --head, it shows a trail whose end was cut off.
+
+    Example:  [bold]salambot audit verify[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.records import verify_audit
+
+    session: Session = context.obj
+    found = run(verify_audit(load_environment(session.project), head))
+    if session.machine:
+        session.document(found)
+    else:
+        sign = "[green]✓[/]" if found["status"] == "intact" else "[red]✗[/]"
+        session.say(f"{sign} {found['records']} records in {found['seals']} seals, {found['unsealed']} not sealed yet")
+        for fault in cast("list[str]", found["faults"]):
+            session.result(fault)
+        session.say(f"[dim]head {found['head']}[/]")
+    raise typer.Exit(0 if found["status"] == "intact" else 1)

@@ -50,11 +50,12 @@ def pull_(
 ) -> None:
     """Read the secrets and name them. Nothing is written anywhere."""
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.pull import pull
     from salambot_cli.model.secret import Secret
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.records import pull_recorded
 
     session: Session = context.obj
-    pulled = pull(load_environment(session.project))
+    pulled = run(pull_recorded(load_environment(session.project)))
     held = {n: v for n, v in sorted(pulled.environment.variables.items()) if isinstance(v.value, Secret)}
     if session.machine:
         secrets = [{"name": n, "from": v.layer, **({"value": v.reveal()} if reveal else {})} for n, v in held.items()]
@@ -80,7 +81,9 @@ def push_(
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.model.secret import Secret
+    from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.push import known_secret, push, values_of_dotenv
+    from salambot_cli.steps.records import record
 
     session: Session = context.obj
     environment = load_environment(session.project)
@@ -93,6 +96,7 @@ def push_(
     if not all(values.values()):
         raise ConfigurationError(f"the value of {name} is empty", "nothing was stored", f"salambot secrets push {name}")
     versions = push(environment, values, create=create, kms_key=kms_key)
+    run(record(environment, "secret.write", "done"))
     if session.machine:
         session.document({"status": "done", "pushed": sorted(values), "versions": versions})
         return

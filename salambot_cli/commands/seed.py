@@ -41,13 +41,13 @@ def seed(
     from dataclasses import replace
 
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.pull import pull
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.choose import running_runtime
     from salambot_cli.steps.console import seed_told
     from salambot_cli.steps.evaluate import evaluate as run_evaluation
     from salambot_cli.steps.evaluate import figures_table
+    from salambot_cli.steps.records import pull_recorded
     from salambot_cli.steps.seed import UndecidedError, request_for
     from salambot_cli.steps.seed import seed as run_seed
     from salambot_cli.steps.seed_progress import seed_progress
@@ -57,7 +57,7 @@ def seed(
         other = "--from-s3" if from_s3 else "--evaluate"
         raise ConfigurationError(f"{other} takes no PATH", "it works on what is there", f"salambot seed {other}")
     flags: dict[str, object] = {"tenant": tenant, "placement.vector": vector}
-    environment = pull(load_environment(session.project, flags)).environment
+    environment = run(pull_recorded(load_environment(session.project, flags))).environment
     runtime = running_runtime(environment)
     if evaluate is not None:
         figures = run(run_evaluation(runtime, environment, evaluate, vector))

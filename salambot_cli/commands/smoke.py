@@ -21,18 +21,18 @@ def smoke(
     Examples:  [bold]salambot smoke[/]   [bold]salambot smoke --junit smoke.xml[/]
     """
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.pull import pull
     from salambot_cli.outside.files import replace_file
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.gateway import gateway_of
     from salambot_cli.steps.orchestrateur import own_value
+    from salambot_cli.steps.records import pull_recorded
     from salambot_cli.steps.smoke import SmokeResult
     from salambot_cli.steps.smoke import junit as as_junit
     from salambot_cli.steps.smoke import smoke as run_checks
     from salambot_cli.steps.traced import traced
 
     session: Session = context.obj
-    environment = pull(load_environment(session.project)).environment
+    environment = run(pull_recorded(load_environment(session.project))).environment
     secret = own_value(environment, "META_APP_SECRET") if url is None else None
 
     async def checks() -> list[SmokeResult]:

@@ -154,9 +154,10 @@ def replay(
 
 def _environment(session: Session) -> "Environment":
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.pull import pull
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.records import pull_recorded
 
-    return pull(load_environment(session.project)).environment
+    return run(pull_recorded(load_environment(session.project))).environment
 
 
 def _duration(text: str | None) -> timedelta | None:

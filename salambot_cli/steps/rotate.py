@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from salambot_cli.catalog.pull import pull
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.secret import Secret
@@ -27,6 +26,7 @@ from salambot_cli.steps.base import Run
 from salambot_cli.steps.execute import Execution
 from salambot_cli.steps.plans import plan_up
 from salambot_cli.steps.push import push
+from salambot_cli.steps.records import pull_recorded, record
 from salambot_cli.steps.rotate_stores import rotate_store
 from salambot_cli.steps.show import LiveReporter
 
@@ -60,11 +60,17 @@ async def rotate(session: Session, environment: Environment, name: str, *, finis
         SalamBotError: it cannot be rotated here, or the gateway does not take the new key.
     """
     with exclusive(environment.root, "rotate", wait_seconds=2.0):
-        if name == "jwt":
-            return await _rotate_jwt(environment)
-        if (store := _STORES.get(name)) is not None:
-            return await rotate_store(environment, store, lambda: _restart(session, environment))
-        return await _rotate_variable(session, environment, _VARIABLES[name], finish=finish)
+        done = await _rotate(session, environment, name, finish=finish)
+    await record(environment, "secret.rotate", "done")
+    return done
+
+
+async def _rotate(session: Session, environment: Environment, name: str, *, finish: bool) -> list[str]:
+    if name == "jwt":
+        return await _rotate_jwt(environment)
+    if (store := _STORES.get(name)) is not None:
+        return await rotate_store(environment, store, lambda: _restart(session, environment))
+    return await _rotate_variable(session, environment, _VARIABLES[name], finish=finish)
 
 
 async def _rotate_jwt(environment: Environment) -> list[str]:
@@ -108,7 +114,7 @@ async def _gateway_takes_next_key(environment: Environment) -> bool:
 
 
 async def _rotate_variable(session: Session, environment: Environment, variable: str, *, finish: bool) -> list[str]:
-    pulled = (await asyncio.to_thread(pull, environment)).environment
+    pulled = (await pull_recorded(environment)).environment
     layer = pulled.variables[variable].layer if variable in pulled.variables else "generated"
     if layer not in {"generated", "secrets manager"}:
         fix = f"set {variable}=NEW,OLD there (the newest first, both hold), then: salambot up"

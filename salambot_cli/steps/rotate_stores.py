@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 from salambot_cli.catalog.endpoints import redis_url
-from salambot_cli.catalog.pull import pull
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.secret import Secret
@@ -19,6 +18,7 @@ from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.choose import running_runtime
 from salambot_cli.runtimes.compose import ComposeRuntime
 from salambot_cli.steps.push import push
+from salambot_cli.steps.records import pull_recorded
 from salambot_cli.steps.rotate_postgres import CloudLogins, LocalLogins
 
 _HOST = "127.0.0.1"
@@ -89,7 +89,7 @@ async def rotate_store(environment: Environment, store: Component, restart: Rest
     Raises:
         SalamBotError: the store's logins are not changed from here, or it does not run.
     """
-    logins = _logins(environment, store)
+    logins = await _logins(environment, store)
     if isinstance(logins, CloudLogins):
         await logins.check()
     marker = keys_folder(environment.root) / f"{store}.rotating"
@@ -114,10 +114,10 @@ def _digest(login: str) -> str:
     return hashlib.sha256(login.encode()).hexdigest()
 
 
-def _logins(environment: Environment, store: Component) -> Logins:
+async def _logins(environment: Environment, store: Component) -> Logins:
     if environment.placement(store) != "local":
         if store == "postgres" and environment.value("DATABASE_URL_ADMIN"):
-            return _cloud(environment)
+            return await _cloud(environment)
         why = f"{store} = {environment.placement(store)}: its password is changed there"
         fix = f"salambot secrets push {store.upper()}_URL"
         if store == "postgres":
@@ -133,8 +133,8 @@ def _logins(environment: Environment, store: Component) -> Logins:
     return LocalLogins(environment.root, port, container)
 
 
-def _cloud(environment: Environment) -> CloudLogins:
-    pulled = pull(environment).environment
+async def _cloud(environment: Environment) -> CloudLogins:
+    pulled = (await pull_recorded(environment)).environment
     variable = pulled.variables.get("POSTGRES_URL")
     if variable is None or variable.layer != "secrets manager":
         where = variable.layer if variable else "nowhere"

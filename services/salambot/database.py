@@ -26,7 +26,7 @@ _SESSION = {
     "application_name": "salambot",
     "timezone": "UTC",
     "hnsw.iterative_scan": "strict_order",  # a search goes on until enough rows of the tenant are found
-    "hnsw.ef_search": "80",
+    "hnsw.ef_search": "40",
     "jit": "off",
 }
 _COMPOSE_SECRETS = Path("/run/secrets")

@@ -207,6 +207,17 @@ async def login(store: str, url: str) -> None:
         await client.ping()
 
 
+def test_the_trail_tells_of_rotations_and_verifies(project: Project) -> None:
+    assert "secret.rotate" in {entry["action"] for entry in project.json("audit", "show")["records"]}
+    found = project.json("audit", "verify")
+    assert (found["status"], found["faults"]) == ("intact", [])
+    assert found["records"] > 0
+    project.run("secrets", "rotate", "jwt")
+    assert project.json("audit", "verify", "--head", found["head"])["status"] == "intact"
+    cut_off = project.json("audit", "verify", "--head", "00" * 32, status=1)
+    assert "does not hold" in cut_off["faults"][0]
+
+
 def test_a_rotation_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     identity_provider(tmp_path)
     publish_next_key(tmp_path)

@@ -37,6 +37,9 @@ def test_push_then_pull_then_status(shop: tuple[Project, dict[str, str]]) -> Non
     assert sorted(label for labels in aws["stages"].values() for label in labels) == ["AWSCURRENT", "AWSPREVIOUS"]
     assert aws["version"] in aws["stages"]
     assert aws["version"] == names["versions"]["salambot/demo"]
+    pending = [json.loads(line) for line in (project.folder / ".salambot" / "audit.pending").read_text().splitlines()]
+    assert [line["action"] for line in pending] == ["secret.write"] * 2 + ["secret.read"] * 2, "no stack takes them now"
+    assert all(line["outcome"].startswith("done at 2") for line in pending)
     everything = [path.read_bytes() for path in project.folder.rglob("*") if path.is_file()]
     assert not any(KEY.encode() in content for content in everything)
 

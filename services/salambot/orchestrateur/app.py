@@ -17,6 +17,7 @@ from salambot.messages import ReplyRequest
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.records import add_records
+from salambot.orchestrateur.seals import Seals
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.replies import Replies
 from salambot.telemetry.commands import add_commands
@@ -30,6 +31,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     """Build the service; without `settings` it reads its environment."""
     chosen = settings or OrchestrateurSettings()
     redis = cache.connect(chosen.redis_url.get_secret_value())
+    key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
     rag = Hop("rag", chosen.rag_url, chosen.internal_token)
     nlu = Hop("nlu", chosen.nlu_url, chosen.internal_token)
 
@@ -46,6 +48,8 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
             add_exchange(app, "/internal/reply", Replies(ReplyRequest, dialogue))
             forgetting = asyncio.create_task(_forget(conversations, timedelta(days=chosen.conversation_retention_days)))
             stack.callback(forgetting.cancel)
+            sealing = asyncio.create_task(Seals(app.state.pool, key).keep(timedelta(days=chosen.audit_retention_days)))
+            stack.callback(sealing.cancel)
             yield
 
     async def postgres() -> None:
@@ -64,7 +68,6 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     app = service_app("orchestrateur", chosen, lifespan=lifespan, checks=checks)
     database.install(app)
 
-    key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
     add_console(app, redis, key)
     add_records(app, redis, key)
     add_commands(app)

@@ -1,5 +1,6 @@
 """`/internal/audit` and `/internal/privacy`: what was done, and one user's data on request."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from salambot.channels.base import SOLE_ACCOUNT
 from salambot.database import Connection, Pool, tenant_transaction
 from salambot.delivery.arrivals import hash_user
 from salambot.messages import Message, TenantName, utc_text
+from salambot.orchestrateur.seals import Seals
 from salambot.problems import Problem
 
 _MOST = 1000
@@ -131,6 +133,14 @@ def add_records(app: FastAPI, redis: Redis, key: bytes) -> None:
     ) -> Response:
         """Tell what was done."""
         return _json({"records": await records(request).audit(tenant, correlation_id, limit)})
+
+    @app.get("/internal/audit/check")
+    async def check(request: Request, tenant: TenantName, after: Annotated[int, Query(ge=0)] = 0) -> Response:
+        """Check a part of the chain of seals over the records."""
+        seals = Seals(request.app.state.pool, key)
+        if after == 0:
+            await seals.seal(tenant)
+        return _json(asdict(await seals.check(tenant, after)))
 
     @app.post("/internal/audit")
     async def record(request: Request, wanted: AuditRecord) -> Response:

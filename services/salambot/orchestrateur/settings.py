@@ -18,3 +18,5 @@ class OrchestrateurSettings(ServiceSettings):
     generate_timeout_s: float = Field(default=60, gt=0, le=300)
     conversation_retention_days: int = Field(default=30, ge=1)
     """How long turns are kept; see docs/security/pii.md."""
+    audit_retention_days: int = Field(default=400, ge=1)
+    """How long audit records are kept; see docs/security/audit.md."""

@@ -12,6 +12,9 @@ from salambot.vectors.base import Hit, Vector
 
 _WRITE_TIMEOUT_S = 120.0
 """Writing into a large HNSW graph on a busy machine takes longer than any question may."""
+_INDEX_TIMEOUT_S = 900.0
+"""Building it over rows that are there already; over none it takes no time."""
+_SEARCH = "SELECT digest, similarity FROM nearest_vectors($1, $2, $3, $4, $5)"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._:@/-]{1,80}")
 
 
@@ -25,11 +28,7 @@ class LocalVectors:
         self._pool = pool
         self._embedder = embedder.name
         self._type = f"halfvec({embedder.dimensions})"
-        # The planner matches the partial index only when it sees the embedder as a literal.
-        self._search = f"""
-            SELECT digest, -((embedding::{self._type}) <#> $1::real[]::{self._type}) AS similarity
-            FROM vectors WHERE embedder = '{embedder.name}' AND tenant = $3
-            ORDER BY (embedding::{self._type}) <#> $1::real[]::{self._type} LIMIT $2"""  # noqa: S608 - checked above
+        self._dimensions = embedder.dimensions
 
     async def prepare(self) -> None:
         """Create the HNSW index of this embedder where it is missing."""
@@ -38,7 +37,8 @@ class LocalVectors:
             # IF NOT EXISTS does not hold between two that create it at the same moment: the other one did.
             await self._pool.execute(
                 f"CREATE INDEX IF NOT EXISTS {index} ON vectors USING hnsw ((embedding::{self._type}) halfvec_ip_ops) "
-                f"WHERE embedder = '{self._embedder}'"
+                f"WHERE embedder = '{self._embedder}'",
+                timeout=_INDEX_TIMEOUT_S,
             )
 
     async def upsert(self, tenant: str, digests: Sequence[bytes], vectors: Vectors) -> None:
@@ -65,8 +65,8 @@ class LocalVectors:
 
     async def search(self, tenant: str, vector: Vector, limit: int) -> list[Hit]:
         """Search; the scan goes on until `limit` rows of this tenant are found, however many others there are."""
-        async with tenant_transaction(self._pool, tenant) as rows_of_tenant:
-            found = await rows_of_tenant.fetch(self._search, vector.tolist(), limit, tenant)
+        with unavailable_as_problem():
+            found = await self._pool.fetch(_SEARCH, tenant, self._embedder, self._dimensions, vector.tolist(), limit)
         return [Hit(row["digest"], float(row["similarity"])) for row in found]
 
     async def close(self) -> None:
