@@ -90,7 +90,7 @@ def measure(chunks: int = CHUNKS) -> list[Row]:
         folder.chmod(0o755)
         home = folder / "home"
         home.mkdir()
-        server = PostgresServer(home)
+        server = PostgresServer(home, shared_buffers="128MB")  # PostgreSQL's default, ours and the container's
         server.start()
         try:
             times, recall = asyncio.run(search(server.url(), chunks))

@@ -34,9 +34,10 @@ def _die_with_parent() -> None:
 class PostgresServer:
     """A real PostgreSQL with pgvector on a loopback port, with a password, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared_buffers: str = "32MB") -> None:
         self.port = free_port()
         self.password = secrets.token_hex(8)
+        self._shared_buffers = shared_buffers
         self._data = folder / "data"
         self._bin = folder / "pginstall" / "bin"
         self._log = folder / "log"
@@ -80,7 +81,7 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [
                     *(self._bin / "postgres", "-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
-                    *("-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=60"),
+                    *("-c", "fsync=off", "-c", f"shared_buffers={self._shared_buffers}", "-c", "max_connections=60"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
