@@ -6,6 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import yaml
+
+from salambot_cli.commands import COMMANDS
+from salambot_cli.doctor.page import page
+
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)")
 
 
@@ -20,8 +26,9 @@ def test_every_link_between_documents_leads_somewhere(checkout: Path, tracked_fi
     assert broken == []
 
 
-def test_the_readmes_commands_are_in_the_clone(checkout: Path) -> None:
-    readme = (checkout / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "README.fr.md"])
+def test_the_readmes_commands_are_in_the_clone(checkout: Path, name: str) -> None:
+    readme = (checkout / name).read_text(encoding="utf-8")
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, flags=re.DOTALL))
     programs = {line.split()[0] for line in blocks.splitlines() if line}
     assert programs == {"./salambot", "./test"}
@@ -37,7 +44,26 @@ def test_the_site_builds_and_every_link_and_anchor_of_it_leads_somewhere(checkou
 
 def test_the_generated_pages_are_in_step_with_the_code(checkout: Path) -> None:
     subprocess.run([sys.executable, "tools/reference.py", "--check"], cwd=checkout, check=True, timeout=60)
-    page = subprocess.run(
-        [sys.executable, "-m", "salambot_cli.doctor.page"], cwd=checkout, check=True, timeout=60, capture_output=True
-    )
-    assert page.stdout.decode() == (checkout / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert page() == (checkout / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert page("fr") == (checkout / "docs" / "fr" / "docteur.md").read_text(encoding="utf-8")
+
+
+def test_the_workflow_for_users_runs_commands_that_exist(checkout: Path) -> None:
+    workflow = yaml.safe_load((checkout / "examples/github-actions/salambot.yml").read_text(encoding="utf-8"))
+    steps = [step["run"] for step in workflow["jobs"]["smoke"]["steps"] if "run" in step]
+    commands = [words.split() for words in steps if words.startswith("salambot ")]
+    guide = (checkout / "docs/how-to/ci.md").read_text(encoding="utf-8")
+    assert "salambot up --wait --json > up.json" in steps
+    assert all(step in guide for step in steps if ">" in step or "--junit" in step)
+    for _, name, *_ in commands:
+        assert name in COMMANDS
+
+
+def test_the_pre_commit_hook_refuses_a_configuration_that_is_wrong(checkout: Path, tmp_path: Path) -> None:
+    (hook,) = yaml.safe_load((checkout / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    words = [sys.executable, "-m", "salambot_cli", *hook["entry"].split()[1:]]
+    environ = {**os.environ, "PYTHONPATH": str(checkout)}
+    for key, status in (("tenant", 0), ("tennant", 2)):
+        (tmp_path / "salambot.toml").write_text(f'{key} = "demo"\n')
+        done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, timeout=60, check=False)
+        assert done.returncode == status, done.stderr

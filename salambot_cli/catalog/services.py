@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.grafana import grafana_link
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS, Component, Program
 from salambot_cli.model.variables import DEFAULTS, is_secret
@@ -174,6 +175,8 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         "ALLOW_DEV_TOKEN": "true",
         "CONSOLE_PLACEMENTS": json.dumps(dict(environment.placements)),
     }
+    if environment.grafana_url and environment.placement("telemetry") == "otlp":
+        values["CONSOLE_TRACE_URL"] = grafana_link(environment.grafana_url, "{trace_id}")
     if environment.placement("llm") == "local":  # replies cost this machine's processors: webhooks come first
         values["WORKER_CONCURRENCY"] = "2"
     if channels := {name: table for name, table in environment.channels.items() if table}:

@@ -28,8 +28,9 @@ def up(
     port: list[str] | None = typer.Option(None, metavar="NAME=PORT", help="A port of this run, such as gateway=auto."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan and stop."),
     timeout: float = typer.Option(600, min=1, metavar="S", help="Give up after S seconds."),
+    wait: bool = typer.Option(True, "--wait", help="Wait until all is healthy; it always does."),
     foreground: bool = typer.Option(False, "--foreground", help="Stay, show the logs, and stop everything on Ctrl-C."),
-    open_browser: bool = typer.Option(False, "--open", help="Open the gateway's page when it is ready."),
+    open_browser: bool = typer.Option(False, "--open", help="Open the console when it is ready."),
 ) -> None:
     """Start the chatbot: every service and local component, healthy, in the background.
 
@@ -44,6 +45,7 @@ def up(
     from salambot_cli.runtimes.client import UnitFailedError
     from salambot_cli.steps.up import UpRequest, bring_up
 
+    del wait  # for scripts that say so
     session: Session = context.obj
     flags: dict[str, object] = {
         "topology": topology.split(",") if topology else None,

@@ -1,9 +1,12 @@
 """`docs/doctor.md`, made from the catalogue's own texts: `python -m salambot_cli.doctor.page > docs/doctor.md`."""
 
+import sys
 from collections.abc import Callable
+from functools import partial
 
 from salambot_cli.doctor.catalogue import CATALOGUE
 from salambot_cli.doctor.entry import Entry
+from salambot_cli.outside.language import translated
 
 _HEAD = """# What `salambot doctor` finds
 
@@ -24,11 +27,25 @@ reason = "rotated by the platform team each quarter"
 until  = "2027-03-31"
 ```
 """
+_HEADS = {
+    "fr": """# Ce que trouve `salambot doctor`
+
+Une section par constat. Cette page est faite à partir du catalogue du code (`python -m salambot_cli.doctor.page fr`) ;
+`salambot doctor --explain ID` en montre une section.
+
+`salambot doctor` regarde l'environnement dans l'ordre : horloge, identifiants, noms, réseau, TLS, connexion, droits,
+configuration, données, performance, coût. Ce qui découle seulement d'un autre échec est *sauté* et nomme sa cause. Ce
+qui n'a pas pu être vu est *inconnu*, jamais réussi. Sortie : 0 sans cause première, 1 avec, 4 quand le docteur n'a pas
+pu travailler.
+"""
+}
 
 
-def page() -> str:
-    """Return the whole page."""
-    return _HEAD + "".join(f"\n{section(entry)}" for entry in CATALOGUE.values())
+def page(language: str = "en") -> str:
+    """Return the whole page in a language."""
+    say = partial(translated, language=language) if language in _HEADS else str
+    head = _HEADS.get(language, _HEAD)
+    return head + "".join(f"\n{section(entry, say)}" for entry in CATALOGUE.values())
 
 
 def section(entry: Entry, say: Callable[[str], str] = str) -> str:
@@ -42,4 +59,4 @@ def section(entry: Entry, say: Callable[[str], str] = str) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - the page
+    print(page(*sys.argv[1:]), end="")  # noqa: T201 - the page

@@ -75,6 +75,7 @@ PLAIN_VARIABLES = frozenset(
         "WEBHOOK_KEEP_BODIES",
         "WORKER_CONCURRENCY",
         "LOG_LEVEL",
+        "ALLOW_DEV_TOKEN",
         "CONSOLE_TRACE_URL",
     }
 )

@@ -1,13 +1,12 @@
 """Run a command in a trace of its own; say which, and where to see it."""
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote, urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.grafana import grafana_link
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.trace import CommandTrace
 from salambot_cli.steps.orchestrateur import ask_orchestrateur
@@ -32,13 +31,3 @@ def say_trace(session: Session, environment: Environment, trace_id: str) -> None
     """Print the id of a trace for people, with its link where a Grafana is configured."""
     link = f"  {grafana_link(environment.grafana_url, trace_id)}" if environment.grafana_url else ""
     session.say(f"[dim]trace {trace_id}{link}[/]")
-
-
-def grafana_link(grafana: str, trace_id: str) -> str:
-    """Return the address of a trace in Grafana's Explore."""
-    cloud = (urlsplit(grafana).hostname or "").endswith(".grafana.net")
-    source = "grafanacloud-traces" if cloud else "tempo"
-    query = {"refId": "A", "datasource": {"type": "tempo", "uid": source}, "queryType": "traceql", "query": trace_id}
-    pane = {"datasource": source, "queries": [query], "range": {"from": "now-6h", "to": "now"}}
-    panes = quote(json.dumps({"trace": pane}, separators=(",", ":")))
-    return f"{grafana.rstrip('/')}/explore?schemaVersion=1&panes={panes}"

@@ -15,18 +15,18 @@ def said_by_name() -> tuple[str, ...]:
     return (*STATES, *_COLUMNS)
 
 
-def inbox(entries: Sequence[dict[str, object]], say: Say) -> str:
-    """Return the table of webhooks, the newest first."""
+def inbox(entries: Sequence[dict[str, object]], trace: str, say: Say) -> str:
+    """Return the table of webhooks, the newest first; `trace` is the command that shows one."""
     if not entries:
         return f"<p>{escape(say('Nothing came yet. Try:'))}</p>"
     heads = "".join(f'<th scope="col">{escape(say(name))}</th>' for name in _COLUMNS)
-    rows = "".join(_row(entry, say) for entry in entries)
+    rows = "".join(_row(entry, trace, say) for entry in entries)
     label = escape(say("Last webhooks"), quote=True)
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{table}</div>'
 
 
-def _row(entry: dict[str, object], say: Say) -> str:
+def _row(entry: dict[str, object], command: str, say: Say) -> str:
     state = str(entry.get("state") or entry.get("verdict") or "")
     reply = cast("dict[str, object]", entry.get("reply") or {})
     trace = escape(str(entry.get("trace_id") or ""))
@@ -39,7 +39,7 @@ def _row(entry: dict[str, object], say: Say) -> str:
         f'<td><time datetime="{time}">{time[11:19]}</time></td><td>{escape(str(entry.get("channel", "")))}</td>'
         f'<td class="state {escape(state, quote=True)}">{escape(say(state) if state in STATES else state)}{count}</td>'
         f'<td dir="auto">{escape(message)}</td><td dir="auto">{escape(str(reply.get("text") or ""))}</td>'
-        f'<td><button type="button" class="plain" data-copy="salambot logs --grep {trace}">{trace[:8]}</button></td>'
+        f'<td><button type="button" class="plain" data-copy="{command}{trace}">{trace[:8]}</button></td>'
         f"<td>{_replay(identity, say) if identity else ''}</td></tr>"
     )
 

@@ -1,6 +1,7 @@
 """`/console` and what it fetches; `/internal/console/*` takes what the command reports."""
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Annotated
 
 import orjson
@@ -39,6 +40,11 @@ class Console:
     board: Board = field(default_factory=Board)
     samples: Samples = field(default_factory=Samples)
 
+    @property
+    def trace_command(self) -> str:
+        """The command that shows one trace, up to its id."""
+        return "salambot trace " if self.placements.get("telemetry") == "local" else "salambot logs --grep "
+
     async def close(self) -> None:
         """Close what was opened to look."""
         await self.observer.close()
@@ -56,12 +62,18 @@ class Console:
             case "charts":
                 return charts(self.samples, say)
             case _:
-                return inbox(await self._webhooks(), say)
+                return inbox(await self._webhooks(), self.trace_command, say)
 
     async def whole(self, language: str) -> str:
         """Render the page."""
         pieces = {name: await self.piece(name, language) for name in PIECES}
-        texts = {"lang": language, "tenant": self.tenant, "version": current_version(), "trace_url": self.trace_url}
+        texts = {
+            "lang": language,
+            "tenant": self.tenant,
+            "version": current_version(),
+            "trace_url": escape(self.trace_url, quote=True),
+        }
+        texts["trace_command"] = self.trace_command
         again = copyable('salambot webhook trigger whatsapp --text "Salam"', speaker(language))
         return page(language).substitute(**pieces, **texts, **other(language), try_webhook=again)
 

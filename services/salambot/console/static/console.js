@@ -97,9 +97,9 @@ function completed(made, body, prompt, reply) {
 
 function trace(id) {
   const short = `${words.trace} ${id.slice(0, 8)}`;
-  if (page.traceUrl) return element("a", { href: page.traceUrl.replace("{trace_id}", id), textContent: short, rel: "noreferrer", target: "_blank" });
+  if (page.traceUrl) return element("a", { href: page.traceUrl.replace(/\{trace_id\}|%7Btrace_id%7D/, id), textContent: short, rel: "noreferrer", target: "_blank" });
   const button = element("button", { type: "button", className: "plain", textContent: short });
-  button.dataset.copy = `salambot logs --grep ${id}`;
+  button.dataset.copy = page.traceCommand + id;
   return button;
 }
 
