@@ -20,6 +20,9 @@ COMMANDS: dict[str, str] = {
     "upgrade-config": "Bring an older salambot.toml forward, and show what changes in it and in the rendered files.",
     "audit": "Read the append-only audit trail.",
     "privacy": "Export or erase one user's data.",
+    "costs": "Estimate what each component costs a month, and name what would cost less.",
+    "park": "Stop the database in AWS while nobody works, so that it is not paid for.",
+    "unpark": "Start the database in AWS again.",
     "down": "Stop the stack. The data stays, unless --volumes says otherwise.",
 }
 """Command -> the first line of its help, in the order of the help; the file has the command's name.

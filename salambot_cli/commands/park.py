@@ -1,0 +1,42 @@
+"""`salambot park`: stop what is paid for by the hour."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+if TYPE_CHECKING:
+    from salambot_cli.outside.aws_parking import Wanted
+
+app = typer.Typer()
+
+
+@app.command()
+def park(context: typer.Context) -> None:
+    """Stop the database in AWS while nobody works, so that it is not paid for.
+
+    Its storage still is. AWS itself starts it again after seven days.
+
+    Example:  [bold]salambot park[/]
+    """
+    bring(context.obj, "stopped")
+
+
+def bring(session: Session, wanted: "Wanted") -> None:
+    """Park or unpark, and say what became of each component."""
+    from dataclasses import asdict
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.park import park as step
+
+    found = run(step(load_environment(session.project), wanted))
+    if session.machine:
+        session.document({"status": "done", "resources": [asdict(parked) for parked in found]})
+        return
+    for parked in found:
+        said = f"was {parked.before}, is {parked.after}" if parked.changed else parked.reason
+        session.say(f"{parked.id or parked.component}: {said}")
+    if not found:
+        session.say("Nothing of this environment runs in AWS by the hour.")

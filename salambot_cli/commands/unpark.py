@@ -1,0 +1,18 @@
+"""`salambot unpark`: start what `park` stopped."""
+
+import typer
+
+from salambot_cli.commands.park import bring
+
+app = typer.Typer()
+
+
+@app.command()
+def unpark(context: typer.Context) -> None:
+    """Start the database in AWS again.
+
+    It takes some minutes: `salambot doctor` says when it answers.
+
+    Example:  [bold]salambot unpark[/]
+    """
+    bring(context.obj, "available")

@@ -1,0 +1,52 @@
+"""`salambot costs`: the estimate adds up, follows placements and usage, and names the savings."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from salambot_cli.catalog.costs import prices
+from salambot_cli.model.topology import COMPONENTS
+from tests.stack import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def costs(project: Project, *words: str) -> dict[str, Any]:
+    return project.json("costs", *words)
+
+
+def test_what_is_local_costs_nothing(project: Project) -> None:
+    document = costs(project)
+    assert document["total_usd"] == 0
+    assert set(document["components"]) == set(COMPONENTS)
+    assert document["savings"] == []
+
+
+def test_the_sum_is_of_its_parts_and_dated(project: Project) -> None:
+    document = costs(project, "--topology", "t1,t3")
+    assert document["total_usd"] == pytest.approx(sum(part["usd"] for part in document["components"].values()))
+    assert document["prices"] == {"date": prices().date, "region": "eu-west-1"}
+    assert document["components"]["secrets"]["usd"] == pytest.approx(1.4)
+    assert document["components"]["postgres"]["usd"] == pytest.approx(730 * (0.018 + 0.005) + 20 * 0.127, abs=0.01)
+
+
+def test_replies_cost_what_their_tokens_cost(project: Project) -> None:
+    few, many = (
+        costs(project, "--topology", "t2", "--messages", number)["components"]["llm"]["usd"]
+        for number in ("1000", "100000")
+    )
+    assert few == pytest.approx(1000 * (600 * 0.40 + 150 * 1.60) / 1e6)
+    assert many == pytest.approx(100 * few)
+
+
+def test_the_savings_of_each_component_are_named(project: Project) -> None:
+    said = costs(project, "--topology", "t1")["savings"]
+    words = " ".join(saving["what"] for saving in said)
+    for name in ("Aurora Serverless v2", "cache.t4g.micro", "Intelligent-Tiering", "p1.x1", "top_k", "stop RDS"):
+        assert name in words
+    assert all(saving["usd"] is None or saving["usd"] > 0 for saving in said)
+    assert "List prices of" in project.run("costs", "--topology", "t1").stderr
