@@ -24,11 +24,11 @@ def parkable(aws: Aws, host: str) -> Parkable | None:
     Raises:
         AwsFailure: databases may not be described.
     """
-    database, _ = match(host, databases(aws), _host_of, forwarded=False)
+    database = match(host, databases(aws), _host_of, forwarded=False)[0]
     if database is not None and database.cluster is None:
         return Parkable(database.id, "instance", database.status)
     every = clusters(aws)
-    cluster, _ = match(host, every, _hosts_of, forwarded=False)
+    cluster = match(host, every, _hosts_of, forwarded=False)[0]
     if cluster is None and database is not None:
         cluster = next((item for item in every if item.id == database.cluster), None)
     return Parkable(cluster.id, "cluster", cluster.status) if cluster is not None else None
