@@ -7,6 +7,7 @@ import json
 import statistics
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import count
 
@@ -46,11 +47,10 @@ async def run(job: WebhookJob) -> Figures:
     """Put the load on. A latency counts from when its request was due, so that a queue of late ones shows."""
     numbers = count()
     latencies: list[float] = []
-    failed = 0
+    failures: Counter[str] = Counter()
     started = time.perf_counter()
 
     async def connection(client: aiohttp.ClientSession) -> None:
-        nonlocal failed
         while time.perf_counter() - started < job.seconds:
             number = next(numbers)
             body, headers = signed(job, number)
@@ -60,17 +60,20 @@ async def run(job: WebhookJob) -> Figures:
             try:
                 async with client.post(job.url, data=body, headers=headers) as response:
                     await response.read()
-                    failed += response.status != 200
-            except aiohttp.ClientError:
-                failed += 1
+                    if response.status != 200:
+                        failures[f"status {response.status}"] += 1
+            except aiohttp.ClientError as error:
+                failures[type(error).__name__] += 1
             latencies.append(time.perf_counter() - due)
 
     connector = aiohttp.TCPConnector(limit=job.connections)
     async with aiohttp.ClientSession(connector=connector) as client:
         await asyncio.gather(*(connection(client) for _ in range(job.connections)))
     elapsed = time.perf_counter() - started
+    for kind, times in failures.items():
+        print(f"{job.url}: {times} × {kind}", file=sys.stderr)
     cuts = statistics.quantiles(latencies, n=100)
-    return Figures(len(latencies) / elapsed, cuts[49] * 1000, cuts[98] * 1000, len(latencies), failed)
+    return Figures(len(latencies) / elapsed, cuts[49] * 1000, cuts[98] * 1000, len(latencies), failures.total())
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def put_load(stack: Stack, url: str, *, seconds: float = SECONDS, rate: float = 
     )  # fmt: skip
     figures = Figures(**json.loads(done.stdout))
     if figures.failed:
-        raise SystemExit(f"{figures.failed} of {figures.requests} webhooks were not acknowledged")
+        raise SystemExit(f"{figures.failed} of {figures.requests} webhooks were not acknowledged:\n{done.stderr}")
     return figures
 
 
@@ -67,6 +67,7 @@ def measure(stack: Stack) -> list[Row]:
     with bare_route(stack) as bare:
         for url in (bare, stack.gateway):
             put_load(stack, url, seconds=2)
+        steady_peer = put_load(stack, bare, rate=STEADY_RATE)
         for _ in range(ROUNDS):
             for name, url in (("bare", bare), ("ours", stack.gateway)):
                 rates[name].append(put_load(stack, url).rate)
@@ -75,7 +76,7 @@ def measure(stack: Stack) -> list[Row]:
         Row(
             "acknowledged at 200 a second while all is answered, slowest hundredth",
             steady.p99,
-            None,
+            steady_peer.p99,
             "ms",
             50,
             "≤ 50 ms",

@@ -6,7 +6,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import asyncpg
 import orjson
@@ -140,7 +140,7 @@ class Intake:
         return batch
 
     async def _insert(self, arrivals: list[Arrival]) -> set[Key]:
-        document = orjson.dumps([asdict(item) for item in arrivals]).decode()
+        document = orjson.dumps(arrivals).decode()
         try:
             with unavailable_as_problem():
                 async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
