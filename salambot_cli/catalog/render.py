@@ -163,7 +163,8 @@ def _service(
         depends_on=tuple(part for part in needs if environment.placement(part) == "local"),
         extra_hosts=facts.extra_hosts,
     )
-    return _labelled(container, variables, facts, f"{facts.image} {facts.ports.get(name)}")
+    published = [facts.ports.get(port) for port in ((name, "ingress") if name == "gateway" else (name,))]
+    return _labelled(container, variables, facts, f"{facts.image} {published}")
 
 
 def _local_part(facts: ComposeFacts, part: Component) -> _Container:

@@ -39,7 +39,6 @@ def up(
     Examples:  [bold]salambot up[/]   [bold]salambot up --port gateway=auto[/]   [bold]salambot up --dry-run[/]
     """
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.doctor.afterwards import show_causes, show_prerequisites
     from salambot_cli.model.errors import PrerequisiteError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.client import UnitFailedError
@@ -58,9 +57,13 @@ def up(
     try:
         run(bring_up(session, environment, request, time.monotonic()))
     except PrerequisiteError:
+        from salambot_cli.doctor.afterwards import show_prerequisites
+
         run(show_prerequisites(session, environment))
         raise
     except UnitFailedError as failure:
+        from salambot_cli.doctor.afterwards import show_causes
+
         run(show_causes(session, environment, failure.unit))
         raise
 

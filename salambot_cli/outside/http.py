@@ -82,6 +82,12 @@ def _trust(verify: bool) -> ssl.SSLContext:
     return tls_context(verify=verify)
 
 
+@cache
+def no_roots() -> ssl.SSLContext:
+    """Return a context that trusts nobody, for plain HTTP to this machine: httpx would load the roots for it."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 async def _bounded(response: "httpx.Response") -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():

@@ -11,11 +11,19 @@ from salambot_cli.catalog.endpoints import with_query
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.unit import Health, Part
+from salambot_cli.outside.http import no_roots
 from salambot_cli.outside.state import read_state
 from salambot_cli.outside.tunnels import look
 
 _SECONDS = 3.0
 Test = Callable[[Environment], Awaitable[tuple[Health, str]]]
+
+
+def load_clients() -> None:
+    """Import what the tests below need: in a thread, while other programs are waited for."""
+    import asyncpg  # noqa: F401 - loaded for later
+    import httpx  # noqa: F401
+    import redis.asyncio  # noqa: F401
 
 
 async def service_part(name: str, url: str | None) -> Part:
@@ -31,7 +39,7 @@ async def http_health(url: str) -> tuple[Health, str]:
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=no_roots()) as client:
             response = await client.get(url)
     except httpx.ConnectError:
         return "down", "connection refused"

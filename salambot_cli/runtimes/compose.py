@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Literal, cast
 from dotenv import dotenv_values
 
 from salambot_cli.catalog.render import (
-    CONFIG_LABEL,
     config_label,
     is_untouched,
     local_parts,
@@ -26,9 +24,9 @@ from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part
 from salambot_cli.outside import rendered
 from salambot_cli.outside.attached import Followed, Hear
-from salambot_cli.outside.docker import (
+from salambot_cli.outside.compose_project import Project
+from salambot_cli.outside.containers import (
     Container,
-    Project,
     containers,
     has_volumes,
     image_exists,
@@ -41,8 +39,9 @@ from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
 from salambot_cli.outside.runtime_folder import forget_secrets, secrets_folder, write_secrets
 from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult
-from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
-from salambot_cli.runtimes.components import component_parts, service_part
+from salambot_cli.runtimes.client import SupervisorClient
+from salambot_cli.runtimes.components import component_parts, load_clients, service_part
+from salambot_cli.runtimes.container_start import ContainerStart
 from salambot_cli.runtimes.container_view import (
     OWN_FILE,
     compose_facts,
@@ -68,8 +67,6 @@ from salambot_cli.runtimes.jump import (
 
 IMAGE = "image"
 _NEEDED_BYTES = 2 * 1024**3
-_READY_SECONDS = 150
-_POLL_SECONDS = 0.25
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("redis", "migrate"),
     "orchestrateur": ("redis", "migrate"),
@@ -88,10 +85,8 @@ class ComposeRuntime:
     def __init__(self) -> None:
         self.notes: list[str] = []
         """What people should know: rendered files that were edited by hand, and their copies."""
-        self._compose_lock = asyncio.Lock()
-        self._look_lock = asyncio.Lock()
         self._launch_lock = asyncio.Lock()
-        self._seen: tuple[float, dict[str, Container]] = (-1.0, {})
+        self._started: ContainerStart | None = None
         self._wanted: dict[str, str] = {}
         self._had_data = True
         self._before_jumps: Environment | None = None
@@ -111,19 +106,30 @@ class ComposeRuntime:
 
     async def check(self, environment: Environment) -> list[str]:
         """Return what is wrong with engine, Compose, Git, ports and disk."""
-        engine = await inspect_engine()
-        problems = list(engine.problems)
-        ours = set() if problems else set(await containers(project_name(environment)))
-        problems += git_problem() + taken_ports(environment, ours)
+        look = self._containers(environment).look()
+        loading = asyncio.to_thread(load_clients)
+        engine, seen, _ = await asyncio.gather(inspect_engine(), look, loading, return_exceptions=True)
+        if isinstance(engine, BaseException):
+            raise engine
+        if isinstance(seen, BaseException):
+            if not engine.problems or not isinstance(seen, SalamBotError):
+                raise seen
+            seen = {}
+        problems = [*engine.problems, *git_problem(), *taken_ports(environment, seen)]
         return problems + disk_problem(environment, _NEEDED_BYTES) + jump_problem(environment)
 
     async def prepare(self, environment: Environment) -> Environment:
         """Settle ports, make the environment's own secrets; return what the containers see."""
-        ours = await containers(project_name(environment))
-        wanted = with_jump_ports(environment)
-        settled = settle_ports(wanted, {*ours, *(jump.name for jump in jumps(environment))})
+        settled = settle_ports(with_jump_ports(environment), await self._ours(environment))
         self._before_jumps = settled
         return await asyncio.to_thread(inside_view, through_jumps(settled))
+
+    async def _ours(self, environment: Environment) -> set[str]:
+        """Return what runs and holds a port of its own: containers, and what the supervisor keeps."""
+        seen = await self._containers(environment).look()
+        kept = await SupervisorClient(environment.state).status()
+        units = cast("dict[str, object]", kept["units"]) if kept else {}
+        return {*seen, *units, *(["ingress"] if "gateway" in seen else [])}
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
@@ -141,14 +147,12 @@ class ComposeRuntime:
         for jump in jumps(self._before_jumps or environment):
             if jump.name == part:
                 return await self._open(self._before_jumps or environment, jump)
-        before = (await self._look(project)).get(part)
-        current = before is not None and before.labels.get(CONFIG_LABEL) == self._wanted.get(part)
-        if before is not None and current and before.is_ready:
-            return "unchanged"
-        async with self._compose_lock:
-            await project.up(part, recreate=current and before is not None and before.health == "unhealthy")
-        await self._wait(project, part)
-        return "started" if before is None or before.phase != "running" else "restarted"
+        return await self._containers(environment).start(project, part, self._wanted.get(part))
+
+    def _containers(self, environment: Environment) -> ContainerStart:
+        if self._started is None:
+            self._started = ContainerStart(project_name(environment))
+        return self._started
 
     async def republish(self, root: Path, url: str) -> bool:
         """Give the gateway another PUBLIC_BASE_URL: its line of `.env`, then its container; False where that fails.
@@ -161,9 +165,7 @@ class ComposeRuntime:
         name = dotenv_values(file, interpolate=False).get("COMPOSE_PROJECT_NAME")
         project = _project(root, str(name))
         try:
-            async with self._compose_lock:
-                await project.up("gateway")
-            await self._wait(project, "gateway")
+            await ContainerStart(project.name).start(project, "gateway", None)
         except SalamBotError as error:
             print(f"salambot: {error.what}: {error.why}", flush=True)  # noqa: T201 - becomes tunnel.log
             return False
@@ -180,9 +182,10 @@ class ComposeRuntime:
     async def _image(self, environment: Environment, project: Project) -> StartResult:
         await asyncio.to_thread(self._write, environment)
         facts = await asyncio.to_thread(compose_facts, environment)
-        self._had_data = await has_volumes(project.name)
-        await self._remove_others(environment, project)
-        built = not await image_exists(facts.image)
+        self._had_data, exists, _ = await asyncio.gather(
+            has_volumes(project.name), image_exists(facts.image), self._remove_others(environment, project)
+        )
+        built = not exists
         if built:
             await asyncio.to_thread(assemble_context, project.folder / "image")
             await project.build("gateway")
@@ -191,7 +194,7 @@ class ComposeRuntime:
 
     async def _remove_others(self, environment: Environment, project: Project) -> None:
         """Remove what an earlier `up` started and these files know no more: a part that moved, an older version's."""
-        seen = await containers(project.name)
+        seen = await self._containers(environment).look()
         if not seen.keys() - self.parts(environment).keys():
             return
         others = seen.keys() - await project.services()
@@ -212,30 +215,6 @@ class ComposeRuntime:
         edited = [change for change in found if change.by_hand]
         for change, copy in zip(edited, kept, strict=True):
             self.notes.append(f"{change.name} was edited by hand; the edited file is kept as {copy}\n{change.diff}")
-
-    async def _look(self, project: Project, not_before: float = 0) -> dict[str, Container]:
-        """Look at all containers at once, for all parts that wait: at most four times a second."""
-        async with self._look_lock:
-            began, seen = self._seen
-            now = time.monotonic()
-            if began < not_before or now - began > _POLL_SECONDS:
-                seen = await containers(project.name)
-                self._seen = (now, seen)
-            return seen
-
-    async def _wait(self, project: Project, part: str) -> None:
-        began = time.monotonic()
-        deadline = began + _READY_SECONDS
-        while True:
-            found = (await self._look(project, began)).get(part)
-            if found is not None and _is_over(part, found):
-                return
-            trouble = _trouble(found)
-            if trouble is None and time.monotonic() > deadline:
-                trouble = f"not healthy after {_READY_SECONDS} s"
-            if trouble is not None:
-                raise UnitFailedError(part, trouble, await project.last_lines(part))
-            await asyncio.sleep(_POLL_SECONDS)
 
     def variables(self, environment: Environment, service: Program) -> Mapping[str, Variable]:
         """Return what a service gets; `prepare` has put in the addresses of the Compose network."""
@@ -322,27 +301,6 @@ class ComposeRuntime:
 def _project(root: Path, name: str, profiles: tuple[str, ...] = ()) -> Project:
     own, project = root / OWN_FILE, Project(name, root / ".salambot" / "rendered", profiles=profiles)
     return replace(project, files=(*project.files, str(own))) if own.is_file() else project
-
-
-def _is_over(part: str, container: Container) -> bool:
-    if part == "migrate":
-        return container.phase == "exited" and container.exit_code == 0
-    return container.is_ready
-
-
-def _trouble(container: Container | None) -> str | None:
-    """Say why waiting longer makes no sense, or None."""
-    if container is None:
-        return "its container is gone"
-    if container.out_of_memory:
-        return "killed for using more memory than its limit"
-    if container.phase in {"exited", "dead"}:
-        return f"its container ended with status {container.exit_code}"
-    if container.health != "unhealthy":
-        return None
-    if container.phase != "running":
-        return f"its container keeps ending with status {container.exit_code}"
-    return "its health check keeps failing"
 
 
 def _unpublished(name: str, container: Container | None) -> Part:

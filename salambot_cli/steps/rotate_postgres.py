@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from salambot_cli.catalog.endpoints import postgres_url
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.outside.docker import Project
+from salambot_cli.outside.compose_project import Project
 from salambot_cli.outside.keys import generated_secrets, new_secret, postgres_role, set_generated, twin_password
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from salambot_cli.model.errors import Interrupted, SalamBotError
 from salambot_cli.model.plan import StepStatus
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder, source_label
+from salambot_cli.outside.http import no_roots
 from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.runtimes.base import Runtime, objects_folder
 from salambot_cli.steps.base import Run
@@ -210,7 +211,7 @@ async def indexed_documents(environment: Environment) -> int:
     url = f"http://127.0.0.1:{environment.port('rag')}/internal/index"
     headers = {"X-SalamBot-Internal": (environment.value("INTERNAL_TOKEN") or "").partition(",")[0]}
     try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=10, trust_env=False, verify=no_roots()) as client:
             answer = await client.get(url, params={"tenant": environment.tenant}, headers=headers)
             answer.raise_for_status()
             return int(answer.json()["documents"])
