@@ -22,7 +22,6 @@ HEAVY = {
     "psutil",
     "python_on_whales",
     "jinja2",
-    "ruamel",
     "cryptography",
     "jwt",
 }
