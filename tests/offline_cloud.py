@@ -34,7 +34,6 @@ from tests.servers import PostgresServer, ValkeyServer
 REGION = "eu-west-1"
 BUCKET = "salambot-kb"
 SECRET = "salambot/demo"
-INSTANCE = "i-0123456789"
 DATABASE_NAME = "db.vpc.salambot.internal"
 CACHE_NAME = "cache.vpc.salambot.internal"
 SECRET_NAMES = ("POSTGRES_URL", "REDIS_URL", "PINECONE_API_KEY", "OPENAI_API_KEY")
@@ -54,6 +53,8 @@ class OfflineCloud:
     postgres: TlsFront
     redis: TlsFront
     ssm: SsmServer
+    instance: str
+    """The id of the EC2 instance that leads to the names of the VPC."""
 
     async def cut(self) -> None:
         """Lose the network to the database and the cache."""
@@ -73,7 +74,7 @@ class OfflineCloud:
         """
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.ca, folder / "cloud-ca.pem")
-        line = f'jump = "{INSTANCE}"' if jump else ""
+        line = f'jump = "{self.instance}"' if jump else ""
         toml = _TOML.format(topology=json.dumps(topology), region=REGION, secret=SECRET, jump=line)
         (folder / "salambot.toml").write_text(toml)
         hidden = (*SECRET_NAMES, *self.credentials) if "t3" in topology else ()
@@ -149,9 +150,12 @@ async def offline_cloud(address: str) -> AsyncIterator[OfflineCloud]:
             "S3_BUCKET": BUCKET,
         }
         credentials = {"AWS_ACCESS_KEY_ID": "offline", "AWS_SECRET_ACCESS_KEY": "offline-cloud-secret"}
-        variables["AWS_ENDPOINT_URL"] = await asyncio.to_thread(_aws, stack, address, credentials, variables)
+        endpoint, instance = await asyncio.to_thread(_aws, stack, address, credentials, variables)
+        variables["AWS_ENDPOINT_URL"] = endpoint
         variables |= credentials
-        yield OfflineCloud(address, ca, variables, credentials, pinecone, openai, collector, postgres, redis, ssm)
+        yield OfflineCloud(
+            address, ca, variables, credentials, pinecone, openai, collector, postgres, redis, ssm, instance
+        )
 
 
 async def _database(stack: AsyncExitStack, folder: Path, authority: trustme.CA, address: str) -> tuple[TlsFront, str]:
@@ -195,7 +199,10 @@ async def _serve(stack: AsyncExitStack, app: web.Application, address: str) -> s
     return f"http://{address}:{runner.addresses[0][1]}"
 
 
-def _aws(stack: AsyncExitStack, address: str, credentials: dict[str, str], variables: dict[str, str]) -> str:
+def _aws(
+    stack: AsyncExitStack, address: str, credentials: dict[str, str], variables: dict[str, str]
+) -> tuple[str, str]:
+    """Return the endpoint, and the id of the instance inside the VPC."""
     server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     server.start()
     stack.callback(server.stop)
@@ -227,4 +234,5 @@ def _aws(stack: AsyncExitStack, address: str, credentials: dict[str, str], varia
         MasterUserPassword="offline-cloud",
         StorageEncrypted=True,
     )
-    return endpoint
+    made = client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)
+    return endpoint, made["Instances"][0]["InstanceId"]

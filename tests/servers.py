@@ -253,10 +253,10 @@ def redis_url(valkey_server: ValkeyServer) -> str:
 
 
 @contextmanager
-def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve an application by uvicorn on a thread of its own; yield its base URL."""
     config = uvicorn.Config(
-        app, port=port, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+        app, host=host, port=port, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -267,7 +267,7 @@ def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=20)

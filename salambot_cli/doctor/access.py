@@ -94,7 +94,7 @@ def _instance_state(aws: Aws, instance: str) -> str | None:
 
 
 async def check_jump(exam: Examination) -> Finding:
-    """Does the instance run that leads into the VPC? What lies behind it is tested by the services."""
+    """Does the instance run that leads into the VPC?"""
     instance = exam.environment.aws.jump or ""
     state = await ask(exam, "jump", lambda aws: _instance_state(aws, instance))
     if isinstance(state, AwsFailure) and not state.code.startswith("InvalidInstanceID"):

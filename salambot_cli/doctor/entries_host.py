@@ -96,8 +96,9 @@ HOST: tuple[Entry, ...] = (
         "aws.jump-down",
         "high",
         "The forward into the VPC does not open, or breaks off.",
-        "The instance of `[aws] jump` does not exist, or is not running.",
-        "Start the instance, or name another one.",
+        "The instance of `[aws] jump` does not exist, or is not running; or the port forward through it is closed, or "
+        "leads nowhere (`aws.jump-down.forward`).",
+        "Start the instance, or name another one; `salambot up` opens the forward again.",
         "aws ec2 start-instances --instance-ids INSTANCE",
     ),
     Entry(

@@ -2,10 +2,12 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 _POLL_SECONDS = 0.2
+T = TypeVar("T")
 Line = tuple[str, str, str]
 """Time (UTC, ISO 8601), source, text."""
 
@@ -23,6 +25,30 @@ async def merged(folder: Path, sources: tuple[str, ...], *, since: str | None, f
             yield line
         if not fresh:
             await asyncio.sleep(_POLL_SECONDS)
+
+
+async def together(streams: Iterable[AsyncIterator[T]]) -> AsyncIterator[T]:
+    """Yield what comes from several streams, as it comes, until all have ended."""
+    waiting = {_next(stream): stream for stream in streams}
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                stream, found = waiting.pop(task), task.result()
+                if found is not None:
+                    waiting[_next(stream)] = stream
+                    yield found
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _next(stream: AsyncIterator[T]) -> "asyncio.Task[T | None]":
+    async def wait() -> T | None:
+        return await anext(stream, None)
+
+    return asyncio.create_task(wait())
 
 
 def _files(folder: Path, sources: tuple[str, ...]) -> list[tuple[str, Path]]:

@@ -22,6 +22,7 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.topology import SERVICES, Program, Service
 from salambot_cli.model.unit import Health, Observed, Part
+from salambot_cli.outside import logs as log_files
 from salambot_cli.outside import rendered
 from salambot_cli.outside.attached import Followed, Hear
 from salambot_cli.outside.compose_project import Project
@@ -64,6 +65,7 @@ from salambot_cli.runtimes.jump import (
     through_jumps,
     with_jump_ports,
 )
+from salambot_cli.runtimes.tunnel import TUNNEL
 
 IMAGE = "image"
 _NEEDED_BYTES = 2 * 1024**3
@@ -281,14 +283,23 @@ class ComposeRuntime:
     async def logs(
         self, environment: Environment, sources: tuple[str, ...], *, since: str | None, follow: bool
     ) -> AsyncIterator[LogLine]:
-        """Yield the lines of containers: merged by time, or as they come when following."""
-        lines = self.project(environment).log_lines(sources, since=since, follow=follow)
+        """Yield the lines of containers, and of what the supervisor keeps beside them: the tunnel, the forwards."""
+        beside = (TUNNEL, *(jump.name for jump in jumps(environment)))
+        kept = tuple(name for name in sources or beside if name in beside)
+        inside = tuple(name for name in sources if name not in beside)
+        streams: list[AsyncIterator[LogLine]] = []
+        if kept:
+            files = log_files.merged(environment.state / "logs", kept, since=since, follow=follow)
+            streams.append(LogLine(*line) async for line in files)
+        if inside or not sources:
+            raw = self.project(environment).log_lines(inside, since=since, follow=follow)
+            streams.append(_log_line(line) async for line in raw)
         if follow:
-            async for line in lines:
-                yield _log_line(line)
+            async for line in log_files.together(streams):
+                yield line
             return
-        for found in sorted([_log_line(line) async for line in lines], key=lambda line: line.time):
-            yield found
+        for line in sorted([line for stream in streams async for line in stream], key=lambda line: line.time):
+            yield line
 
     async def run_job(
         self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None

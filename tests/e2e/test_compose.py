@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.compose_project import compose, containers, rendered
 from tests.e2e.conftest import with_compose
+from tests.offline_cloud import DATABASE_NAME
 from tests.stack import Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -115,6 +116,23 @@ def interrupt_a_seed(project: Project) -> None:
     assert run.returncode == 130
     running = subprocess.check_output(["docker", "top", containers(project)["orchestrateur"]], text=True)
     assert "seed_kb" not in running
+
+
+def test_plain_compose_with_what_was_rendered(
+    checkout: Path, make_compose_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    """As the head of `compose/docker-compose.yml` says: no `salambot` once the files are there."""
+    base = ["docker", "compose", "-f", str(checkout / "compose/docker-compose.yml"), "config", "--quiet"]
+    assert subprocess.run(base, capture_output=True, text=True, check=True).stderr == ""
+    project = make_compose_project()
+    folder = tmp_path / "plain"
+    project.run("render", "--output", str(folder))
+    plain = ["docker", "compose"]
+    subprocess.run([*plain, "up", "--detach", "--wait"], cwd=folder, capture_output=True, check=True)
+    try:
+        assert project.json("smoke")["status"] == "pass"
+    finally:
+        subprocess.run([*plain, "down", "--volumes"], cwd=folder, capture_output=True, check=True)
 
 
 def test_the_original_seed_command_and_healing(make_compose_project: Callable[..., Project]) -> None:
@@ -222,8 +240,23 @@ def test_into_the_vpc_through_a_jump(checkout: Path, make_compose_project: Calla
         assert {"start.jump.postgres", "start.jump.redis"} <= {step["id"] for step in up["steps"]}
         assert project.json("status", PATH=path)["components"]["postgres"]["health"] == "healthy"
         assert project.json("smoke", PATH=path)["status"] == "pass"
+        examine_the_forwards(project, path)
         project.run("down", PATH=path)
         assert not [one for one in project.processes() if "session" in " ".join(one.cmdline())]
+
+
+def examine_the_forwards(project: Project, path: str) -> None:
+    """The doctor goes the way of the containers, and tells a forward that hangs."""
+    findings = project.json("doctor", "postgres", "redis", "--offline", status=None, PATH=path)["findings"]
+    well = {"jump.postgres", "jump.redis"}
+    assert well <= {finding["id"] for finding in findings if finding["status"] == "ok"}, findings
+    (forward,) = [one for one in project.processes() if f"{DATABASE_NAME}:5432" in one.cmdline()]
+    forward.suspend()
+    try:
+        seen = project.json("doctor", "postgres", "redis", "--offline", status=1, PATH=path)
+    finally:
+        forward.resume()
+    assert seen["root_causes"] == ["aws.jump-down.forward"]
 
 
 def test_t1_t3_leaves_no_secret_in_clear(checkout: Path, make_compose_project: Callable[..., Project]) -> None:

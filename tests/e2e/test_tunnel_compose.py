@@ -1,4 +1,4 @@
-"""A tunnel before containers: only the gateway is made anew when the public URL changes."""
+"""A tunnel before containers: messages come in and are answered; a changed public URL touches the gateway alone."""
 
 import json
 import signal
@@ -10,6 +10,9 @@ import pytest
 
 from tests.e2e.compose_project import containers, rendered
 from tests.e2e.tunnels import program_of, until_url_is_other_than
+from tests.fakes.graph_server import TOKENS, Graph
+from tests.offline_cloud import reachable_address
+from tests.servers import serving
 from tests.stack import Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -38,3 +41,24 @@ def test_a_changed_url_reaches_the_container_of_the_gateway_alone(
     assert project.json("webhook", "trigger", "messenger", "--url", changed)["status"] == "done"
     status = project.json("status")
     assert (status["status"], status["public_url"], status["worker"]["health"]) == ("ready", changed, "healthy")
+
+
+def test_a_message_is_answered_by_containers(make_compose_project: Callable[..., Project], cloudflared: Path) -> None:
+    project = make_compose_project()
+    graph = Graph()
+    with serving(graph.app, host=reachable_address()) as url:
+        lines = {"GRAPH_BASE_URL": url, "META_PAGE_TOKEN": TOKENS["messenger"], "WHATSAPP_TOKEN": TOKENS["whatsapp"]}
+        (project.folder / ".env").touch(mode=0o600)
+        (project.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        up = project.json("up", "--tunnel", CLOUDFLARED_PATH=str(cloudflared))
+        steps = {step["id"]: step["status"] for step in up["steps"]}
+        assert (steps["tunnel.open"], steps["tunnel.check"]) == ("done", "done")
+        sent = project.json("webhook", "trigger", "whatsapp", "--text", "Salam", "--url", up["public_url"])
+        assert sent["deliveries"][0]["body"]["status"] == "accepted"
+        assert graph.wait(1, 60)[-1]["text"]
+        before = containers(project)
+        again = project.json("up", "--tunnel", CLOUDFLARED_PATH=str(cloudflared))
+        assert (again["public_url"], containers(project)) == (up["public_url"], before), "nothing was started anew"
+        closed = project.json("up", "--no-tunnel")
+        assert closed["public_url"] is None
+        assert not [process for process in project.processes() if "cloudflared" in " ".join(process.cmdline())]

@@ -1,0 +1,103 @@
+"""jump.*: through `[aws] jump`, as containers go: the port forward here, then the far server's certificate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from salambot_cli.doctor import postgres, redis
+from salambot_cli.doctor.access import JUMP
+from salambot_cli.doctor.needs import needs_variables
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.wire import broken_url, ca_context, untrusted
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.model.topology import Component
+from salambot_cli.outside.network import Contact, Reach, reach
+from salambot_cli.outside.state import read_state
+from salambot_cli.outside.tls import handshake
+from salambot_cli.runtimes.jump import listen_address
+
+Target = postgres.Target | redis.Target
+DOWN = "aws.jump-down.forward"
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a component is spoken to: where its URL leads, and what comes before TLS."""
+
+    component: Component
+    variable: str
+    target: Callable[[Examination], Target | None]
+    prelude: bytes = b""
+    agree: bytes = b""
+
+
+WAYS = (
+    _Way("postgres", postgres.VARIABLE, postgres.target_of, postgres.SSL_REQUEST, b"S"),
+    _Way("redis", redis.VARIABLE, redis.target_of),
+)
+
+
+async def check_forward(way: _Way, exam: Examination) -> Finding:
+    """Is the forward open, and does the server at its end show a certificate for its real name?"""
+    check, target = f"jump.{way.component}", way.target(exam)
+    port = _port(exam.environment, way.component)
+    if target is None or port is None:
+        return fine(check, "No forward has been asked for")
+    near = await reach(await listen_address(), port)
+    if not near.is_open:
+        return _down(exam, check, target, near, "is not open")
+    context = ca_context(target.ca)
+    if isinstance(context, str):
+        return broken_url(check, way.variable, context)
+    shaken = await handshake(replace(near, host=target.host), context, prelude=way.prelude, agree=way.agree)
+    match shaken.contact.reach:
+        case Reach.OPEN:
+            return fine(check, f"{target.host} answers through {exam.environment.aws.jump}, its certificate verifies")
+        case Reach.UNTRUSTED:
+            return untrusted(check, shaken, way.variable, target.ca)
+        case Reach.NO_TLS if way.component in exam.environment.allow_insecure:
+            return fine(check, f"{target.host} answers through {exam.environment.aws.jump}, without TLS")
+        case _:
+            return _down(exam, check, target, shaken.contact, "is open and leads nowhere")
+
+
+def _down(exam: Examination, check: str, target: Target, contact: Contact, how: str) -> Finding:
+    evidence: Facts = {
+        "host": target.host,
+        "port": target.port,
+        "forward": f"{contact.address or contact.host}:{contact.port}",
+        "through": exam.environment.aws.jump,
+        "reach": str(contact.reach),
+        "detail": contact.detail,
+    }
+    title = f"The port forward to {target.host}:{target.port} {how}"
+    text = "`up` opens it again; its log says what Systems Manager answered."
+    return fault(DOWN, check, title, evidence, ("salambot up", f"salambot logs {check}"), text=text)
+
+
+def _port(environment: Environment, component: Component) -> int | None:
+    """Return where the forward of a running stack listens; none is missed while nothing is asked to run."""
+    state = read_state(environment.root)
+    return state.ports.get(f"jump.{component}") if state.asked_up else None
+
+
+def _is_forwarded(way: _Way, environment: Environment) -> bool:
+    return environment.aws.jump is not None and environment.placement(way.component) == "cloud"
+
+
+PROBES = tuple(
+    Probe(
+        f"jump.{way.component}",
+        way.component,
+        f"{way.component.capitalize()}: through the jump",
+        partial(check_forward, way),
+        (DOWN, "net.tls-untrusted", "config.invalid"),
+        needs_variables(way.variable, also=(JUMP, "host.clock")),
+        partial(_is_forwarded, way),
+        seconds=20,
+        parts=(way.component,),
+        cheap=True,
+    )
+    for way in WAYS
+)
