@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from pathlib import Path
 
 from salambot_cli.catalog.strength import well_known_passwords
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
@@ -10,9 +9,13 @@ from salambot_cli.doctor.stack import gateway_url
 from salambot_cli.doctor.tail import PERSONAL
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.model.topology import PROGRAMS
 from salambot_cli.outside.http import request
+from salambot_cli.outside.logs import tail
 from salambot_cli.outside.ports import wildcard_listeners
 from salambot_cli.outside.programs import run
+from salambot_cli.outside.state import read_state
+from salambot_cli.runtimes.choose import running_runtime
 
 CONSOLES, FILES, PERSONS = "sec.consoles", "sec.files", "sec.personal-data"
 _KNOWN_PORTS = frozenset({*range(3000, 3011), 3100, *range(9000, 9010), *range(9090, 9100)})
@@ -21,7 +24,7 @@ _MARKS = {
     "Prometheus": ("/-/healthy", re.compile(r"prometheus", re.IGNORECASE)),
     "MinIO": ("/minio/health/live", re.compile(r"minio", re.IGNORECASE)),
 }
-_LOG_BYTES = 512 * 1024
+_LOG_LINES = 5000
 _JSON_FIELD = re.compile(r'"([A-Za-z_][\w.-]{0,60})"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
 
@@ -99,9 +102,8 @@ def _clear_secrets(environment: Environment) -> list[Finding]:
 async def check_persons(exam: Examination) -> list[Finding] | Finding:
     """A phone number, address or identity number in logs, metric labels or resource attributes: field, never value."""
     places: dict[str, str] = {}
-    logs = exam.environment.state / "logs"
-    for log in sorted(logs.glob("*.log")) if logs.is_dir() else []:
-        places.update(await asyncio.to_thread(_in_log, log))
+    for name, text in (await _logs(exam.environment)).items():
+        places.update(_in_log(name, text))
     base = await gateway_url(exam)
     if base is not None:
         answer = await request("GET", f"{base}/metrics", proxies=False)
@@ -116,18 +118,24 @@ async def check_persons(exam: Examination) -> list[Finding] | Finding:
     return fault("sec.pii-telemetry", PERSONS, title, {"found": found})
 
 
-def _in_log(path: Path) -> dict[str, str]:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return {}
-    fields = {f"field {name} of {path.name}": kind for name, kind in _personal_fields(_JSON_FIELD, text).items()}
+async def _logs(environment: Environment) -> dict[str, str]:
+    """Return the end of every log: the files here, and what containers wrote."""
+    folder = environment.state / "logs"
+    files = {path.name: path for path in sorted(folder.glob("*.log"))} if folder.is_dir() else {}
+    texts = {name: await asyncio.to_thread(tail, path, _LOG_LINES) for name, path in files.items()}
+    runtime = running_runtime(environment)
+    if runtime.name == "compose" and read_state(environment.root).asked_up:
+        ends = await asyncio.gather(*(runtime.tail(environment, name, _LOG_LINES) for name in PROGRAMS))
+        texts |= {f"{name}'s container": list(end) for name, end in zip(PROGRAMS, ends, strict=True)}
+    return {name: "\n".join(lines) for name, lines in texts.items()}
+
+
+def _in_log(name: str, text: str) -> dict[str, str]:
+    fields = {f"field {field} of {name}": kind for field, kind in _personal_fields(_JSON_FIELD, text).items()}
     if fields:
         return fields
     kind = personal_kind(text)
-    return {f"lines of {path.name}": kind} if kind else {}
+    return {f"lines of {name}": kind} if kind else {}
 
 
 def _personal_fields(pattern: re.Pattern[str], text: str) -> dict[str, str]:

@@ -92,7 +92,7 @@ PROBES = tuple(
         way.component,
         f"{way.component.capitalize()}: through the jump",
         partial(check_forward, way),
-        (DOWN, "net.tls-untrusted", "config.invalid"),
+        ("aws.jump-down", "net.tls-untrusted", "config.invalid"),
         needs_variables(way.variable, also=(JUMP, "host.clock")),
         partial(_is_forwarded, way),
         seconds=20,

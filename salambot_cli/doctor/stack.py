@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.tail import last_lines
+from salambot_cli.doctor.tail import shown
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.finding import Facts, Finding
@@ -23,6 +23,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "nlu": (),
     "rag": ("postgres", "redis"),
 }
+_LINES = 5
 _KILLED = ("137", "-9", "oom")
 
 
@@ -138,7 +139,7 @@ def _not_up(environment: Environment) -> Finding:
 
 
 async def _unhealthy(exam: Examination, part: Part, check: str) -> Finding:
-    lines = await asyncio.to_thread(last_lines, exam.environment.state / "logs" / f"{part.name}.log")
+    lines = shown(await running_runtime(exam.environment).tail(exam.environment, part.name, _LINES))
     killed = any(word in part.detail.lower() for word in _KILLED)
     evidence: Facts = {
         "part": part.name,

@@ -1,9 +1,11 @@
 """The last lines of a log, without what identifies a person."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-_BYTES = 16 * 1024
+from salambot_cli.outside.logs import tail
+
 PERSONAL = {
     "email": re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"),
     "iban": re.compile(r"\bMA\d{2}(?:[ ]?\d{4}){6}\b"),
@@ -14,14 +16,13 @@ PERSONAL = {
 
 
 def last_lines(path: Path, count: int = 5) -> list[str]:
-    """Return the last lines of a log, each at most 300 characters; empty where there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return []
-    return [without_persons(line)[:300] for line in text.splitlines()[-count:]]
+    """Return the last lines of a log file, each at most 300 characters; empty where there is none."""
+    return shown(tail(path, count))
+
+
+def shown(lines: Iterable[str]) -> list[str]:
+    """Cut lines to 300 characters, without what identifies a person."""
+    return [without_persons(line)[:300] for line in lines]
 
 
 def without_persons(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 _POLL_SECONDS = 0.2
+_TAIL_BYTES = 512 * 1024
 T = TypeVar("T")
 Line = tuple[str, str, str]
 """Time (UTC, ISO 8601), source, text."""
@@ -25,6 +26,16 @@ async def merged(folder: Path, sources: tuple[str, ...], *, since: str | None, f
             yield line
         if not fresh:
             await asyncio.sleep(_POLL_SECONDS)
+
+
+def tail(path: Path, count: int) -> list[str]:
+    """Return the last lines of a log file; none where there is no file. At most half a MiB is read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
 
 
 async def together(streams: Iterable[AsyncIterator[T]]) -> AsyncIterator[T]:

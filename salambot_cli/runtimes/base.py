@@ -1,6 +1,6 @@
 """The Runtime protocol: how services and local components are started, seen and stopped."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -63,6 +63,9 @@ class Runtime(Protocol):
         self, environment: Environment, sources: tuple[str, ...], *, since: str | None, follow: bool
     ) -> AsyncIterator[LogLine]:
         """Yield log lines of all named sources, merged by time."""
+
+    async def tail(self, environment: Environment, part: str, count: int) -> Sequence[str]:
+        """Return the last lines that one service or component wrote, as it wrote them; none where it never ran."""
 
     async def run_job(
         self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None

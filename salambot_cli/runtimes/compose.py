@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
@@ -300,6 +300,12 @@ class ComposeRuntime:
             return
         for line in sorted([line for stream in streams async for line in stream], key=lambda line: line.time):
             yield line
+
+    async def tail(self, environment: Environment, part: str, count: int) -> Sequence[str]:
+        """Return the last lines of a container, or of what the supervisor keeps."""
+        if part == TUNNEL or part.startswith("jump."):
+            return await asyncio.to_thread(log_files.tail, environment.state / "logs" / f"{part}.log", count)
+        return await self.project(environment).last_lines(part, count)
 
     async def run_job(
         self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -219,6 +219,10 @@ class ProcessRuntime:
             environment.state / "logs", sources, since=since, follow=follow
         ):
             yield LogLine(time, source, text)
+
+    async def tail(self, environment: Environment, part: str, count: int) -> Sequence[str]:
+        """Return the last lines of a part's log file."""
+        return await asyncio.to_thread(log_files.tail, environment.state / "logs" / f"{part}.log", count)
 
     async def run_job(
         self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None

@@ -62,6 +62,7 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     again = project.json("up")
     assert {step["status"] for step in again["steps"] if step["id"].startswith("start.")} == {"unchanged"}
     assert containers(project) == before
+    find_a_person_in_a_log(project)
     logs = project.run("logs", "gateway").stdout
     assert "gateway" in logs
 
@@ -100,6 +101,17 @@ def look_into_the_database(project: Project) -> None:
             await connection.close()
 
     assert asyncio.run(ask()) == (False, False, 0, True)
+
+
+def find_a_person_in_a_log(project: Project) -> None:
+    """The doctor reads what containers write."""
+    assert "sec.pii-telemetry" not in project.json("doctor", "security", "--offline", status=None)["root_causes"]
+    line = '{"event":"hello","customer":"+212612345678"}'
+    compose(project, "exec", "-T", "nlu", "sh", "-c", f"echo '{line}' >/proc/1/fd/1")
+    found = project.json("doctor", "security", "--offline", status=1)
+    assert "sec.pii-telemetry" in found["root_causes"]
+    assert "field customer of nlu's container" in json.dumps(found)
+    assert "612345678" not in json.dumps(found)
 
 
 def interrupt_a_seed(project: Project) -> None:
