@@ -86,8 +86,8 @@ def _is_forwarded(way: _Way, environment: Environment) -> bool:
     return environment.aws.jump is not None and environment.placement(way.component) == "cloud"
 
 
-PROBES = tuple(
-    Probe(
+def _probe(way: _Way) -> Probe:
+    return Probe(
         f"jump.{way.component}",
         way.component,
         f"{way.component.capitalize()}: through the jump",
@@ -99,5 +99,6 @@ PROBES = tuple(
         parts=(way.component,),
         cheap=True,
     )
-    for way in WAYS
-)
+
+
+PROBES = (*(_probe(way) for way in WAYS),)
