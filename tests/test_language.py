@@ -58,8 +58,17 @@ def test_the_option_beats_the_variable_and_that_the_locale(
         ("db.example:5432 does not answer (POSTGRES_URL)", "db.example:5432 ne répond pas (POSTGRES_URL)"),
         (
             'placement/vector: should be one of local, pinecone, not "pine"',
-            'placement/vector: devrait être l\'un de local, pinecone, pas "pine"',
+            'placement/vector : devrait être l\'un de local, pinecone, pas "pine"',
         ),
+        (
+            "POSTGRES_URL: postgres = cloud needs it; read from x\nS3_BUCKET: objects = s3 needs it; read from y",
+            "POSTGRES_URL : postgres = cloud en a besoin ; lu dans x\nS3_BUCKET : objects = s3 en a besoin ; lu dans y",
+        ),
+        (
+            "without verified TLS, a cloud placement is refused: A",
+            "sans TLS vérifié, un placement cloud est refusé : A",
+        ),
+        ("44 seen, 0 added", "44 vus, 0 ajoutés"),
         ("what nobody ever says to people", "what nobody ever says to people"),
     ],
 )

@@ -68,10 +68,14 @@ WORDS = (  # single words of tables and the like, which do not read as prose
         "default",
         "interrupted",
     ),
-    *("ok:", "failed:", "try:", "source:"),
+    *("ok:", "failed:", "try:", "source:", "as configured", "after"),
+    *("{count} seen", "{count} added", "{count} changed", "{count} unchanged", "{count} removed"),
+    *("topology {names}", "tenant {name}", "runtime {name}"),
     *("critical", "high", "medium", "low", "Example:", "Examples:", "Severity", "Symptom", "Told by", "Remedy"),
 )
 _SPOKEN = re.compile(r"[^\W\d_]{2,}(?:[,;:)`'’]|\.)*\s+[(`'«\[]?[^\W\d_]{1,}")  # two words in a row
+_FILLED = re.compile(r"^\W*[A-Za-z]{3,}:? \{\w+\}|^\W*\{\w+\} [a-z]{3,}\W*$")
+"""One word before or after what fills it in."""
 _ALOUD = {"help", "epilog", "title"}  # what stands in these is a message even where it is one word
 _PROGRAMS = (
     *("aws ", "docker ", "sudo ", "curl ", "export ", "kill ", "salambot ", "ALTER ", "CREATE ", "GRANT ", "createdb "),
@@ -106,11 +110,19 @@ _PROGRAMS = (
         "<",
         "BEGIN",
         "openssl ",
+        "dict[",
+        "list[",
+        "Mapping[",
+        "Bearer ",
+        "echo ",
+        "unset ",
+        "--",
+        "psql: ",
     ),
 )
 _ALWAYS = datetime(2026, 11, 23, tzinfo=UTC)
 _FIELD = re.compile(r"\{[^{}]*\}")
-_PATTERN = ("\\w", "\\d", "(?", "dict[", "list[", "Mapping[", "\\b", "\\s")
+_PATTERN = ("\\w", "\\d", "(?", "\\b", "\\s")
 _SILENT = {"__main__.py", "page.py", "typing.py"}
 
 
@@ -189,7 +201,7 @@ def _is_prose(text: str) -> bool:
     bare = re.sub(r"\{\w*\}|\[/?[a-z ]*\]", "x", text).strip()
     if bare.startswith(("Example", *_PROGRAMS)) or any(sign in text for sign in _PATTERN):
         return False
-    return bool(_SPOKEN.search(re.sub(r"\{\w*\}", "0", text)))
+    return bool(_SPOKEN.search(re.sub(r"\{\w*\}", "0", text)) or _FILLED.search(re.sub(r"\[/?[a-z ]*\]", "", text)))
 
 
 def console_template() -> Catalog:

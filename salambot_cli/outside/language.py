@@ -15,7 +15,9 @@ from string import Formatter
 LANGUAGES = ("en", "fr")
 DOMAIN = "salambot"
 LOCALES = Path(__file__).resolve().parent.parent / "locale"
-_DEEPEST = 4
+_DEEPEST = 6
+_JOINTS = {"\n": "\n", " · ": " · ", "; ": " ; ", ": ": " : ", ", ": ", "}
+"""What messages are put together with, and how that is written in French; the first that parts a text is taken."""
 _NAMED = re.compile(r"\{\w+\}")
 _chosen = "en"
 
@@ -72,8 +74,11 @@ class _Catalogue:
     """The messages of one language: whole ones, and templates with what their fields held."""
 
     def __init__(self, messages: Mapping[str, str]) -> None:
-        self._whole = {message: said for message, said in messages.items() if "{" not in message}
-        templates = [_Template(message, said) for message, said in messages.items() if _NAMED.search(message)]
+        bare = {message.strip(): said.strip() for message, said in messages.items()}
+        self._whole = {message.rstrip(":"): said.rstrip(" :") for message, said in bare.items() if message[-1:] == ":"}
+        self._whole |= {message: said for message, said in bare.items() if "{" not in message}
+        filled = {message: said for message, said in bare.items() if re.search(r"[^\W_]", _NAMED.sub("", message))}
+        templates = [_Template(message, said) for message, said in filled.items() if _NAMED.search(message)]
         self._templates = sorted(templates, key=lambda template: -template.weight)
 
     @classmethod
@@ -85,23 +90,26 @@ class _Catalogue:
         return cls({message: said for message, said in entries.items() if message})
 
     def say(self, text: str, depth: int = 0) -> str:
-        """Return the text in this language, as far as it is known."""
-        if text in self._whole:
-            return self._whole[text]
-        if depth > _DEEPEST or " " not in text:
-            return text
+        """Return the text in this language, as far as it is known; the space around it stays."""
+        bare = text.strip()
+        said = self._whole.get(bare)
+        if said is None and depth <= _DEEPEST and " " in bare:
+            said = self._filled_in(bare, depth) or self._by_parts(bare, depth)
+        return text if said is None else text.replace(bare, said, 1)
+
+    def _filled_in(self, text: str, depth: int) -> str | None:
         for template in self._templates:
             if (fields := template.read(text)) is not None:
                 return template.said.format(**{name: self.say(held, depth + 1) for name, held in fields.items()})
-        return self._by_parts(text, depth)
+        return None
 
-    def _by_parts(self, text: str, depth: int) -> str:
-        for joint, said in (("\n", "\n"), ("; ", " ; "), (": ", " : "), (", ", ", ")):
-            if joint in text:
-                parts = text.split(joint) if joint != ": " else text.split(joint, 1)
-                told = [self.say(part, depth + 1) for part in parts]
-                return said.join(told) if told != parts else text
-        return text
+    def _by_parts(self, text: str, depth: int) -> str | None:
+        for joint, said in _JOINTS.items():
+            parts = text.split(joint, 1 if joint == ": " else -1)
+            told = [self.say(part, depth + 1) for part in parts] if len(parts) > 1 else parts
+            if told != parts:
+                return said.join(told)
+        return None
 
 
 class _Template:
@@ -130,6 +138,6 @@ class _Template:
         if self._anchor not in text:
             return None
         if self._pattern is None:
-            self._pattern = re.compile(self._source, re.DOTALL)
+            self._pattern = re.compile(self._source, re.DOTALL if "\\n" in self._source or "\n" in self._source else 0)
         match = self._pattern.fullmatch(text)
         return match.groupdict() if match else None

@@ -18,6 +18,7 @@ from salambot_cli.model.unit import Observed
 from salambot_cli.outside.browser import open_page
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.interrupts import on_second_signal
+from salambot_cli.outside.language import translate
 from salambot_cli.outside.lock import exclusive
 from salambot_cli.outside.state import read_state, write_state
 from salambot_cli.runtimes.choose import choose_runtime
@@ -162,10 +163,10 @@ def _show_plan(session: Session, run: Run, request: UpRequest) -> None:
             }
         )
         return
+    after = translate("after")
     for step in planned:
-        session.result(
-            f"{step.id:<22} {step.title}" + (f"  [dim]after {', '.join(step.needs)}[/]" if step.needs else "")
-        )
+        waits = f"  [dim]{after} {', '.join(step.needs)}[/]" if step.needs else ""
+        session.result(f"{step.id:<22} {translate(step.title)}{waits}")
 
 
 def _show_notes(session: Session, run: Run) -> None:
@@ -202,7 +203,7 @@ def _show_ready(session: Session, run: Run, observed: Observed, execution: Execu
         ("salambot smoke", "test it"),
         ("salambot down", "stop it"),
     ):
-        session.say(f"  [bold]{command}[/]  [dim]{does}[/]")
+        session.say(f"  [bold]{command}[/]  [dim]{translate(does)}[/]")
 
 
 async def _stay(session: Session, run: Run) -> None:

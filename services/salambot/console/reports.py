@@ -133,4 +133,5 @@ def seed_progress(board: Board, index: Mapping[str, object] | None, say: Say) ->
     total = max(report.total, 1)
     done = total if report.state == "done" else min(report.done, total)
     bar = f'<progress max="{total}" value="{done}" aria-label="{label}"></progress>'
-    return f'{held}<p data-seed="{report.state}">{label}</p>{bar}<p class="quiet">{report.done} / {report.total}</p>'
+    counts = f'<p class="quiet">{report.done} / {report.total}</p>{copyable("salambot seed", say)}'
+    return f'{held}<p data-seed="{report.state}">{label}</p>{bar}{counts}'
