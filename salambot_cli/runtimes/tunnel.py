@@ -18,7 +18,7 @@ from salambot_cli.outside.tunnels import TunnelKind, find_cloudflared, look, req
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
 
 TUNNEL = "tunnel"
-_READY_SECONDS = 40.0
+_READY_SECONDS = 30.0
 _URL_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 _PASSED_ON = (

@@ -415,6 +415,20 @@ def test_each_kind_of_webhook_is_met_as_it_should(
     assert [str(status) for status in found] == verdicts
 
 
+def test_webhooks_are_followed_as_they_come(project: Project) -> None:
+    following = project.start("webhook", "list", "-f", "--json-lines")
+    try:
+        sent = project.json("webhook", "trigger", "telegram", "--text", "en direct")
+        assert following.stdout is not None
+        seen = (json.loads(line) for line in following.stdout)
+        shown = next(one for one in seen if one.get("message_id") == sent["messages"][0] and one["state"] == "done")
+    finally:
+        following.send_signal(signal.SIGINT)
+        following.communicate(timeout=20)
+    assert (shown["event"], shown["text"], shown["reply"]["status"]) == ("webhook", "en direct", "kept")
+    assert following.returncode == 130
+
+
 def test_wrong_use_of_webhook_is_told(project: Project) -> None:
     assert "messenger, whatsapp, telegram, generic" in project.run("webhook", "trigger", "signal", status=2).stderr
     assert "--since" in project.run("webhook", "list", "--since", "soon", status=2).stderr

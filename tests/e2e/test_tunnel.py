@@ -162,6 +162,8 @@ def test_a_missing_program_is_named_with_what_mends_it(project: Project) -> None
     )
     done = project.run("up", "--tunnel", "--no-seed", status=3, PATH=path)
     assert "cloudflared is not installed" in done.stderr
+    wrong = project.run("up", "--tunnel", "--no-seed", status=3, CLOUDFLARED_PATH=str(project.folder))
+    assert "CLOUDFLARED_PATH names no program" in wrong.stderr
     assert "salambot tunnel --download" in done.stderr
 
 
@@ -181,7 +183,7 @@ def test_a_program_that_hangs_is_given_up_and_leaves_nothing(project: Project, c
     try:
         done = project.run("up", "--tunnel", "--no-seed", status=1, CLOUDFLARED_PATH=str(cloudflared))
         assert "tunnel did not start" in done.stderr
-        assert "not ready after 40 s" in done.stderr
+        assert "not ready after 30 s" in done.stderr
         assert not [process for process in project.processes() if "cloudflared" in " ".join(process.cmdline())]
     finally:
         fault.unlink()
@@ -200,6 +202,34 @@ def test_a_named_tunnel_keeps_its_name_and_its_token(project: Project, cloudflar
     assert project.json("webhook", "trigger", "messenger", "--url", url)["status"] == "done"
     assert not [process for process in project.processes() if token in " ".join(process.cmdline())]
     assert (project.state / "run" / "tunnel-token").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_slow_edge_is_a_warning(project: Project, cloudflared: Path) -> None:
+    fault = cloudflared.with_name("cloudflared.fault")
+    project.run("up", "--no-tunnel", "--no-seed")
+    fault.write_text("slow")
+    try:
+        document = project.json("up", "--tunnel", "--no-seed", CLOUDFLARED_PATH=str(cloudflared))
+    finally:
+        fault.unlink()
+    (check,) = [step for step in document["steps"] if step["id"] == "tunnel.check"]
+    assert (document["status"], check["status"]) == ("ready", "skipped")
+    assert "no request came back" in check["detail"]
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(project: Project, cloudflared: Path) -> None:
+    project.run("up", "--no-tunnel", "--no-seed")
+    said = project.run("up", "--tunnel", "--no-seed", CLOUDFLARED_PATH=str(cloudflared)).stderr.replace("\n", "")
+    for channel in ("messenger", "whatsapp", "telegram", "generic"):
+        assert f"{public_url_of(project)}/v1/webhooks/{channel}" in said
+    assert (project.state / "keys" / "META_VERIFY_TOKEN").read_text() in said
+    program = program_of(project)
+    supervisor = psutil.Process(psutil.Process(program.ppid()).ppid())
+    assert "supervisor" in " ".join(supervisor.cmdline())
+    supervisor.kill()
+    program.wait(timeout=30)
+    psutil.wait_procs(project.processes(), timeout=30)
+    assert project.processes() == []
 
 
 async def test_ngrok_is_a_part_of_its_keeper(project: Project, tmp_path: Path) -> None:

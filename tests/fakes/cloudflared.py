@@ -3,7 +3,8 @@
 
 A quick tunnel has another URL each time it starts, and after SIGUSR1, when the one before still leads here. A named one
 listens where its token says (`t`, the tunnel's id, is a port here). A file beside the program, `cloudflared.fault`,
-orders a fault: `exits` at once, or `hangs`: says nothing, opens nothing, and does not end when it is asked to.
+orders a fault: `exits` at once; `hangs`: says nothing, opens nothing, and does not end when it is asked to; `slow`: the
+edge does not know its name yet.
 """
 
 import base64
@@ -89,7 +90,7 @@ def main() -> None:
     if "run" in sys.argv:
         open_edge(_address_of_token())
     else:
-        Metrics.hostname = open_edge()
+        Metrics.hostname = "http://127.0.0.1:9" if fault == "slow" else open_edge()
         signal.signal(signal.SIGUSR1, lambda *_: setattr(Metrics, "hostname", open_edge()))
     host, _, port = option("--metrics").rpartition(":")
     metrics = ThreadingHTTPServer((host, int(port)), Metrics)

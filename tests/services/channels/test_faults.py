@@ -111,6 +111,27 @@ async def test_a_worker_killed_after_the_send_sends_again_at_most_once(shop: Sho
     assert len(shop.peers.received) == 1, "the reply was kept before it was sent"
 
 
+async def test_a_worker_killed_before_it_can_note_the_end_sends_nothing_twice(
+    shop: Shop, start_worker: StartWorker, postgres_server: PostgresServer
+) -> None:
+    postgres_server.run(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$"
+        "BEGIN PERFORM pg_sleep(5); RAISE EXCEPTION 'its worker is dead'; END $$;"
+        "CREATE TRIGGER late BEFORE UPDATE ON inbox FOR EACH ROW WHEN (NEW.state = 'done') EXECUTE FUNCTION late()",
+        "channels",
+    )
+    try:
+        first = start_worker(shop)
+        shop.post("messenger", messenger(messenger_message()))
+        await shop.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'")
+        first.kill()
+    finally:
+        postgres_server.run("DROP TRIGGER late ON inbox; DROP FUNCTION late", "channels")
+    start_worker(shop)
+    await shop.until(ALL_DONE, 60)
+    assert len(shop.graph.sent) == 1
+
+
 async def test_a_worker_that_is_told_to_stop_ends_its_reply_first(shop: Shop, start_worker: StartWorker) -> None:
     shop.peers.fault = "hangs"
     worker = start_worker(shop)

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from tests import events
-from tests.servers import free_port
+from tests.servers import PostgresServer, free_port
 from tests.services.channels.conftest import ALL_DONE, Shop, StartWorker, World, wait_until_it_answers
+
+STORING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%store_inbound%'"
 
 
 @pytest.fixture
@@ -61,3 +63,43 @@ async def test_every_message_is_answered_once_whenever_the_gateway_dies(
     await shop.until("SELECT count(*) = 40 FROM inbox WHERE state = 'done'", 60)
     await shop.until(ALL_DONE)
     assert sorted(message["to"] for message in shop.graph.sent) == sorted(f"u{n}" for n in range(40))
+
+
+async def test_what_was_stored_by_a_gateway_that_died_before_its_200_is_answered_once(
+    shop: Shop, start_worker: StartWorker, gateway: tuple[subprocess.Popen[bytes], str], postgres_server: PostgresServer
+) -> None:
+    process, url = gateway
+    postgres_server.run(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;"
+        "CREATE TRIGGER late AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION late()",
+        "channels",
+    )
+    body = events.messenger(events.messenger_message())
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+            post = client.post("/v1/webhooks/messenger", content=body, headers=events.by_meta(body))
+            delivery = asyncio.create_task(post)
+            await shop.until(STORING)
+            process.kill()
+            with pytest.raises(httpx.HTTPError):
+                await delivery
+    finally:
+        postgres_server.run("DROP TRIGGER late ON inbox; DROP FUNCTION late", "channels")
+    start_worker(shop)
+    await shop.until(ALL_DONE)
+    assert shop.post("messenger", body).json()["status"] == "duplicate"
+    assert len(shop.graph.sent) == 1
+
+
+async def test_what_a_gateway_acknowledged_just_before_it_died_is_answered(
+    shop: Shop, start_worker: StartWorker, gateway: tuple[subprocess.Popen[bytes], str]
+) -> None:
+    process, url = gateway
+    body = events.messenger(events.messenger_message())
+    async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+        answer = await client.post("/v1/webhooks/messenger", content=body, headers=events.by_meta(body))
+        process.kill()
+    assert answer.json()["status"] == "accepted"
+    start_worker(shop)
+    await shop.until(ALL_DONE)
+    assert len(shop.graph.sent) == 1

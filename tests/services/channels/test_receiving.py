@@ -97,6 +97,15 @@ async def test_a_refused_signature_is_explained_in_private(
     assert await shop.rows() == []
 
 
+async def test_of_two_signatures_the_first_counts(shop: Shop) -> None:
+    body = messenger(messenger_message())
+    name, good, wrong = "X-Hub-Signature-256", by_meta(body)["X-Hub-Signature-256"], f"sha256={'0' * 64}"
+    for first, second, status in ((wrong, good, 401), (f"{good}, {good}", good, 401), (good, wrong, 200)):
+        answer = shop.client.post("/v1/webhooks/messenger", content=body, headers=[(name, first), (name, second)])
+        assert answer.status_code == status
+    assert len(await shop.rows()) == 1
+
+
 async def test_an_unverified_body_is_not_even_read(shop: Shop) -> None:
     assert code(shop.post("messenger", b"{", {"X-Hub-Signature-256": f"sha256={'0' * 64}"}))[0] == 401
     assert code(shop.post("messenger", b"{")) == (400, "bad_json")
