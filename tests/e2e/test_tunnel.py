@@ -25,6 +25,7 @@ from tests.stack import Project, make_project
 
 HIDDEN = (
     "/", "/health", "/health/ready", "/metrics", "/docs", "/openapi.json", "/v1/webhooks", "/internal/webhooks",
+    "/console", "/console/static/console.js", "/console/doctor", "/internal/console/doctor",
     "/v1/webhooks/../../metrics", "/v1/webhooks/%2e%2e/%2e%2e/metrics",
 )  # fmt: skip
 pytestmark = pytest.mark.xdist_group("tunnel")

@@ -73,6 +73,25 @@ async def test_every_block_of_the_tutorial_runs(
     assert Project(folder).processes() == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.fr.md"])
+async def test_every_block_of_the_readmes_runs(
+    name: str, shell: dict[str, str], tmp_path: Path, checkout: Path
+) -> None:
+    """`./salambot` of a clone is the same command; `./test` is what runs this."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    said: list[str] = []
+    try:
+        for block in blocks(checkout / name):
+            typed = "\n".join(line.removeprefix("./") for line in block.splitlines() if line != "./test")
+            said.append(await _run(typed, folder, shell))
+    finally:
+        await _run("salambot down --yes", folder, shell)
+    assert "remboursement" in "\n".join(said)
+    assert "/console" in said[-1]
+    assert Project(folder).processes() == []
+
+
 async def _run(block: str, folder: Path, shell: dict[str, str]) -> str:
     process = await asyncio.create_subprocess_exec(
         *("sh", "-eu", "-c", block),
