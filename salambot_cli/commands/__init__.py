@@ -18,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "secrets": "See, read, write and rotate the environment's secrets.",
     "config": "Show, validate or describe the configuration.",
     "upgrade-config": "Bring an older salambot.toml forward, and show what changes in it and in the rendered files.",
-    "audit": "Read the append-only audit trail.",
+    "audit": "Read and verify the append-only audit trail.",
     "privacy": "Export or erase one user's data.",
     "costs": "Estimate what each component costs a month, and name what would cost less.",
     "park": "Stop the database in AWS while nobody works, so that it is not paid for.",

@@ -246,6 +246,7 @@ def test_every_pod_is_shut_in_and_calls_meet(found: list[Document]) -> None:
     assert calls == {
         ("gateway", "orchestrateur"),
         ("gateway", "rag"),
+        ("gateway", "nlu"),  # the console asks how it is
         ("orchestrateur", "nlu"),
         ("orchestrateur", "rag"),
         ("worker", "orchestrateur"),
