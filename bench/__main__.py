@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import chain, chaos, command, compose, stack, webhooks
+from bench import chain, chaos, command, compose, stack, telemetry, webhooks
 from bench.table import Row, markdown
 
 README = Path(__file__).with_name("README.md")
@@ -23,6 +23,7 @@ def sections() -> dict[str, list[Row]]:
         "chain": chain_rows,
         "webhooks": webhook_rows,
         "chaos": chaos.measure(),
+        "telemetry": telemetry.measure(),
         **({"compose": compose.measure()} if compose.engine_answers() else {}),
     }
 

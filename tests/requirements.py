@@ -1,4 +1,7 @@
-"""Markers `docker` and `browser`: a test is skipped, with the reason, where the machine lacks it; on CI that fails."""
+"""Markers `docker`, `browser` and `prometheus`: where a machine lacks it a test is skipped, with the reason.
+
+On CI that fails.
+"""
 
 import os
 import shutil
@@ -28,7 +31,13 @@ def _missing_browser() -> str | None:
     return None if any(map(shutil.which, names)) else "no chromium on PATH"
 
 
-_NEEDS = {"docker": _missing_docker, "browser": _missing_browser}
+@cache
+def _missing_prometheus() -> str | None:
+    missing = [name for name in ("prometheus", "promtool") if shutil.which(name) is None]
+    return f"no {' and no '.join(missing)} on PATH (Debian's package prometheus)" if missing else None
+
+
+_NEEDS = {"docker": _missing_docker, "browser": _missing_browser, "prometheus": _missing_prometheus}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

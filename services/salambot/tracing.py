@@ -19,6 +19,8 @@ _IDENTIFIER = re.compile(r"[!-~]{1,128}")
 _correlation: ContextVar[str] = ContextVar("correlation_id", default="")
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("salambot")
+_UNRECORDED = Context({"suppress_instrumentation": True})
+"""What OpenTelemetry's instrumentations look for first: a span that nobody records costs as much as another."""
 _NOBODY = SpanContext(0, 0, is_remote=False)
 _random = Random()  # noqa: S311 - trace ids need to be unlikely to collide, not hard to guess
 
@@ -36,6 +38,12 @@ def correlate(identifier: str) -> None:
 def trace_id() -> str:
     """Return the trace id of the request under way: 32 lowercase hex digits, zeros outside of one."""
     return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+
+def is_recorded() -> bool:
+    """Tell whether what happens now is recorded: a request that was chosen for it, or nobody's request at all."""
+    span = trace.get_current_span().get_span_context()
+    return span.trace_flags.sampled or not span.is_valid
 
 
 def exemplar() -> dict[str, str] | None:
@@ -74,11 +82,11 @@ def _start_span(carrier: Mapping[str, str], *, public: bool, kind: SpanKind) -> 
     if public:
         links = [Link(caller)] if caller.is_valid else None
         span = _tracer.start_span("request", context=Context(), kind=kind, links=links)
+    elif caller.is_valid and not caller.trace_flags.sampled:
+        return NonRecordingSpan(_next_ids(caller))  # as the SDK would decide, only later
     else:
         span = _tracer.start_span("request", context=parent, kind=kind)
-    if span.is_recording():
-        return span
-    return NonRecordingSpan(_next_ids(_NOBODY if public else caller))
+    return span if span.is_recording() else NonRecordingSpan(_next_ids(_NOBODY if public else caller))
 
 
 def _quiet_span(carrier: Mapping[str, str], *, public: bool) -> Span:
@@ -87,7 +95,12 @@ def _quiet_span(carrier: Mapping[str, str], *, public: bool) -> Span:
 
 
 def begin(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes = None) -> Span:
-    """Begin a step of the domain: a span that its caller ends. Nothing below it is its child, unless `within` it."""
+    """Begin a step of the domain: a span that its caller ends. Nothing below it is its child, unless `within` it.
+
+    A step of a request that is not recorded costs nothing.
+    """
+    if not trace.get_current_span().is_recording():
+        return trace.INVALID_SPAN
     return _tracer.start_span(name, kind=kind, attributes=attributes)
 
 
@@ -149,7 +162,8 @@ def request_trace(
     span = _quiet_span(carrier, public=public) if quiet else _start_span(carrier, public=public, kind=kind)
     given = read_correlation(carrier.get(CORRELATION_HEADER.lower()))
     correlation = _correlation.set(given or f"corr_{uuid4().hex}")
-    attached = context.attach(trace.set_span_in_context(span, Context()))
+    around = Context() if span.is_recording() else _UNRECORDED
+    attached = context.attach(trace.set_span_in_context(span, around))
     try:
         yield span
     finally:

@@ -30,7 +30,8 @@ def receiver() -> OtlpReceiver:
 def project(receiver: OtlpReceiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with receiving(receiver) as url:
         project = make_project(tmp_path_factory.mktemp("shop"), TELEMETRY)
-        (project.folder / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={url}\nOTEL_METRIC_EXPORT_INTERVAL=200\n")
+        often = "OTEL_METRIC_EXPORT_INTERVAL=200\nOTEL_BSP_SCHEDULE_DELAY=200\n"
+        (project.folder / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={url}\n{often}")
         (project.folder / ".env").chmod(0o600)
         assert project.json("up")["status"] == "ready"
         yield project

@@ -3,26 +3,33 @@
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from opentelemetry import trace
+from opentelemetry._logs import Logger
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.sampling import ParentBased
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from salambot import logs
+from salambot import logs, tracing
 from salambot.health import current_version
 from salambot.telemetry.commands import CommandSpan
+from salambot.telemetry.counting import DROPPED
 from salambot.telemetry.queues import BoundedLogs, BoundedSpans
 from salambot.telemetry.records import record_of
-from salambot.telemetry.sampling import OnlyRequests
+from salambot.telemetry.sampling import A_SECOND, LASTING, OnlyRequests, Reservoir
 from salambot.telemetry.series import SeriesLoop
 from salambot.telemetry.settings import TelemetrySettings
 from salambot.telemetry.sinks import Sinks, local_sinks, otlp_sinks
 
 _LONGEST_VALUE = 1024
+_ORDINARY = frozenset({"debug", "info"})
+_left = DROPPED.labels("logs", "not_sampled")
 _log = structlog.get_logger(__name__)
 
 
@@ -69,16 +76,25 @@ def begin(settings: TelemetrySettings, service: str) -> Exporters:
     exporters = build(_sinks(settings), _resource(settings, service))
     trace.set_tracer_provider(exporters.tracers)
     logger = exporters.loggers.get_logger("salambot")
-    logs.ship_to(lambda event: logger.emit(record_of(event)))
+    logs.ship_to(partial(_ship, logger))
     from salambot.telemetry.libraries import instrument
 
     instrument(service)
     return exporters
 
 
+def _ship(logger: Logger, event: Mapping[str, object]) -> None:
+    """Send a line on, unless it is an ordinary one of a request that is not recorded: it stays in the log."""
+    if event.get("level") in _ORDINARY and not tracing.is_recorded():
+        _left.inc()
+    else:
+        logger.emit(record_of(event))
+
+
 def build(sinks: Sinks, resource: Resource) -> Exporters:
     """Put queues before the sinks; nothing uses them yet."""
     tracers = TracerProvider(
+        sampler=None if os.environ.get("OTEL_TRACES_SAMPLER") else ParentBased(_reservoir()),
         resource=resource,
         shutdown_on_exit=False,
         # An exception's text may quote a customer: its type is an attribute, and there are no events.
@@ -90,6 +106,10 @@ def build(sinks: Sinks, resource: Resource) -> Exporters:
     loggers = LoggerProvider(resource, shutdown_on_exit=False)
     loggers.add_log_record_processor(BoundedLogs(sinks.logs))
     return Exporters(tracers, loggers, SeriesLoop(sinks.metrics, resource), spans)
+
+
+def _reservoir() -> Reservoir:
+    return Reservoir(lasting=LASTING, a_second=A_SECOND)
 
 
 def _sinks(settings: TelemetrySettings) -> Sinks:

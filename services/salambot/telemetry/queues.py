@@ -10,7 +10,6 @@ from salambot.telemetry.sinks import LogSink, SpanSink
 
 MOST_WAITING = 8192
 _BATCH = 512
-_EVERY_MS = 1000.0
 _lost_spans = DROPPED.labels("traces", "queue_full")
 _lost_logs = DROPPED.labels("logs", "queue_full")
 
@@ -20,7 +19,7 @@ class BoundedSpans(BatchSpanProcessor):
 
     def __init__(self, sink: SpanSink) -> None:
         super().__init__(
-            sink, max_queue_size=MOST_WAITING, max_export_batch_size=_BATCH, schedule_delay_millis=_EVERY_MS
+            sink, max_queue_size=MOST_WAITING, max_export_batch_size=_BATCH, schedule_delay_millis=sink.every_ms
         )
         self._sink = sink
         self._accepted = 0
@@ -39,7 +38,7 @@ class BoundedLogs(BatchLogRecordProcessor):
 
     def __init__(self, sink: LogSink) -> None:
         super().__init__(
-            sink, max_queue_size=MOST_WAITING, max_export_batch_size=_BATCH, schedule_delay_millis=_EVERY_MS
+            sink, max_queue_size=MOST_WAITING, max_export_batch_size=_BATCH, schedule_delay_millis=sink.every_ms
         )
         self._sink = sink
         self._accepted = 0

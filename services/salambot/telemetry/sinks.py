@@ -19,6 +19,9 @@ from salambot.telemetry.counting import DROPPED, EXPORTED, Signal
 from salambot.telemetry.scrubbing import scrubbed
 from salambot.telemetry.watching import Watch, Wire
 
+_SOON_MS = 1000.0
+_EVERY_MS = 5000.0
+"""Each delivery by HTTP costs its process some milliseconds, whatever is in it. OTEL_BSP_SCHEDULE_DELAY overrides."""
 _Item = TypeVar("_Item")
 Deliver = Callable[[Sequence[_Item]], bool]
 """Sends a batch; False when it is lost."""
@@ -28,6 +31,7 @@ class _Outlet(Generic[_Item]):
     """Counts what is delivered and what is lost, and has the watch say so."""
 
     def __init__(self, signal: Signal, deliver: Deliver[_Item], trouble: Callable[[], str], watch: Watch) -> None:
+        self.every_ms = watch.every_ms
         self._signal: Signal = signal
         self._deliver = deliver
         self._trouble = trouble
@@ -48,6 +52,7 @@ class SpanSink(SpanExporter):
     def __init__(self, outlet: _Outlet[ReadableSpan], close: Callable[[], None]) -> None:
         self.taken = 0
         """How many came out of the queue so far."""
+        self.every_ms = outlet.every_ms
         self._outlet = outlet
         self._close = close
 
@@ -68,6 +73,7 @@ class LogSink(LogRecordExporter):
     def __init__(self, outlet: _Outlet[ReadableLogRecord], close: Callable[[], None]) -> None:
         self.taken = 0
         """How many came out of the queue so far."""
+        self.every_ms = outlet.every_ms
         self._outlet = outlet
         self._close = close
 
@@ -112,7 +118,7 @@ def otlp_sinks() -> Sinks:
     """Return exporters that are configured by the standard variables, with http/protobuf."""
     for name in ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # each failed batch a line: the watch says it once
-    watch = Watch()
+    watch = Watch(every_ms=_every_ms())
     watch.check_protocol(os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL"))
     wires = Wire(), Wire(), Wire()
     spans = OTLPSpanExporter(session=wires[0])
@@ -143,11 +149,16 @@ def otlp_sinks() -> Sinks:
     )
 
 
+def _every_ms() -> float:
+    given = os.environ.get("OTEL_BSP_SCHEDULE_DELAY", "")
+    return float(given) if given.isdigit() and int(given) else _EVERY_MS
+
+
 def local_sinks(redis_url: str) -> Sinks:
     """Return what keeps telemetry in Redis; a connection a signal, because each has a thread."""
     from salambot.telemetry.shelf import Shelf
 
-    watch = Watch()
+    watch = Watch(every_ms=_SOON_MS)
     spans, logs, metrics = Shelf(redis_url), Shelf(redis_url), Shelf(redis_url)
     return Sinks(
         SpanSink(_Outlet("traces", spans.put_spans, lambda: spans.trouble, watch), spans.close),

@@ -1,6 +1,7 @@
 """A receiver that does not take what it is sent: said once, with what to change, and once when it is over."""
 
 import threading
+from collections.abc import MutableMapping
 from urllib.parse import urlsplit
 
 import requests
@@ -21,6 +22,13 @@ class Wire(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trouble = ""
+        self._settings: MutableMapping[str, object] | None = None
+
+    def merge_environment_settings(self, *given: object, **named: object) -> MutableMapping[str, object]:  # type: ignore[override] # passed on as it came
+        """Look for proxies and certificates in the environment once: it costs more than the request."""
+        if self._settings is None:
+            self._settings = super().merge_environment_settings(*given, **named)  # type: ignore[arg-type]
+        return self._settings
 
     def request(self, method: str, url: str, **given: object) -> requests.Response:  # type: ignore[override] # the exporter calls it by keywords
         """Send one request. Raises RedirectedError, and what requests raises."""
@@ -73,7 +81,9 @@ def _without_path(url: str) -> str:
 class Watch:
     """Says that deliveries fail when the first of the signals does, and that all is well when the last one is."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_ms: float) -> None:
+        self.every_ms = every_ms
+        """How often what waits is delivered."""
         self._failing: set[Signal] = set()
         self._lock = threading.Lock()
 
