@@ -26,16 +26,22 @@ _MAY_HOLD = re.compile(r"\d\D{0,3}\d\D{0,3}\d\D{0,3}\d|@|\uff20")
 Span = tuple[int, int]
 
 
-def redact(text: str) -> str:
-    """Return the text with each piece of personal data replaced by its kind, such as `[phone]`."""
-    plain = text if text.isascii() else "".join(map(_western, text))
+def redact(text: str, *, mark: str | None = None) -> str:
+    """Return the text with each piece of personal data replaced by its kind, such as `[phone]`, or by `mark`."""
+    plain = in_ascii_digits(text)
     if _MAY_HOLD.search(plain) is None:
         return text
     for kind, find in _FINDERS:
         for start, end in reversed(list(find(plain))):
-            plain = f"{plain[:start]}[{kind}]{plain[end:]}"
-            text = f"{text[:start]}[{kind}]{text[end:]}"
+            shown = f"[{kind}]" if mark is None else mark
+            plain = f"{plain[:start]}{shown}{plain[end:]}"
+            text = f"{text[:start]}{shown}{text[end:]}"
     return text
+
+
+def in_ascii_digits(text: str) -> str:
+    """Write digits of any script, and letters of full width, as ASCII; the text keeps its length."""
+    return text if text.isascii() else "".join(map(_western, text))
 
 
 @cache

@@ -1,7 +1,8 @@
 """What may be shown of a message: its beginning, without anything that looks like a number or an address."""
 
 import re
-import unicodedata
+
+from salambot.privacy import in_ascii_digits, redact
 
 _LENGTH = 80
 _ADDRESS = re.compile(r"\S+@\S+")
@@ -14,12 +15,6 @@ def preview(text: str) -> str:
 
     It hides more than has to be hidden (amounts, dates), so that no phone number, RIB, IBAN or CIN gets through.
     """
-    plain = "".join(_western(character) for character in text[: 4 * _LENGTH])
+    plain = redact(in_ascii_digits(text[: 4 * _LENGTH]), mark=_MASK)
     masked = _NUMBER.sub(_MASK, _ADDRESS.sub(_MASK, " ".join(plain.split())))
     return masked if len(masked) <= _LENGTH else f"{masked[: _LENGTH - 1]}…"
-
-
-def _western(character: str) -> str:
-    """Write any digit as 0 to 9: people write their numbers in Arabic-Indic digits too."""
-    digit = unicodedata.decimal(character, None)
-    return character if digit is None else str(digit)

@@ -17,15 +17,15 @@ _STEM, _VARIANT, _CONCEPT, _HEARD = 1.0, 0.75, 0.8, 0.4
 """What a match by the word's own stem, by another form of it, by its meaning, and by a short sound are worth."""
 _SHORT_HEARD = 4
 """Characters of a sound that many words share: three consonants and the mark."""
-_UNKNOWN = 0.85
-"""Of the highest weight: a word that no document holds is as often filler as it is the point."""
+_UNKNOWN = 2.2
+"""Of the highest weight: what no document holds may be filler, and when it is the point, everything else misses it."""
 
 GENERIC = frozenset(
     {"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay", "#way", "#place"}
 )
 """What nearly everything in a shop is about: such words seldom are the point."""
 _MEASURES = frozenset({"#when", "#howmuch", "#delay", "#place"})
-_NUMBER, _GENERIC, _NAMED = 0.3, 0.5, 1.5
+_NUMBER, _GENERIC, _NAMED = 0.3, 0.5, 1.8
 """What bare numbers, generic concepts and all other concepts weigh, against a word that means nothing to a shop."""
 
 
