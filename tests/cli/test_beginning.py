@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from salambot_cli.model.proposal import propose, tenant_name
 from salambot_cli.model.topology import preset
-from tests.stack import Project, on_a_terminal
+from tests.servers import free_port
+from tests.stack import ALL_AUTO, Project, on_a_terminal
 
 ORIGINAL_ENV = """TENANT=demo
 ENV=cloud-local
@@ -152,3 +153,10 @@ def test_what_would_not_be_valid_either_is_left_alone(project: Project) -> None:
     assert file.read_text() == 'topology = "T7"\n'
     file.unlink()
     project.run("upgrade-config", status=2)
+
+
+def test_there_is_no_console_before_up(project: Project) -> None:
+    (project.folder / "salambot.toml").write_text(ALL_AUTO.replace('"auto"', str(free_port()), 1))
+    done = project.run("open", status=1)
+    assert "there is no console at" in done.stderr
+    assert "salambot up" in done.stderr

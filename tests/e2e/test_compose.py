@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.e2e.compose_project import compose, containers, rendered
@@ -54,6 +55,7 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     look_into_the_database(project)
     interrupt_a_seed(project)
     assert project.json("smoke")["status"] == "pass"
+    look_at_the_console(project)
     status = project.json("status")
     assert status["status"] == "ready"
     before = containers(project)
@@ -65,6 +67,15 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     find_a_person_in_a_log(project)
     logs = project.run("logs", "gateway").stdout
     assert "gateway" in logs
+
+
+def look_at_the_console(project: Project) -> None:
+    """It is there for this machine, shows the seed that went before, and is there for nobody behind a proxy."""
+    url = str(project.json("open")["url"])
+    page = httpx.get(url, timeout=30).text
+    assert 'data-part="rag" data-health="ok"' in page
+    assert 'data-seed="done"' in page
+    assert httpx.get(url, headers={"X-Forwarded-For": "192.0.2.1"}, timeout=30).status_code == 404
 
 
 def edit_a_rendered_file(project: Project) -> None:
