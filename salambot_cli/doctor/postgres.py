@@ -10,7 +10,7 @@ from salambot_cli.doctor import rds_path
 from salambot_cli.doctor.cloud import cluster_of, database_of
 from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
-from salambot_cli.doctor.wire import broken_url, ca_context, is_url, unreachable, untrusted
+from salambot_cli.doctor.wire import broken_url, ca_context, is_url, named, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
@@ -69,16 +69,7 @@ async def contact_of(exam: Examination) -> Contact | None:
 
 async def check_name(exam: Examination) -> Finding:
     """Does the URL parse, does its host resolve?"""
-    contact = await contact_of(exam)
-    if contact is None:
-        return broken_url(
-            "rds.dns",
-            VARIABLE,
-            "expected postgresql://user:password@host:5432/database; @ : / # in a password are %40 %3A %2F %23",
-        )
-    if contact.reach is Reach.UNKNOWN_NAME:
-        return unreachable("rds.dns", contact, VARIABLE) or fine("rds.dns", "")
-    return fine("rds.dns", f"{contact.host} resolves", addresses=list(contact.addresses))
+    return named("rds.dns", await contact_of(exam), VARIABLE, "postgresql://user:password@host:5432/database")
 
 
 async def check_port(exam: Examination) -> Finding | list[Finding]:

@@ -7,7 +7,7 @@ from salambot_cli.doctor.cloud import cache_of
 from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
 from salambot_cli.doctor.rds_path import forward
-from salambot_cli.doctor.wire import broken_url, ca_context, is_url, unreachable, untrusted
+from salambot_cli.doctor.wire import broken_url, ca_context, is_url, named, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
@@ -59,16 +59,7 @@ async def contact_of(exam: Examination) -> Contact | None:
 
 async def check_name(exam: Examination) -> Finding:
     """Does the URL parse, does its host resolve?"""
-    contact = await contact_of(exam)
-    if contact is None:
-        return broken_url(
-            "redis.dns",
-            VARIABLE,
-            "expected rediss://:password@host:6379; @ : / # in a password are %40 %3A %2F %23",
-        )
-    if contact.reach is Reach.UNKNOWN_NAME:
-        return unreachable("redis.dns", contact, VARIABLE) or fine("redis.dns", "")
-    return fine("redis.dns", f"{contact.host} resolves", addresses=list(contact.addresses))
+    return named("redis.dns", await contact_of(exam), VARIABLE, "rediss://:password@host:6379")
 
 
 async def check_port(exam: Examination) -> Finding:

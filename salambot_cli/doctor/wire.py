@@ -3,7 +3,7 @@
 import ssl
 from urllib.parse import urlsplit
 
-from salambot_cli.doctor.probe import fault
+from salambot_cli.doctor.probe import fault, fine
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.http import Answer
 from salambot_cli.outside.network import Contact, Reach
@@ -48,6 +48,15 @@ def unreachable(check: str, contact: Contact, variable: str) -> Finding | None:
 
 
 _TRY_AGAIN = -3
+
+
+def named(check: str, contact: Contact | None, variable: str, shape: str) -> Finding:
+    """Say whether a URL could be read (it leads nowhere where not), and its host resolves."""
+    if contact is None:
+        return broken_url(check, variable, f"expected {shape}; @ : / # in a password are %40 %3A %2F %23")
+    if contact.reach is Reach.UNKNOWN_NAME and (unknown := unreachable(check, contact, variable)):
+        return unknown
+    return fine(check, f"{contact.host} resolves", addresses=list(contact.addresses))
 
 
 def _evidence(contact: Contact, variable: str) -> Facts:

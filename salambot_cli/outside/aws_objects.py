@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import TypeVar, cast
 
 from salambot_cli.outside.aws import Aws, AwsFailure, translated
 
 Call = Callable[[], object]
+T = TypeVar("T")
 _NO_UPLOAD = "salambot-doctor-no-such-upload"
 
 
@@ -92,15 +93,20 @@ def bucket_policy(aws: Aws, bucket: str) -> Mapping[str, object] | None:
     Raises:
         AwsFailure: it may not be read.
     """
+    text = _unless("NoSuchBucketPolicy", lambda: aws.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    document = json.loads(text) if text is not None else None
+    return document if isinstance(document, dict) else None
+
+
+def _unless(code: str, call: Callable[[], T]) -> T | None:
+    """Return what AWS answers; None where it says, by this code, that there is no such thing."""
     try:
         with translated():
-            text = aws.s3.get_bucket_policy(Bucket=bucket)["Policy"]
+            return call()
     except AwsFailure as failure:
-        if failure.code == "NoSuchBucketPolicy":
+        if failure.code == code:
             return None
         raise
-    document = json.loads(text)
-    return document if isinstance(document, dict) else None
 
 
 def denies(policy: Mapping[str, object] | None, action: str) -> str | None:
@@ -143,14 +149,11 @@ def is_public(aws: Aws, bucket: str) -> bool:
 
 
 def _blocked(aws: Aws, bucket: str) -> bool:
-    try:
-        with translated():
-            block = aws.s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    except AwsFailure as failure:
-        if failure.code == "NoSuchPublicAccessBlockConfiguration":
-            return False
-        raise
-    return bool(block.get("RestrictPublicBuckets")) and bool(block.get("IgnorePublicAcls"))
+    block = _unless(
+        "NoSuchPublicAccessBlockConfiguration",
+        lambda: aws.s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+    )
+    return block is not None and bool(block.get("RestrictPublicBuckets")) and bool(block.get("IgnorePublicAcls"))
 
 
 def has_tiering(aws: Aws, bucket: str) -> bool:
@@ -159,14 +162,10 @@ def has_tiering(aws: Aws, bucket: str) -> bool:
     Raises:
         AwsFailure: it may not be read.
     """
-    try:
-        with translated():
-            rules = aws.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    except AwsFailure as failure:
-        if failure.code == "NoSuchLifecycleConfiguration":
-            return False
-        raise
-    moves = [t for rule in rules if rule.get("Status") == "Enabled" for t in rule.get("Transitions", [])]
+    rules = _unless(
+        "NoSuchLifecycleConfiguration", lambda: aws.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    )
+    moves = [t for rule in rules or [] if rule.get("Status") == "Enabled" for t in rule.get("Transitions", [])]
     return any(move.get("StorageClass") == "INTELLIGENT_TIERING" for move in moves)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_SERVICE = "com.docker.compose.service"
+_SERVICE = f'{{{{index .Actor.Attributes "{LABEL_SERVICE}"}}}}'
 _EVENTS = ("start", "die", "oom", "destroy", "health_status")
 T = TypeVar("T")
 
@@ -113,13 +115,13 @@ def _seen(found: _Inspected) -> Container:
 
 
 class Changes:
-    """Counts the moments at which a container of a project started, ended, or became healthy or not.
+    """Counts, by service, the moments at which a container of a project started, ended, or became healthy or not.
 
     The engine's stream of events is open while somebody is inside the block.
     """
 
     def __init__(self, project: str) -> None:
-        self.count = 0
+        self.count: Counter[str] = Counter()
         self._filters = [_label(project), *(f"event={name}" for name in _EVENTS)]
         self._inside = 0
         self._entering = asyncio.Lock()
@@ -131,7 +133,7 @@ class Changes:
         async with self._entering:
             if self._listening is None:
                 words = [word for one in self._filters for word in ("--filter", one)]
-                stream = await spawn_docker(["docker", "events", "--format", "{{.Action}}", *words])
+                stream = await spawn_docker(["docker", "events", "--since", "3s", "--format", _SERVICE, *words])
                 self._listening = asyncio.create_task(self._listen(stream))
         return self
 
@@ -147,18 +149,18 @@ class Changes:
 
     async def _listen(self, stream: asyncio.subprocess.Process) -> None:
         try:
-            while stream.stdout is not None and await stream.stdout.readline():
+            while stream.stdout is not None and (line := await stream.stdout.readline()):
                 async with self._news:
-                    self.count += 1
+                    self.count[line.decode().strip()] += 1
                     self._news.notify_all()
         finally:
             await end_docker(stream)
 
-    async def after(self, count: int, seconds: float) -> None:
-        """Wait until more than `count` were counted, or for some seconds: a stream may have begun late, or ended."""
+    async def after(self, service: str, count: int, seconds: float) -> None:
+        """Wait until a service has more than `count`, or for some seconds: a stream may have ended."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._news:
-                await self._news.wait_for(lambda: self.count > count)
+                await self._news.wait_for(lambda: self.count[service] > count)
 
 
 async def has_volumes(project: str) -> bool:

@@ -12,7 +12,7 @@ from salambot_cli.runtimes.client import UnitFailedError
 
 _READY_SECONDS = 150
 _FRESH_SECONDS = 1.0
-_GLANCE_SECONDS = 2.0
+_GLANCE_SECONDS = 5.0
 """How long a wait relies on events alone."""
 
 
@@ -74,7 +74,7 @@ class ContainerStart:
         deadline = time.monotonic() + _READY_SECONDS
         async with self._changes as changes:
             while True:
-                known = changes.count
+                known = changes.count[part]
                 found = (await self.look(not_before=time.monotonic())).get(part)
                 if found is not None and _is_over(part, found):
                     return
@@ -83,7 +83,7 @@ class ContainerStart:
                     trouble = f"not healthy after {_READY_SECONDS} s"
                 if trouble is not None:
                     raise UnitFailedError(part, trouble, await project.last_lines(part))
-                await changes.after(known, _GLANCE_SECONDS)
+                await changes.after(part, known, _GLANCE_SECONDS)
 
 
 def _is_current(container: Container, wanted: str | None) -> bool:
