@@ -98,7 +98,7 @@ def render_kubernetes(environment: Environment, facts: ClusterFacts) -> dict[str
 
 def namespace(environment: Environment) -> str:
     """Name the namespace of an environment."""
-    return f"salambot-{environment.tenant.replace('_', '-')}"
+    return f"salambot-{environment.tenant}"
 
 
 def _manifests(environment: Environment, facts: ClusterFacts) -> dict[str, str]:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "upgrade-config": "Bring an older salambot.toml forward, and show what changes in it and in the rendered files.",
     "audit": "Read and verify the append-only audit trail.",
     "privacy": "Export or erase one user's data.",
+    "provision": "Write what makes the cloud parts: Terraform modules, a CloudFormation stack, their variables.",
     "costs": "Estimate what each component costs a month, and name what would cost less.",
     "park": "Stop the database in AWS while nobody works, so that it is not paid for.",
     "unpark": "Start the database in AWS again.",

@@ -269,12 +269,14 @@ class Cloud:
 
 
 @asynccontextmanager
-async def healthy(parts: Parts, root: Path, *topology: str) -> AsyncIterator[Cloud]:
-    """Yield an environment in which all is well."""
+async def healthy(
+    parts: Parts, root: Path, *topology: str, make: Callable[[Moto], Account] = furnish
+) -> AsyncIterator[Cloud]:
+    """Yield an environment in which all is well, in an account that `make` furnishes."""
     parts.moto.reset()
     async with AsyncExitStack() as stack:
         aws = bool({"t1", "t2", "t3"} & set(topology))
-        account = furnish(parts.moto) if aws else Account("", "", "", "", "")
+        account = make(parts.moto) if aws else Account("", "", "", "", "")
         cloud = Cloud(parts, account, root, topology, stack)
         cloud.variables["PATH"] = os.environ["PATH"]
         cloud.settings["allow_insecure"] = '["vector", "objects", "secrets", "telemetry", "llm"]'

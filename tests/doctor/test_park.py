@@ -1,7 +1,6 @@
 """`salambot park` and `unpark` against moto: what can be stopped is, once, and what cannot be is said."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,6 @@ import pytest
 
 from tests.doctor.cloud import KEYS, REGION, Moto, furnish
 from tests.stack import Project
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

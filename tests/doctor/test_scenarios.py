@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,6 @@ from tests.doctor.cloud import MY_IP, Moto, Parts, healthy
 from tests.doctor.examine import examine
 from tests.doctor.scenarios import SCENARIOS, Scenario, sg_without_my_ip
 from tests.servers import PostgresServer, ValkeyServer
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[Moto]:
-    """One AWS for this worker."""
-    server = Moto()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

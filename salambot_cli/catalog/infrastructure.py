@@ -1,0 +1,73 @@
+"""The variables with which Terraform or CloudFormation make the cloud parts of an environment: pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from salambot_cli.catalog.endpoints import host_and_port
+from salambot_cli.catalog.vault import Place
+from salambot_cli.model.environment import Environment
+
+Value = str | int | bool
+
+_PARAMETERS: Mapping[str, str] = {
+    "tenant": "Tenant",
+    "developer_cidr": "DeveloperCidr",
+    "database": "Database",
+    "database_class": "DatabaseClass",
+    "database_port": "DatabasePort",
+    "cache": "Cache",
+    "cache_node_type": "CacheNodeType",
+    "objects": "Objects",
+    "bucket_name": "BucketName",
+    "secrets": "Secrets",
+    "secret_name": "SecretName",
+}
+"""Terraform's name -> CloudFormation's, where the region is not a parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Infrastructure:
+    """What is to be made, as Terraform's variables. `developer_cidr` is absent where nobody knows the address."""
+
+    variables: Mapping[str, Value]
+
+    def parameters(self) -> list[dict[str, str]]:
+        """Return the same as CloudFormation's parameters."""
+        return [
+            {"ParameterKey": key, "ParameterValue": _text(self.variables[name])}
+            for name, key in _PARAMETERS.items()
+            if name in self.variables
+        ]
+
+
+def infrastructure(environment: Environment, address: str | None) -> Infrastructure:
+    """Return what the placements need in AWS; only the developer's `address` may reach the database."""
+    _, port = host_and_port(environment.value("POSTGRES_URL") or "", 5432)
+    variables: dict[str, Value] = {
+        "tenant": environment.tenant,
+        "region": environment.aws.region or environment.value("AWS_REGION") or "eu-west-1",
+        "database": environment.placement("postgres") == "cloud",
+        "database_class": "db.t4g.micro",
+        "database_port": port,
+        "cache": environment.placement("redis") == "cloud",
+        "cache_node_type": "cache.t4g.micro",
+        "objects": environment.placement("objects") == "s3",
+        "bucket_name": environment.value("S3_BUCKET") or f"salambot-kb-{environment.tenant}",
+        "secrets": environment.placement("secrets") == "aws",
+        "secret_name": _secret_name(environment),
+    }
+    if address is not None:
+        variables["developer_cidr"] = f"{address}/32"
+    return Infrastructure(variables)
+
+
+def _secret_name(environment: Environment) -> str:
+    configured = environment.aws.secret
+    if isinstance(configured, str):
+        return configured
+    places = [Place.parse(text).secret_id for text in (configured or {}).values()]
+    return places[0] if places else f"salambot/{environment.tenant}"
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,84 @@
+"""`provision`: the templates of the cloud parts and their variables, ready for Terraform or CloudFormation."""
+
+import asyncio
+import ipaddress
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from salambot_cli.catalog.infrastructure import Infrastructure, infrastructure
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.topology import Component
+from salambot_cli.outside.assets import asset
+from salambot_cli.outside.files import replace_file
+from salambot_cli.outside.public_ip import public_addresses
+
+_FOLDERS = ("terraform", "cloudformation")
+_IN_AWS: tuple[tuple[Component, str], ...] = (
+    ("postgres", "cloud"),
+    ("redis", "cloud"),
+    ("objects", "s3"),
+    ("secrets", "aws"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """What would be made, and where its files belong."""
+
+    wanted: Infrastructure
+    folder: Path
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Return what makes it: either of the two."""
+        tenant, region = self.wanted.variables["tenant"], self.wanted.variables["region"]
+        terraform, template = f"terraform -chdir={self.folder / 'terraform'}", self.folder / "cloudformation"
+        create = (
+            f"aws cloudformation create-stack --stack-name salambot-{tenant} --region {region} "
+            f"--template-body file://{template}/salambot.yaml --parameters file://{template}/parameters.json "
+            "--capabilities CAPABILITY_NAMED_IAM"
+        )
+        return (f"{terraform} init && {terraform} apply", create)
+
+    def write(self) -> list[Path]:
+        """Write templates and variables; Terraform's own state beside them stays. Return the files."""
+        texts = {
+            str(path.relative_to(asset("templates"))): path.read_text(encoding="utf-8")
+            for name in _FOLDERS
+            for path in sorted(asset(f"templates/{name}").rglob("*"))
+            if path.suffix in {".tf", ".yaml"}
+        }
+        texts["terraform/terraform.tfvars.json"] = json.dumps(dict(self.wanted.variables), indent=2) + "\n"
+        texts["cloudformation/parameters.json"] = json.dumps(self.wanted.parameters(), indent=2) + "\n"
+        for name, text in texts.items():
+            replace_file(self.folder / name, text)
+        return [self.folder / name for name in texts]
+
+
+async def provision(environment: Environment, output: Path | None, my_ip: str | None) -> Provision:
+    """Plan the cloud parts of an environment; nothing is asked of AWS.
+
+    Raises:
+        ConfigurationError: no component stands in AWS, or the address is none.
+    """
+    if not any(environment.placement(part) == placement for part, placement in _IN_AWS):
+        raise ConfigurationError(
+            "nothing of this environment stands in AWS",
+            f"its topology is {', '.join(environment.topology)}",
+            "salambot provision --topology t1,t3",
+        )
+    address = await _address(my_ip)
+    folder = output or environment.state / "cloud"
+    return Provision(await asyncio.to_thread(infrastructure, environment, address), folder)
+
+
+async def _address(given: str | None) -> str | None:
+    if given is None:
+        found = [address for address in await public_addresses() if address.version == 4]
+        return str(found[0]) if found else None
+    try:
+        return str(ipaddress.IPv4Address(given))
+    except ValueError as error:
+        raise ConfigurationError("--my-ip is no IPv4 address", str(error), "salambot provision --plan") from error
