@@ -35,6 +35,7 @@ from salambot_cli.outside.containers import (
     remove_images,
     remove_project,
 )
+from salambot_cli.outside.docker import DockerError
 from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
@@ -128,7 +129,10 @@ class ComposeRuntime:
 
     async def _ours(self, environment: Environment) -> set[str]:
         """Return what runs and holds a port of its own: containers, and what the supervisor keeps."""
-        seen = await self._containers(environment).look()
+        try:
+            seen = await self._containers(environment).look()
+        except DockerError:  # `render` needs no engine; `up` has asked for one before
+            seen = {}
         kept = await SupervisorClient(environment.state).status()
         units = cast("dict[str, object]", kept["units"]) if kept else {}
         return {*seen, *units, *(["ingress"] if "gateway" in seen else [])}

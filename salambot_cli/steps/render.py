@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes
 from salambot_cli.catalog.policies import ACCOUNT
 from salambot_cli.catalog.pull import pull
 from salambot_cli.catalog.render import is_untouched, render_example
@@ -98,6 +97,8 @@ async def render_manifests(
 
 
 def _manifests(environment: Environment, image: str | None, account: str | None) -> dict[str, str]:
+    from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes  # which Compose need not load
+
     own = generated_secrets(environment.root)
     view = addressed_view(environment)
     public = {JWKS: keys_folder(environment.root) / JWKS}

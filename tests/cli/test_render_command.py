@@ -78,3 +78,7 @@ def test_a_difference_masks_secrets(project: Project) -> None:
     said = project.run("render", "--diff", "--topology", "t1", OPENAI_API_KEY="sentinel-another")
     assert "OPENAI_API_KEY=•••••• (changed)" in said.stdout
     assert "sentinel" not in said.stdout + said.stderr
+
+
+def test_no_engine_is_needed(project: Project) -> None:
+    assert set(project.json("render", DOCKER_HOST="unix:///nobody/listens.sock")["files"]) == FILES
