@@ -30,6 +30,7 @@ def seed(
         None, "--prune/--no-prune", help="Drop what the folder no longer has (default: yes; asks if that is over half)."
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Count, change nothing."),
+    spread: bool = typer.Option(False, "--spread", help="Share the work with all seed workers, by Redis."),
     from_s3: bool = typer.Option(False, "--from-s3", help="Upload nothing: index what the object store holds."),
     evaluate: Path | None = typer.Option(None, metavar="FILE", help="Measure the index with your questions."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask: remove, and pay for embedding."),
@@ -64,7 +65,7 @@ def seed(
         session.document(figures) if session.machine else session.result(figures_table(figures))
         return
     prune = True if yes and prune is None else prune
-    request = replace(request_for(environment, path), full=full, prune=prune, dry_run=dry_run, paid=yes)
+    request = replace(request_for(environment, path), full=full, prune=prune, dry_run=dry_run, paid=yes, spread=spread)
     request = replace(request, path=None, label="the object store") if from_s3 else request
     while True:
         try:

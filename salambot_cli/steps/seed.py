@@ -50,6 +50,8 @@ class SeedRequest:
     prune: bool | None = None
     vector: str | None = None
     dry_run: bool = False
+    spread: bool = False
+    """Share the work with every seed worker that runs, on whatever machine."""
     paid: bool = False
     traceparent: str = ""
 
@@ -196,6 +198,7 @@ def _argv(environment: Environment, request: SeedRequest, below: str) -> tuple[s
         *prune,
         *(("--source", request.label) if request.path is not None else ()),
         *(("--dry-run",) if request.dry_run else ()),
+        *(("--spread",) if request.spread else ()),
         *(("--yes",) if request.paid else ()),
         *(("--below", below) if below else ()),
         *(("--traceparent", request.traceparent) if request.traceparent else ()),

@@ -70,12 +70,17 @@ async def test_workers_share_a_run_and_the_figures_are_those_of_one(base: Knowle
 
 
 async def test_a_worker_that_is_killed_loses_nothing(base: KnowledgeBase) -> None:
-    async with worker(base) as other:
+    async with worker(base) as other, worker(base) as second:
         assert other.stdout is not None
+        assert second.stdout is not None
         run = asyncio.create_task(base.seed("--spread"))
-        await asyncio.wait_for(other.stdout.readline(), 60)
-        other.send_signal(signal.SIGKILL)
-        await run
+        first = {asyncio.create_task(one.stdout.readline()): one for one in (other, second) if one.stdout is not None}
+        done, waiting = await asyncio.wait(first, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        first[done.pop()].send_signal(signal.SIGKILL)  # it works: its next batch is under way
+        report = await run
+        for task in waiting:
+            task.cancel()
+    assert report["documents"]["seen"] == DOCUMENTS
     assert await counts(base) == (DOCUMENTS, DOCUMENTS, DOCUMENTS)
 
 
