@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "secrets": "See, read, write and rotate the environment's secrets.",
     "config": "Show, validate or describe the configuration.",
     "upgrade-config": "Bring an older salambot.toml forward, and show what changes in it and in the rendered files.",
+    "dashboards": "Put the dashboards into a Grafana.",
     "audit": "Read and verify the append-only audit trail.",
     "privacy": "Export or erase one user's data.",
     "provision": "Write what makes the cloud parts: Terraform modules, a CloudFormation stack, their variables.",

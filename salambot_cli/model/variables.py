@@ -25,6 +25,7 @@ SECRET_VARIABLES = frozenset(
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "NGROK_AUTHTOKEN",
+        "GRAFANA_TOKEN",
         "TUNNEL_TOKEN",
     }
 )

@@ -1,11 +1,15 @@
 """A live stack that exports to a real OTLP receiver: one trace through the four services, and nothing of the prompt."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 from tests.stack import Project, make_project
@@ -103,3 +107,63 @@ def test_seed_is_one_trace_with_each_document(project: Project, receiver: OtlpRe
     spans = whole(receiver, trace, "salambot seed")
     assert sum(span.name == "seed.document" for _, span in spans) == 1
     assert {"seed", "salambot"} <= {service for service, _ in spans}
+
+
+def test_every_query_of_every_dashboard_asks_for_what_the_stack_exposes(project: Project, checkout: Path) -> None:
+    project.run("smoke")
+    labels = exposed(project)
+    recorded = {"slo:error_ratio", "slo:error_budget"}
+    for query in queries(checkout):
+        for name, selectors in re.findall(r"\b(salambot_\w+)(?:\{([^}]*)\})?", query):
+            assert name in labels, f"nothing exposes {name}: {query}"
+            asked = set(re.findall(r"(\w+)=~?", selectors))
+            assert asked <= labels[name] | {"le"}, f"{name} has no {asked - labels[name]}: {query}"
+        for grouping in re.findall(r"by \(([^)]*)\)", query):
+            known = set().union(*(labels[name] for name in re.findall(r"\b(salambot_\w+)", query)))
+            assert set(grouping.replace(" ", "").split(",")) <= known | {"le", "slo"}, query
+        assert "salambot_" in query or any(name in query for name in recorded)
+
+
+def queries(checkout: Path) -> list[str]:
+    grafana = checkout / "templates/grafana"
+    panels = [panel for path in grafana.glob("dashboards/*.json") for panel in json.loads(path.read_text())["panels"]]
+    rules = [
+        line for path in grafana.glob("rules/*.yaml") for line in path.read_text().splitlines() if "salambot_" in line
+    ]
+    return [target["expr"] for panel in panels for target in panel["targets"]] + rules
+
+
+def exposed(project: Project) -> dict[str, set[str]]:
+    """Return the label names of every sample name that the processes of the stack expose or declare."""
+    found: dict[str, set[str]] = {}
+    for port in listening(project):
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+        for family in text_string_to_metric_families(answer.text):
+            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
+            for suffix in suffixes:
+                found.setdefault(f"{family.name}{suffix}", set())
+            for sample in family.samples:
+                found.setdefault(sample.name, set()).update(sample.labels)
+    declared = {  # families without a sample yet: what nobody sent has no labels to look at
+        name: names for name, names in DECLARED.items() if not found.get(name)
+    }
+    assert set(declared) <= set(found)
+    return found | declared
+
+
+def listening(project: Project) -> list[int]:
+    """Return where the services and the worker listen."""
+    words = [process.cmdline() for process in project.processes()]
+    return [
+        int(line[line.index("--port") + 1]) for line in words if "salambot.serve" in line or "salambot.worker" in line
+    ]
+
+
+DECLARED = {
+    "salambot_webhook_refusals_total": {"channel", "cause"},
+    "salambot_channel_replies_total": {"channel", "outcome"},
+    "salambot_channel_retries_total": {"channel", "reason"},
+    "salambot_channel_reply_seconds_bucket": {"channel", "le"},
+    "salambot_embedding_tokens_total": {"model"},
+    "salambot_embedding_cost_dollars_total": {"model"},
+}

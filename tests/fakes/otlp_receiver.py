@@ -9,7 +9,7 @@ import gzip
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -113,13 +113,18 @@ def service_of(resource: Resource) -> str:
     return next(each.value.string_value for each in resource.attributes if each.key == "service.name")
 
 
+def receiving(receiver: OtlpReceiver) -> AbstractContextManager[str]:
+    """Serve a receiver in a thread of its own; yield its URL."""
+    return served(receiver.app())
+
+
 @contextmanager
-def receiving(receiver: OtlpReceiver) -> Iterator[str]:
-    """Serve a receiver in a thread of its own, for tests that wait for other processes; yield its URL."""
+def served(app: web.Application) -> Iterator[str]:
+    """Serve an application in a thread of its own, for tests that wait for other processes; yield its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    runner = web.AppRunner(receiver.app(), handle_signals=False, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
 
     async def listen() -> int:
         await runner.setup()
