@@ -1,4 +1,9 @@
-"""What a tunnel leads to: connections wait here while the gateway restarts, in place of failing in public."""
+"""What a tunnel leads to: who calls while the gateway restarts waits here, in place of failing in public.
+
+Each connection carries one request: the gateway's listener for the public closes it after the answer. A request whose
+gateway ends before the first byte of an answer is said again to the next one: a webhook is stored once, however often
+it comes.
+"""
 
 import asyncio
 import contextlib
@@ -13,6 +18,8 @@ _POLL_S = 0.1
 _MOST = 256
 """Connections at once; quick tunnels carry 200."""
 _PIECE = 64 * 1024
+_MOST_SAID = 1024 * 1024
+"""Bytes of a request that are kept to say them again: a batch of a thousand events is half of that."""
 _Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -33,25 +40,62 @@ async def waiting_room(port: int, patience_s: float = _PATIENCE_S) -> AsyncItera
 
 
 async def _lead(port: int, caller: _Wire, patience_s: float) -> None:
-    origin: _Wire | None = None
-    try:
-        origin = await _connect(port, patience_s)
-        if origin is not None:
-            ways = [asyncio.create_task(_pass_on(*way)) for way in ((caller[0], origin[1]), (origin[0], caller[1]))]
-            await asyncio.wait(ways)
-    finally:
-        for _, writer in (caller, *([origin] if origin else [])):
-            writer.close()
-
-
-async def _connect(port: int, patience_s: float) -> _Wire | None:
+    said = bytearray()
     deadline = time.monotonic() + patience_s
+    try:
+        while not await _ask(port, caller, said, deadline):
+            pass
+    finally:
+        caller[1].close()
+
+
+async def _ask(port: int, caller: _Wire, said: bytearray, deadline: float) -> bool:
+    """Lead a caller to who listens now; False where that one ended without a word, and the next may be asked."""
+    origin = await _connect(port, deadline)
+    if origin is None:
+        return True
+    asking = asyncio.create_task(_say(caller[0], origin[1], said))
+    try:
+        answer = await _beginning(origin[0])
+        if not answer and 0 < len(said) <= _MOST_SAID and not caller[0].exception() and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)  # who ended may listen for a moment more
+            return False
+        caller[1].write(answer)
+        await asyncio.wait((asking, asyncio.create_task(_pass_on(origin[0], caller[1]))))
+        return True
+    finally:
+        asking.cancel()
+        await asyncio.wait((asking,))
+        origin[1].close()
+
+
+async def _connect(port: int, deadline: float) -> _Wire | None:
     while time.monotonic() < deadline:
         try:
             return await asyncio.open_connection(LOOPBACK, port)
         except OSError:
             await asyncio.sleep(_POLL_S)  # another process's state raises no event here
     return None
+
+
+async def _say(caller: asyncio.StreamReader, origin: asyncio.StreamWriter, said: bytearray) -> None:
+    """Say what was said before, then the rest as it comes."""
+    origin.write(bytes(said))
+    with contextlib.suppress(OSError):
+        while piece := await caller.read(_PIECE):
+            if len(said) <= _MOST_SAID:
+                said += piece
+            origin.write(piece)
+            await origin.drain()
+        origin.write_eof()
+        return
+    origin.transport.abort()
+
+
+async def _beginning(reader: asyncio.StreamReader) -> bytes:
+    with contextlib.suppress(OSError):
+        return await reader.read(_PIECE)
+    return b""
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

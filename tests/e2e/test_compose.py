@@ -53,9 +53,10 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     assert project.json("seed", "--dry-run")["documents"]["added"] > 0
     assert project.json("seed")["documents"]["added"] > 0
     look_into_the_database(project)
+    look_at_the_console(project, "done")
     interrupt_a_seed(project)
+    look_at_the_console(project, "failed")
     assert project.json("smoke")["status"] == "pass"
-    look_at_the_console(project)
     status = project.json("status")
     assert status["status"] == "ready"
     before = containers(project)
@@ -69,12 +70,12 @@ def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> 
     assert "gateway" in logs
 
 
-def look_at_the_console(project: Project) -> None:
-    """It is there for this machine, shows the seed that went before, and is there for nobody behind a proxy."""
+def look_at_the_console(project: Project, seed: str) -> None:
+    """It is there for this machine, shows how the last seed ended, and is there for nobody behind a proxy."""
     url = str(project.json("open")["url"])
     page = httpx.get(url, timeout=30).text
     assert 'data-part="rag" data-health="ok"' in page
-    assert 'data-seed="done"' in page
+    assert f'data-seed="{seed}"' in page
     assert httpx.get(url, headers={"X-Forwarded-For": "192.0.2.1"}, timeout=30).status_code == 404
 
 

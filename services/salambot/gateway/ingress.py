@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from salambot.listeners import listener_config
 from salambot.problems import Problem
@@ -15,17 +15,26 @@ PUBLISHED = "/v1/webhooks/"
 
 
 class PublicPaths:
-    """Serve what is published; everything else does not exist."""
+    """Serve what is published, one request a connection; everything else does not exist.
+
+    A proxy cannot send its next request on a connection that is about to be closed: it has none to send it on.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
         if scope["type"] == "http" and scope["path"].startswith(PUBLISHED):
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, send_last)
         elif scope["type"] == "http":
-            await Problem(404, "not_found", "Not Found.").response()(scope, receive, send)
+            await Problem(404, "not_found", "Not Found.").response()(scope, receive, send_last)
 
 
 class _Listener(uvicorn.Server):

@@ -60,3 +60,53 @@ async def test_who_is_cut_off_cuts_off_the_other() -> None:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
         writer.close()
+
+
+async def test_what_a_gateway_leaves_unanswered_is_said_to_the_next() -> None:
+    port, heard = free_port(), asyncio.Event()
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(5)
+        heard.set()
+        writer.transport.abort()
+
+    async with waiting_room(port) as room:
+        async with await asyncio.start_server(die, "127.0.0.1", port):
+            calls = [asyncio.create_task(call(room, b"salam " + bytes(200_000))) for _ in range(3)]
+            await heard.wait()
+        async with await asyncio.start_server(shout, "127.0.0.1", port):
+            assert await asyncio.gather(*calls) == [b"SALAM " + bytes(200_000)] * 3
+
+
+async def test_what_is_too_long_is_not_said_again() -> None:
+    port, heard = free_port(), 0
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        heard += 1
+        await reader.readexactly(2_000_000)
+        writer.transport.abort()
+
+    async with await asyncio.start_server(die, "127.0.0.1", port), waiting_room(port) as room:
+        reader, writer = await asyncio.open_connection("127.0.0.1", room)
+        writer.write(bytes(2_000_000))
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.close()
+    assert heard == 1
+
+
+async def test_an_answer_that_has_begun_is_not_asked_for_again() -> None:
+    port, heard = free_port(), 0
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        heard += 1
+        await reader.readexactly(5)
+        writer.write(b"HTTP/1.1 2")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(begin, "127.0.0.1", port), waiting_room(port) as room:
+        assert await call(room, b"salam") == b"HTTP/1.1 2"
+    assert heard == 1
