@@ -70,8 +70,14 @@ def bare_chain() -> Iterator[str]:
 def put_load(job: Job) -> Figures:
     """Put a load on from a process of its own; exits when any request fails."""
     answer = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(job)), text=True, capture_output=True, check=True
+        [sys.executable, "-m", "bench.load"],
+        input=json.dumps(asdict(job)),
+        text=True,
+        stdout=subprocess.PIPE,
+        check=False,
     )
+    if answer.returncode:
+        raise SystemExit(f"the load on {job.url} broke")
     figures = Figures(**json.loads(answer.stdout))
     if figures.failed:
         raise SystemExit(f"{figures.failed} of {figures.requests} requests to {job.url} failed")

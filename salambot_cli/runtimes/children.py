@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 
 from salambot_cli.model.unit import Unit
 from salambot_cli.outside.ports import LOOPBACK
@@ -43,12 +44,17 @@ class LogFile:
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         text = f"{stamp} {line}\n"
         with contextlib.suppress(OSError):
-            if self._file.stream is None:
-                self._file.stream = self._file._open()  # noqa: SLF001 - delay=True leaves opening to emit(), which formats
-            if self._file.stream.tell() + len(text) > _LOG_BYTES:
+            stream = self._file.stream or self._opened()
+            if stream.tell() + len(text) > _LOG_BYTES:
                 self._file.doRollover()
-            self._file.stream.write(text)
-            self._file.stream.flush()
+                stream = self._opened()
+            stream.write(text)
+            stream.flush()
+
+    def _opened(self) -> TextIO:
+        """Open the file: with delay=True neither the handler nor its rollover does, but only emit(), which formats."""
+        self._file.stream = self._file._open()  # noqa: SLF001 - as said
+        return self._file.stream
 
     def close(self) -> None:
         """Close the file."""

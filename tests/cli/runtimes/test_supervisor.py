@@ -209,3 +209,17 @@ async def test_long_and_binary_lines_reach_the_log(supervisor: SupervisorClient,
     text = (tmp_path / "logs" / "chatty.log").read_text()
     assert text.count("x") >= 200_000
     assert "end" in text
+
+
+async def test_a_log_that_is_full_rolls_over_and_its_writer_goes_on(
+    supervisor: SupervisorClient, tmp_path: Path
+) -> None:
+    """Whoever writes to a pipe that nobody reads any more hangs."""
+    code = "for number in range(60_000): print(f'{number:0100}', flush=True)"
+    await supervisor.ensure(script("talker", code, 60))
+    lines = [
+        line.rpartition(" ")[2]
+        for name in ("talker.log.1", "talker.log")
+        for line in (tmp_path / "logs" / name).read_text().splitlines()
+    ]
+    assert lines == [f"{number:0100}" for number in range(60_000)]
