@@ -14,7 +14,7 @@ from typing import cast
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.unit import Unit
 from salambot_cli.outside.files import private_folder
-from salambot_cli.runtimes.wire import fingerprint, read_message, socket_path, write_message
+from salambot_cli.runtimes.wire import AMBIENT, fingerprint, read_message, socket_path, write_message
 
 _START_SECONDS = 15
 _STATUS_SECONDS = 5
@@ -141,11 +141,7 @@ class SupervisorClient:
 
 def python_environment() -> dict[str, str]:
     """Return what Python itself needs; every unit brings its own environment."""
-    return {
-        name: os.environ[name]
-        for name in ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR")
-        if name in os.environ
-    }
+    return {name: os.environ[name] for name in (*AMBIENT, "PYTHONPATH") if name in os.environ}
 
 
 def _last_line(path: Path) -> str:

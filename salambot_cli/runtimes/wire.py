@@ -10,6 +10,8 @@ from typing import cast
 
 from salambot_cli.model.unit import Readiness, Unit
 
+AMBIENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+"""Variables that every unit takes over from whoever starts it. With others of them it would do the same."""
 _SUN_PATH = 100  # bytes that fit a socket address on every system
 
 
@@ -22,8 +24,10 @@ def socket_path(state: Path) -> Path:
 
 
 def fingerprint(unit: Unit) -> str:
-    """Return a digest of all that decides how a unit runs."""
-    return hashlib.sha256(json.dumps(asdict(unit), sort_keys=True).encode()).hexdigest()[:16]
+    """Return a digest of all that decides how a unit runs, but not of the terminal from which it was asked for."""
+    environ = {name: value for name, value in unit.environ.items() if name not in AMBIENT}
+    decisive = {**asdict(unit), "environ": environ}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def unit_from_wire(value: object) -> Unit:

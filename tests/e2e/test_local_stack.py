@@ -1,6 +1,7 @@
 """One stack on embedded parts, from nothing to an answer, through every command that looks at it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -44,9 +45,10 @@ def pid_of(project: Project, service: str) -> int:
     return int(project.json("status")["services"][service]["pid"])
 
 
-def test_up_again_changes_nothing(project: Project) -> None:
+@pytest.mark.parametrize("terminal", [{}, {"PATH": f"/opt/bin:{os.environ['PATH']}", "LANG": "fr_MA.UTF-8"}])
+def test_up_again_changes_nothing(project: Project, terminal: dict[str, str]) -> None:
     before = supervised(project)
-    document = project.json("up")
+    document = project.json("up", **terminal)
     assert {step["status"] for step in document["steps"]} <= {"unchanged", "done"}
     assert all(
         step["status"] == "unchanged"
