@@ -5,6 +5,7 @@ The packages' own start-up code is not used: it opens folders to everybody, trus
 
 import asyncio
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -90,11 +91,12 @@ async def initialise_postgres(data: Path, password: Secret, admin_password: Secr
     """Create the database cluster, its role and database, whole or not at all; False when it is there already.
 
     Raises:
-        SalamBotError: the data is of another PostgreSQL version, or initdb failed.
+        SalamBotError: the data is of another PostgreSQL version, we run as a user without a name, or initdb failed.
     """
     if (data / "PG_VERSION").is_file():
         await _check_version(data)
         return False
+    _require_a_name()
     fresh = data.with_name(f"{data.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
@@ -189,6 +191,19 @@ async def _check_version(data: Path) -> None:
             f"this SalamBot brings PostgreSQL {wanted}, which cannot open {data}",
             "salambot down --volumes   # deletes the local data; `salambot up` then makes it anew",
         )
+
+
+def _require_a_name() -> None:
+    """Raise PrerequisiteError where we are a number alone, as in a container: PostgreSQL refuses to be."""
+    number = os.geteuid()
+    try:
+        pwd.getpwuid(number)
+    except KeyError:
+        raise PrerequisiteError(
+            f"PostgreSQL does not run as user {number}",
+            "it has no name: no entry in /etc/passwd",
+            f"useradd --uid {number} salambot   # as root; or run as a user that is known",
+        ) from None
 
 
 def _as_nobody(death_signal: str | None) -> tuple[str, ...]:

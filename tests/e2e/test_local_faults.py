@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.servers import free_port
-from tests.stack import Project, make_project
+from tests.stack import Project, command, make_project
 
 STEPS = (
     "host.check",
@@ -138,6 +138,23 @@ def test_state_that_is_a_file_is_refused_in_words(project: Project) -> None:
     project.state.write_text("in the way")
     assert "cannot write" in project.run("up", status=3).stderr
     project.state.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_user_without_a_name_is_told_what_postgres_misses(project: Project) -> None:
+    """As in a container that is started with a bare number. Reading everything stands for a readable installation."""
+    project.folder.chmod(0o777)
+    nobody = ["setpriv", "--reuid=54321", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    up = subprocess.run(
+        [*nobody, *command("up", "--runtime", "process")],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert up.returncode == 3
+    assert "PostgreSQL does not run as user 54321" in up.stderr
+    assert "useradd --uid 54321" in up.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
