@@ -110,7 +110,15 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command line; return its exit status."""
     words = hoist_global_options(arguments)
-    session = _early_session(words)
+    try:
+        return _run(words, _early_session(words))
+    except BrokenPipeError:
+        # Whoever read the output has left; what Python still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.NO)
+
+
+def _run(words: list[str], session: Session) -> int:
     try:
         app(words, prog_name="salambot")
     except SystemExit as end:
@@ -118,9 +126,7 @@ def run(arguments: list[str]) -> int:
     except SalamBotError as error:
         return _failed(session, error)
     except BrokenPipeError:
-        # Whoever read the output has left; what Python still wants to flush goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitStatus.NO)
+        raise
     except KeyboardInterrupt:
         return _failed(session, Interrupted("interrupted"))
     except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence, --debug the traceback

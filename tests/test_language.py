@@ -89,6 +89,8 @@ def test_help_mistakes_and_errors_are_french_under_a_moroccan_locale(tmp_path: P
     mistyped = run("stauts", cwd=tmp_path, LANG="fr_MA.UTF-8")
     assert mistyped.returncode == 2
     assert "Vouliez-vous dire « status » ?" in mistyped.stderr
+    named_like_a_word = run("upp", cwd=tmp_path, LANG="fr_MA.UTF-8")
+    assert "Vouliez-vous dire « up » ?" in named_like_a_word.stderr
     (tmp_path / "salambot.toml").write_text('[placement]\nvector = "pinecon"\n')
     wrong = run("config", "validate", cwd=tmp_path, LANG="fr_MA.UTF-8")
     assert wrong.returncode == 2

@@ -79,7 +79,7 @@ async def consult(session: Session, request: Request) -> int:
             report = await _run(session, request, environment, options, show=rounds)
         if not rounds:
             _show(session, request, report)
-    except SalamBotError:
+    except (SalamBotError, BrokenPipeError):
         raise
     except Exception as error:
         raise DoctorError(

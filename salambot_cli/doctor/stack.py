@@ -23,6 +23,8 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "nlu": (),
     "rag": ("postgres", "redis"),
 }
+_KEPT = ("salambot.serve", "salambot_cli.runtimes.supervisor")
+"""Who listens for a service of runtime `process`: itself, and the supervisor that keeps its socket."""
 _LINES = 5
 _KILLED = ("137", "-9", "oom")
 
@@ -53,7 +55,7 @@ async def gateway_url(exam: Examination) -> str | None:
     port = ports_of(exam.environment).get("gateway")
 
     async def find() -> str | None:
-        return f"http://127.0.0.1:{port}" if port and await _is_ours("gateway", port) else None
+        return f"http://127.0.0.1:{port}" if port and await _is_ours(exam, "gateway", port) else None
 
     return await exam.once("gateway", find)
 
@@ -80,9 +82,8 @@ class _Taken:
 
 async def check_ports(exam: Examination) -> list[Finding] | Finding:
     """Is each port free, or held by the service that belongs there?"""
-    observed = await observed_of(exam)
-    ours = {part.pid for part in observed.services.values()} if observed else set()
-    taken = await asyncio.gather(*(_stranger(name, port) for name, port in ports_of(exam.environment).items()))
+    ours = await _own_pids(exam)
+    taken = await asyncio.gather(*(_stranger(exam, name, port) for name, port in ports_of(exam.environment).items()))
     strangers = [t for t in taken if t is not None and (t.pid is None or t.pid not in ours)]
     if not strangers:
         return fine(
@@ -91,17 +92,27 @@ async def check_ports(exam: Examination) -> list[Finding] | Finding:
     return [_busy(stranger) for stranger in strangers]
 
 
-async def _stranger(service: str, port: int) -> _Taken | None:
-    if await asyncio.to_thread(is_free, port) or await _is_ours(service, port):
+async def _stranger(exam: Examination, service: str, port: int) -> _Taken | None:
+    if await asyncio.to_thread(is_free, port) or await _is_ours(exam, service, port):
         return None
     holder = await asyncio.to_thread(holder_of, port)
     return _Taken(service, port, holder.pid, holder.command)
 
 
-async def _is_ours(service: str, port: int) -> bool:
+async def _is_ours(exam: Examination, service: str, port: int) -> bool:
+    """Tell whether the service that belongs on a port answers there, and not that of another environment."""
     answer = await request("GET", f"http://127.0.0.1:{port}/health", proxies=False, seconds=2)
     body = answer.json()
-    return isinstance(body, dict) and body.get("service") == service
+    if not isinstance(body, dict) or body.get("service") != service:
+        return False
+    holder = await asyncio.to_thread(holder_of, port)
+    kept = any(module in (holder.command or "") for module in _KEPT)
+    return not kept or holder.pid in await _own_pids(exam)
+
+
+async def _own_pids(exam: Examination) -> set[int | None]:
+    observed = await observed_of(exam)
+    return {observed.supervisor_pid, *(part.pid for part in observed.services.values())} if observed else set()
 
 
 def _busy(taken: _Taken) -> Finding:

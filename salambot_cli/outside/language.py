@@ -100,7 +100,8 @@ class _Catalogue:
     def _filled_in(self, text: str, depth: int) -> str | None:
         for template in self._templates:
             if (fields := template.read(text)) is not None:
-                return template.said.format(**{name: self.say(held, depth + 1) for name, held in fields.items()})
+                told = {n: held if n in template.quoted else self.say(held, depth + 1) for n, held in fields.items()}
+                return template.said.format(**told)
         return None
 
     def _by_parts(self, text: str, depth: int) -> str | None:
@@ -112,6 +113,11 @@ class _Catalogue:
         return None
 
 
+def _is_quoted(before: str, after: str) -> bool:
+    """Tell whether a field stands in quotes: then it holds a name, which no language changes."""
+    return before.endswith(("'", '"')) and before[-1] == after[:1]
+
+
 class _Template:
     """A message with fields: `{host} does not answer`."""
 
@@ -119,6 +125,11 @@ class _Template:
         self.said = said
         pieces = [(literal, name) for literal, name, _, _ in Formatter().parse(message)]
         literals = [literal for literal, _ in pieces]
+        self.quoted = {
+            name
+            for (before, name), after in zip(pieces, [*literals[1:], ""], strict=True)
+            if name and _is_quoted(before, after)
+        }
         self.weight = sum(map(len, literals))
         self._anchor = max(literals, key=len)
         self._source, self._seen = "", set[str]()

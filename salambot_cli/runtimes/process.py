@@ -183,7 +183,7 @@ class ProcessRuntime:
         running = await SupervisorClient(environment.state).status()
         units = cast("dict[str, dict[str, object]]", running["units"]) if running else {}
         seen = await self._see_ports(environment, units)
-        *services, worker = await asyncio.gather(*(service_part(name, _url(seen, name)) for name in PROGRAMS))
+        *services, worker = await asyncio.gather(*(_service(name, _url(seen, name), units) for name in PROGRAMS))
         components = await component_parts(seen)
         return Observed(
             runtime="process",
@@ -240,6 +240,13 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 def _url(environment: Environment, program: Program) -> str | None:
     port = environment.ports[program]
     return f"http://localhost:{port}" if port != "auto" else None
+
+
+async def _service(name: str, url: str | None, units: Mapping[str, object]) -> Part:
+    """Ask a service how it is; without a unit of ours, what answers at its address is another environment's."""
+    if name not in units:
+        return Part(name, "down", url=url, detail="not started")
+    return await service_part(name, url)
 
 
 def _with_unit(part: Part, facts: Mapping[str, object] | None) -> Part:

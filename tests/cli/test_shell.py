@@ -2,11 +2,12 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.stack import Project, on_a_terminal
+from tests.stack import Project, command, on_a_terminal
 
 
 @pytest.fixture
@@ -99,3 +100,25 @@ def test_plain_output_is_words_alone(
 def test_help_begins_with_examples_that_can_be_run(project: Project) -> None:
     text = project.run("render", "--help", COLUMNS="100", TERM=os.environ.get("TERM", "xterm")).stdout
     assert text.index("salambot render --diff") < text.index("Write the files") < text.index("Options")
+
+
+@pytest.mark.parametrize(
+    "words", [("doctor", "--offline", "--json"), ("config", "show", "--json"), ("nonsense", "--json")]
+)
+def test_a_reader_that_leaves_is_no_error(project: Project, words: tuple[str, ...]) -> None:
+    """`salambot … | head -1` with a reader that is gone before the first word."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as nobody:
+        done = subprocess.run(
+            command(*words),
+            cwd=project.folder,
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode in {1, 2}
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr

@@ -207,6 +207,21 @@ def test_status_tells_all_at_a_glance(project: Project) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_another_environment_on_the_same_ports_is_told_apart(project: Project, tmp_path: Path) -> None:
+    """What runs there answers like ours, and is not ours."""
+    services = project.json("status")["services"]
+    ports = "".join(f"{name} = {facts['url'].rpartition(':')[2]}\n" for name, facts in services.items())
+    other = Project(tmp_path)
+    (tmp_path / "salambot.toml").write_text(f'runtime = "process"\n[ports]\n{ports}')
+    status = other.json("status")
+    assert {facts["health"] for facts in status["services"].values()} == {"down"}
+    found = other.json("doctor", "--offline", status=1)
+    assert found["root_causes"] == ["local.port-busy"]
+    busy = next(finding for finding in found["findings"] if finding["id"] == "local.port-busy")
+    assert busy["evidence"]["pid"] == services[busy["evidence"]["service"]]["pid"]
+    assert project.json("doctor", "local.ports", "--offline")["root_causes"] == []
+
+
 def test_killed_service_is_healed_alone(project: Project) -> None:
     before = {name: pid_of(project, name) for name in ("nlu", "rag", "orchestrateur")}
     psutil.Process(before["nlu"]).kill()
