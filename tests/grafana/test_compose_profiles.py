@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 pytestmark = pytest.mark.docker
 
@@ -28,8 +28,8 @@ def test_they_are_there_only_where_they_are_asked_for(checkout: Path) -> None:
 
 
 def test_the_collector_batches_limits_redacts_and_samples(checkout: Path) -> None:
-    text = resolved(checkout, "collector")["configs"]["collector"]["content"]
-    config = YAML(typ="safe").load(text.replace("$$", "$"))
+    text = resolved(checkout, "collector")["services"]["collector"]["environment"]["COLLECTOR_CONFIG"]
+    config = yaml.safe_load(text.replace("$$", "$"))
     traces = config["service"]["pipelines"]["traces"]["processors"]
     assert traces == ["memory_limiter", "redaction", "tail_sampling", "batch"]
     assert {policy["type"] for policy in config["processors"]["tail_sampling"]["policies"]} == {

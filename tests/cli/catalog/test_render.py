@@ -4,12 +4,13 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,14 @@ def as_read(document: Any) -> Any:  # noqa: ANN401
     return json.loads(json.dumps(document).replace("$$", "$"))
 
 
+def keys_of(document: Any) -> Iterator[str]:  # noqa: ANN401
+    """Yield every key of a document, however deep."""
+    if isinstance(document, dict):
+        yield from document
+    for value in document.values() if isinstance(document, dict) else document if isinstance(document, list) else ():
+        yield from keys_of(value)
+
+
 def write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
@@ -105,6 +114,19 @@ def test_containers_are_closed(make_environment: MakeEnvironment, tmp_path: Path
     assert services["gateway"]["ports"][0]["published"] == "18080"
     assert services["gateway"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
     assert services["orchestrateur"]["depends_on"]["rag"]["condition"] == "service_healthy"
+
+
+def test_a_compose_as_old_as_the_oldest_engine_reads_the_files(make_environment: MakeEnvironment) -> None:
+    """One attribute that it does not know makes Compose refuse a whole file; engine 24.0 came with Compose 2.18."""
+    newer = {
+        *("additional_contexts", "content", "develop", "gpus", "include", "label_file", "models"),
+        *("post_start", "pre_stop", "provider", "required", "start_interval", "use_api_socket"),
+    }
+    files = render_compose(make_environment("t2", variables=VALUES), FACTS)
+    for name in ("docker-compose.yml", "docker-compose.override.yml"):
+        document = yaml.safe_load(files[name])
+        assert "services" in document
+        assert not newer & set(keys_of(document))
 
 
 @needs_compose
