@@ -31,12 +31,27 @@ def is_document(path: str) -> bool:
 
 def parse(path: str, content: bytes) -> Document:
     """Read a document; blocking. Raises Unreadable with the reason that its owner will see."""
-    if len(content) > SIZE_LIMIT:
-        raise Unreadable(f"larger than {SIZE_LIMIT // 1024 // 1024} MiB")
+    refuse_large(len(content))
     if not content.strip():
         raise Unreadable("empty")
-    module = import_module(f"salambot.documents.{FORMATS[PurePosixPath(path).suffix.lower()]}")
-    document: Document = module.parse(PurePosixPath(path).name, content)
+    document = _parsed(path, content)
     if not any(section.text.strip() for section in document.sections):
         raise Unreadable("no text in it")
+    return document
+
+
+def refuse_large(size: int) -> None:
+    """Raise Unreadable for a document of this many bytes where that is over the limit: it need not be read for that."""
+    if size > SIZE_LIMIT:
+        raise Unreadable(f"larger than {SIZE_LIMIT // 1024 // 1024} MiB")
+
+
+def _parsed(path: str, content: bytes) -> Document:
+    module = import_module(f"salambot.documents.{FORMATS[PurePosixPath(path).suffix.lower()]}")
+    try:
+        document: Document = module.parse(PurePosixPath(path).name, content)
+    except Unreadable:
+        raise
+    except Exception as error:  # a damaged file leads the libraries into errors of any kind
+        raise Unreadable(f"not what its name says, or damaged ({type(error).__name__})") from error
     return document

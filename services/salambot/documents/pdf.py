@@ -3,7 +3,6 @@
 import io
 
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from salambot.documents.base import Document, Section, Unreadable, title_of_name
 
@@ -12,16 +11,13 @@ MOST_PAGES = 2000
 
 def parse(name: str, content: bytes) -> Document:
     """Return one section a page. A scan has no text: it would need character recognition."""
-    try:
-        reader = PdfReader(io.BytesIO(content))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise Unreadable("encrypted")
-        if len(reader.pages) > MOST_PAGES:
-            raise Unreadable(f"more than {MOST_PAGES} pages")
-        pages = [(page.extract_text() or "").strip() for page in reader.pages]
-        title = str(reader.metadata.title or "").strip() if reader.metadata else ""
-    except (PyPdfError, ValueError, KeyError, RecursionError) as error:
-        raise Unreadable("not a PDF file, or a damaged one") from error
+    reader = PdfReader(io.BytesIO(content))
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise Unreadable("encrypted")
+    if len(reader.pages) > MOST_PAGES:
+        raise Unreadable(f"more than {MOST_PAGES} pages")
+    pages = [(page.extract_text() or "").strip() for page in reader.pages]
+    title = str(reader.metadata.title or "").strip() if reader.metadata else ""
     if not any(pages):
         raise Unreadable("no text in it: scanned pages need character recognition first")
     return Document(title or title_of_name(name), tuple(Section((), page) for page in pages if page))

@@ -244,7 +244,7 @@ class Indexer:
         return [path for path, _ in read.rejected if path in entries]
 
     async def _read_all(self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options) -> _Batch:
-        contents = await asyncio.gather(*(self._objects.read(candidate.item.path) for candidate in batch))
+        contents = await asyncio.gather(*(self._content(candidate.item) for candidate in batch))
         read = _Batch()
         for candidate, content in zip(batch, contents, strict=True):
             path, known = candidate.item.path, entries.get(candidate.item.path)
@@ -260,7 +260,12 @@ class Indexer:
                 read.rejected.append((path, str(reason)))
         return read
 
+    async def _content(self, item: StoredObject) -> bytes | None:
+        """Read a document; one that is over the limit would only fill the memory."""
+        return await self._objects.read(item.path) if item.size <= documents.SIZE_LIMIT else None
+
     def _read(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
+        documents.refuse_large(item.size)
         if content is None:
             raise Unreadable("it went while this ran")
         document = documents.parse(item.path, content)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from pypdf import PdfWriter
 
-from salambot.documents import FORMATS, parse
+from salambot.documents import FORMATS, SIZE_LIMIT, parse
 from salambot.documents.archives import UNPACKED_LIMIT
 from salambot.documents.base import Document, Section, Unreadable
 from salambot.knowledge.chunks import CAPACITY, chunk
@@ -152,6 +152,10 @@ def bomb() -> bytes:
         ("a.docx", b"hello", "not what its name says"),
         ("a.xlsx", b"\xd0\xcf\x11\xe0 protected", "encrypted"),
         ("a.docx", docx(""), "no text"),
+        ("a.docx", xlsx(("q", "a")), "not what its name says"),
+        ("a.docx", docx("<w:p>"), "damaged"),
+        ("a.xlsx", docx("x"), "not what its name says"),
+        ("a.txt", b"x" * (SIZE_LIMIT + 1), "larger than 20 MiB"),
         ("a.jsonl", b'{"q": 1}\nnot json\n', "line 2"),
         ("a.jsonl", b"[1]\n", "object"),
         ("a.csv", b"justoneword\n", "columns"),
@@ -175,6 +179,37 @@ def test_a_zip_bomb_is_not_unpacked() -> None:
 def test_any_bytes_are_read_or_refused(name: str, content: bytes) -> None:
     with contextlib.suppress(Unreadable):
         parse(f"x{name}", content)
+
+
+_WHOLE = {"a.docx": docx(paragraph("Livraison : 25 DH")), "a.xlsx": xlsx(("q", "a"), ("1", "2")), "a.pdf": pdf("25 DH")}
+
+
+def damaged(name: str, part: int, at: int, put: bytes) -> bytes:
+    """Return a file with other bytes at one place: in a PDF anywhere, in an office file within one of its parts."""
+    whole = _WHOLE[name]
+    if name == "a.pdf":
+        return _put(whole, at, put)
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as before, zipfile.ZipFile(file, "w") as after:
+        names = before.namelist()
+        for item in names:
+            content = before.read(item)
+            after.writestr(item, _put(content, at, put) if item == names[part % len(names)] else content)
+    return file.getvalue()
+
+
+def _put(content: bytes, at: int, put: bytes) -> bytes:
+    at %= len(content)
+    return content[:at] + put + content[at + 2 * len(put) :]
+
+
+@given(
+    name=st.sampled_from(sorted(_WHOLE)), part=st.integers(0, 20), at=st.integers(0, 9999), put=st.binary(max_size=9)
+)
+@settings(max_examples=200, deadline=None)
+def test_a_file_damaged_anywhere_is_read_or_refused(name: str, part: int, at: int, put: bytes) -> None:
+    with contextlib.suppress(Unreadable):
+        parse(name, damaged(name, part, at, put))
 
 
 @given(st.lists(st.text(max_size=3000), min_size=1, max_size=4))

@@ -1,6 +1,7 @@
 """Seeding: incremental, exact, and safe to stop at any point."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import asyncpg
@@ -95,6 +96,16 @@ async def test_what_cannot_be_read_is_named_and_the_run_goes_on(base: KnowledgeB
         "d.exe": "not a format that is read",
         "e.md": "no text in it",
     }
+    assert counts(report) == "1 0 0 0 / 2 2 0"
+
+
+async def test_a_document_over_the_limit_is_refused_unread(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "huge.pdf": b"%PDF"})
+    os.truncate(base.folder / "demo" / "huge.pdf", 1 << 40)  # a hole: more than any memory holds
+    report = await base.seed()
+    documents = report["documents"]
+    assert isinstance(documents, dict)
+    assert documents["rejected"] == [{"path": "huge.pdf", "reason": "larger than 20 MiB"}]
     assert counts(report) == "1 0 0 0 / 2 2 0"
 
 
