@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.aws import NO_CREDENTIALS, AwsFailure, translated
-from salambot_cli.outside.documents import SOURCES, Mirrored, gone_since, keyed_files, listing, mirrored_as
+from salambot_cli.outside.documents import (
+    SOURCES,
+    Mirrored,
+    gone_since,
+    is_storable,
+    keyed_files,
+    listing,
+    mirrored_as,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -72,6 +80,8 @@ class _Upload:
 
     def put_if_changed(self, key: str, file: Path) -> bool:
         """Upload a file; S3 refuses what does not arrive with the SHA-256 it was sent with."""
+        if not is_storable(key):
+            return False
         digest, etag = _digests(file)
         there = self._there.get(self._prefix + key)
         if there is not None and (there == etag or self._digest_of(key) == digest):

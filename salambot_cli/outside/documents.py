@@ -15,6 +15,8 @@ MAX_FILES = 100_000
 _MANY = 10
 """Removing this many documents, and more than half of a source, needs a decision."""
 SOURCES = ".sources"
+_NO_BREAK = "\u00a0\u202f"
+"""Spaces that French typography puts before ? and !: they are no mischief in a name."""
 
 
 class ManyRemovals(Exception):  # noqa: N818 - nothing went wrong: it needs a decision
@@ -82,7 +84,7 @@ def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune:
     target = store / tenant
     files = keyed_files(path)
     gone = gone_since(_listed_before(target, label), files, prune=prune)
-    written = tuple(key for key, file in files.items() if _copy_if_changed(file, target / key))
+    written = tuple(key for key, file in files.items() if is_storable(key) and _copy_if_changed(file, target / key))
     for key in gone if prune is not False else ():
         (target / key).unlink(missing_ok=True)
     mirrored = mirrored_as(label, files, written, gone, prune=prune)
@@ -93,7 +95,17 @@ def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune:
 def keyed_files(path: Path) -> dict[str, Path]:
     """Return a source's files by their keys: paths relative to the source, with `/`."""
     base = path.parent if path.is_file() else path
-    return {file.relative_to(base).as_posix(): file for file in document_files(path)}
+    return {"".join(map(_shown, file.relative_to(base).as_posix())): file for file in document_files(path)}
+
+
+def _shown(letter: str) -> str:
+    """Write out what does not show in a name (control characters, bytes that are no UTF-8), with a backslash."""
+    return letter if letter.isprintable() or letter in _NO_BREAK else ascii(letter)[1:-1]
+
+
+def is_storable(key: str) -> bool:
+    """Tell whether an object store takes this key: others are listed only, and the job says that it refuses them."""
+    return "\\" not in key
 
 
 def gone_since(before: Iterable[str], files: Mapping[str, Path], *, prune: bool | None) -> tuple[str, ...]:

@@ -209,8 +209,8 @@ class Indexer:
     async def _compare(self, entries: dict[str, Entry], options: Options) -> tuple[list[Candidate], list[str]]:
         """Return what has to be read, and the paths of the manifest that are to go."""
         want = await wanted(self._objects, options.source)
-        self._report.seen = len(want.documents) + len(want.missing)
-        self._report.rejected += [{"path": path, "reason": "not in the object store"} for path in want.missing]
+        self._report.seen = len(want.documents) + len(want.refused)
+        self._report.rejected += [{"path": path, "reason": reason} for path, reason in want.refused.items()]
         candidates, moved = [], []
         for path, (item, label) in want.documents.items():
             entry = entries.get(path)

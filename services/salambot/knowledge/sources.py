@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import orjson
 
@@ -12,6 +11,10 @@ SAMPLE = "sample"
 """The label of the sample knowledge base: a placeholder that gives way to the first documents of the owner."""
 UNLABELLED = "objects"
 """The label of documents that no source lists: somebody put them there."""
+_MISSING = "not in the object store"
+_HOSTILE = "a path with characters that do not show, a backslash, or no plain way from its folder"
+_NO_BREAK = "\u00a0\u202f"
+"""Spaces that French typography puts before ? and !: they are no mischief in a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,8 @@ class Wanted:
     """Documents to index, by path, each with its label; and the labels whose other documents are to go."""
 
     documents: Mapping[str, tuple[StoredObject, str]]
-    missing: tuple[str, ...]
-    """Paths that a source lists and the object store does not have."""
+    refused: Mapping[str, str]
+    """Paths that are not to be looked at, as they can be shown, each with its reason."""
 
 
 class UnknownSource(Exception):  # noqa: N818 - it says what is unknown
@@ -34,21 +37,29 @@ async def wanted(objects: Objects, label: str | None) -> Wanted:
         raise UnknownSource(f"no source is called {label!r} in the object store")
     own = {path: name for name, paths in sorted(listed.items(), key=_sample_first) for path in paths}
     placeholder = label is None and len(listed) > 1
-    found = {}
-    async for item in objects.documents():
+    found: dict[str, tuple[StoredObject, str]] = {}
+    hostile = {path for path, name in own.items() if is_hostile(path) and label in {None, name}}
+    for item in await objects.documents():
         name = own.get(item.path, UNLABELLED)
         if (label is not None and item.path not in listed[label]) or (placeholder and name == SAMPLE):
             continue
-        if not is_hostile(item.path):
+        if is_hostile(item.path):
+            hostile.add(item.path)
+        else:
             found[item.path] = (item, label or name)
-    missing = tuple(sorted(listed[label] - found.keys())) if label is not None else ()
-    return Wanted(found, missing)
+    missing = listed[label] - found.keys() - hostile if label is not None else set()
+    refused = dict.fromkeys(map(_shown, hostile), _HOSTILE) | dict.fromkeys(missing, _MISSING)
+    return Wanted(found, dict(sorted(refused.items())))
 
 
 def is_hostile(path: str) -> bool:
     """Tell whether a relative path tries to leave its folder, or to upset a terminal."""
-    parts = PurePosixPath(path).parts
-    return path.startswith("/") or ".." in parts or "\\" in path or not path.isprintable() or len(path) > 1024
+    odd = path.startswith("/") or {"..", ".", ""} & set(path.split("/")) or "\\" in path or len(path) > 1024
+    return bool(odd) or not all(letter.isprintable() or letter in _NO_BREAK for letter in path)
+
+
+def _shown(path: str) -> str:
+    return path if path.isprintable() else ascii(path)[1:-1]
 
 
 def _sample_first(item: tuple[str, frozenset[str]]) -> tuple[bool, str]:

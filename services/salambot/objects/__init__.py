@@ -1,15 +1,17 @@
 """Documents in the object store, under `<tenant>/`: a folder or an S3 bucket through one API."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError, InvalidPathError, NotFoundError
 from obstore.store import LocalStore, S3Store
+
+from salambot.objects import plainly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +51,13 @@ class Objects:
         base = self._url if self._url.startswith("s3://") else "kb:/"
         return f"{base}/{self._prefix}{path}"
 
-    async def documents(self) -> AsyncIterator[StoredObject]:
-        """Yield every document, in no promised order; the hidden `.sources/` is none."""
-        async for item in self._list(self._prefix):
-            if not item.path.startswith(_HIDDEN):
-                yield item
+    async def documents(self) -> list[StoredObject]:
+        """Return every document, in no promised order; the hidden `.sources/` is none."""
+        return [item for item in await self._list(self._prefix) if not item.path.startswith(_HIDDEN)]
 
     async def sources(self) -> list[bytes]:
         """Return the documents that list each source's keys, `<tenant>/.sources/<label>.json`."""
-        listed = [item.path async for item in self._list(f"{self._prefix}{_HIDDEN}") if item.path.endswith(".json")]
+        listed = [item.path for item in await self._list(f"{self._prefix}{_HIDDEN}") if item.path.endswith(".json")]
         return [content for path in sorted(listed) if (content := await self.read(path)) is not None]
 
     async def read(self, path: str) -> bytes | None:
@@ -69,13 +69,20 @@ class Objects:
             except (NotFoundError, FileNotFoundError):
                 return None
 
-    async def _list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def _list(self, prefix: str) -> list[StoredObject]:
         with _translated(self._url):
-            async for page in obstore.list(self._store, prefix=prefix, chunk_size=1000):
-                for item in page:
-                    modified = item["last_modified"].astimezone(UTC)
-                    etag = item["e_tag"] or modified.isoformat()
-                    yield StoredObject(item["path"].removeprefix(self._prefix), item["size"], etag, modified)
+            try:
+                return [
+                    self._stored(item["path"], item["size"], item["e_tag"], item["last_modified"])
+                    async for page in obstore.list(self._store, prefix=prefix, chunk_size=1000)
+                    for item in page
+                ]
+            except InvalidPathError:  # one name that obstore does not take, and it lists nothing
+                return [self._stored(*item) for item in await asyncio.to_thread(plainly.listed, self._url, prefix)]
+
+    def _stored(self, path: str, size: int, etag: str | None, modified: datetime) -> StoredObject:
+        modified = modified.astimezone(UTC)
+        return StoredObject(path.removeprefix(self._prefix), size, etag or modified.isoformat(), modified)
 
 
 def _open(url: str) -> "ObjectStore":

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import pytest
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.bucket import PART_BYTES, content_type, mirror_to_bucket
-from salambot_cli.outside.documents import ManyRemovals
+from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder
 from tests.doctor.cloud import Moto
 
 if TYPE_CHECKING:
@@ -72,6 +74,19 @@ def test_only_what_changed_goes_up_verified_and_encrypted(s3: "S3Client", docs: 
     assert mirror(s3, docs, kms_key=kms_key, prune=False) == (("a.md",), ())
     assert mirror(s3, docs, kms_key=kms_key) == ((), ("sub/été.txt",))
     assert keys(s3) == {"demo/a.md", "demo/big.csv", "demo/.sources/kb.json"}
+
+
+def test_a_name_that_no_store_takes_is_listed_and_stays_behind(s3: "S3Client", docs: Path, tmp_path: Path) -> None:
+    for name in (b"red\x1b[31m.md", b"latin-\xe9.md", b"back\\slash.md", "Prix\u202f?.md".encode()):
+        (docs / os.fsdecode(name)).write_text("# Titre")
+    odd = ("back\\slash.md", "latin-\\udce9.md", "red\\x1b[31m.md")
+    kept = ("Prix\u202f?.md", "a.md", "sub/été.txt")
+    mirror(s3, docs)
+    listed = s3.get_object(Bucket=BUCKET, Key="demo/.sources/kb.json")["Body"].read()
+    assert json.loads(listed)["keys"] == sorted(odd + kept)
+    assert keys(s3) == {"demo/.sources/kb.json", *(f"demo/{key}" for key in kept)}
+    mirrored = mirror_to_folder(docs, tmp_path / "store", "demo", "kb", prune=None)
+    assert (sorted(mirrored.written), mirrored.keys) == (sorted(kept), tuple(sorted(odd + kept)))
 
 
 def test_another_tag_is_settled_by_the_digest(s3: "S3Client", docs: Path) -> None:

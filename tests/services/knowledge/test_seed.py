@@ -109,6 +109,20 @@ async def test_a_document_over_the_limit_is_refused_unread(base: KnowledgeBase) 
     assert counts(report) == "1 0 0 0 / 2 2 0"
 
 
+async def test_an_odd_name_is_refused_and_the_run_goes_on(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b\x1b[2J.md": HOURS, "c\\d.md": HOURS, "Prix\u00a0?.txt": HOURS})
+    base.list_source("kb", "a.md", "Prix\u00a0?.txt", "c\\d.md", "never\\xff.md")
+    for arguments, refused in (
+        ((), {"b\\x1b[2J.md", "c\\d.md", "never\\xff.md"}),
+        (("--source", "kb"), {"c\\d.md", "never\\xff.md"}),
+    ):
+        documents = (await base.seed(*arguments))["documents"]
+        assert isinstance(documents, dict)
+        assert documents["added"] + documents["unchanged"] == 2
+        assert {item["path"] for item in documents["rejected"]} == refused
+        assert {item["reason"].partition(" with")[0] for item in documents["rejected"]} == {"a path"}
+
+
 async def test_a_document_that_became_unreadable_leaves_the_index(base: KnowledgeBase) -> None:
     base.write({"a.md": RETURNS, "b.txt": HOURS})
     await base.seed()

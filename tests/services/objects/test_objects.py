@@ -44,7 +44,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 async def names(objects: Objects) -> list[str]:
-    return sorted([item.path async for item in objects.documents()])
+    return sorted(item.path for item in await objects.documents())
 
 
 @pytest.mark.usefixtures("s3")
@@ -62,6 +62,26 @@ async def test_the_job_indexes_a_bucket(s3: str, tmp_path: Path, database_url: s
     report = await base.seed()
     assert report["chunks"] == {"embedded": 2, "upserted": 2, "deleted": 0}
     assert (await base.seed())["chunks"] == {"embedded": 0, "upserted": 0, "deleted": 0}
+
+
+async def test_a_hostile_key_is_refused_and_the_run_goes_on(s3: str, tmp_path: Path, database_url: str) -> None:
+    client = boto3.client("s3", endpoint_url=s3, region_name="eu-west-1")
+    for key in ("demo/../../etc/passwd.md", "demo/sub//b.md", "demo/\u202ecod.md", "demo/\x1b[31m.md"):
+        client.put_object(Bucket=BUCKET, Key=key, Body=b"text")
+    client.close()
+    base = KnowledgeBase(tmp_path, database_url, **S3, AWS_ENDPOINT_URL=s3)
+    base.variables["OBJECTS_URL"] = f"s3://{BUCKET}"
+    report = await base.seed()
+    documents = report["documents"]
+    assert isinstance(documents, dict)
+    assert documents["added"] == 2
+    assert {item["path"] for item in documents["rejected"]} == {
+        "../../etc/passwd.md",
+        "sub//b.md",
+        "\\u202ecod.md",
+        "\\x1b[31m.md",
+    }
+    assert {item["reason"].split(" with")[0] for item in documents["rejected"]} == {"a path"}
 
 
 @pytest.mark.usefixtures("s3")
