@@ -9,6 +9,8 @@ from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, AwsFailure
 
 _ACCOUNT = re.compile(r"arn:aws[\w-]*:\w+:[\w-]*:(\d{12}):")
+_ACTION = re.compile(r"\bperform: (secretsmanager:\w+)")
+_READ, _READ_SEVERAL = "secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"
 _KMS_WORDS = ("kms", "decrypt")
 _KMS_CODES = frozenset(
     {"DecryptionFailure", "KMSInvalidStateException", "DisabledException", "KMSAccessDeniedException"}
@@ -26,13 +28,13 @@ def explain(environment: Environment, secret_id: str, failure: AwsFailure) -> Sa
     return PrerequisiteError(f"the secret {secret_id} cannot be read", _words(failure), "salambot doctor secrets")
 
 
-def statement(environment: Environment, secret_id: str, failure: AwsFailure | None = None) -> str:
-    """Return the policy statement, as JSON, that lets somebody read one secret."""
-    account = _ACCOUNT.search(failure.message) if failure else None
+def _statement(environment: Environment, secret_id: str, action: str, failure: AwsFailure) -> str:
+    """Return the policy statement, as JSON, that allows an action with one secret."""
+    account = _ACCOUNT.search(failure.message)
     where = f"{environment.aws.region}:{account[1] if account else '*'}"
     by_name = f"arn:aws:secretsmanager:{where}:secret:{secret_id}-??????"  # AWS ends every ARN with six characters
     resource = secret_id if secret_id.startswith("arn:") else by_name
-    return json.dumps({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": resource})
+    return json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
 
 
 def _no_credentials(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
@@ -56,13 +58,17 @@ def _skewed(environment: Environment, secret_id: str, failure: AwsFailure) -> Sa
 
 
 def _denied(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
-    batch = "BatchGetSecretValue" in failure.message
-    added = '\n{"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"}' if batch else ""
-    ids = secret_id.split(", ")
-    fix = "\n".join(statement(environment, one, failure) for one in ids) + added
-    return PrerequisiteError(
-        f"these credentials may not read the secret {secret_id}", _words(failure), f"add to their policy:\n{fix}"
-    )
+    named = _ACTION.search(failure.message)
+    action = named[1] if named else _READ
+    what = f"these credentials may not read the secret {secret_id}"
+    added = ""
+    if action == _READ_SEVERAL:
+        action, added = _READ, "\n" + json.dumps({"Effect": "Allow", "Action": _READ_SEVERAL, "Resource": "*"})
+    elif action != _READ:
+        what = f"these credentials may not use {action} with the secret {secret_id}"
+        added = "\nall that status, push and rotate need: salambot secrets policy rotate"
+    fix = "\n".join(_statement(environment, one, action, failure) for one in secret_id.split(", ")) + added
+    return PrerequisiteError(what, _words(failure), f"add to their policy:\n{fix}")
 
 
 def _key(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
@@ -84,6 +90,13 @@ def _missing(environment: Environment, secret_id: str, failure: AwsFailure) -> S
         f"{_words(failure)}; its name or the region may be another one",
         f"aws secretsmanager list-secrets --region {region}; then [aws] secret or region in salambot.toml, "
         "or make it: salambot secrets push --create NAME",
+    )
+
+
+def _there_already(environment: Environment, secret_id: str, failure: AwsFailure) -> SalamBotError:
+    what = f"there is a secret {secret_id} in {environment.aws.region} already"
+    return PrerequisiteError(
+        what, _words(failure), "salambot secrets push NAME, without --create: it gets a new version"
     )
 
 
@@ -123,5 +136,6 @@ _TELLERS: tuple[tuple[Callable[[AwsFailure], bool], Teller], ...] = (
     (lambda failure: failure.is_denied, _denied),
     (lambda failure: failure.is_throttled, _throttled),
     (lambda failure: failure.code == "ResourceNotFoundException", _missing),
+    (lambda failure: failure.code == "ResourceExistsException", _there_already),
     (lambda failure: failure.code == "InvalidRequestException" and "delet" in failure.message.lower(), _deleted),
 )

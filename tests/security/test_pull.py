@@ -94,6 +94,30 @@ def test_the_action_that_is_named_is_enough(account: Account, reader: Reader) ->
     assert pull(account.environment(ONE, keys)).environment.value("OPENAI_API_KEY") == KEY
 
 
+async def test_denied_on_one_of_several_names_that_one(account: Account) -> None:
+    import asyncio
+
+    said = "User: arn:aws:iam::123456789012:user/u is not authorized to perform: secretsmanager:GetSecretValue"
+    readable = {"Name": "models", "SecretString": KEY, "ARN": "arn:…:models-AbCdEf", "VersionId": "1"}
+    denied = {"SecretId": "shop", "ErrorCode": "AccessDeniedException", "Message": said}
+    async with http(answers(200, {"SecretValues": [readable], "Errors": [denied]})) as port:
+        table = '[aws.secret]\nOPENAI_API_KEY = "models"\nMETA_PAGE_TOKEN = "shop#page"\n'
+        environment = account.environment(table, KEYS, url=f"http://127.0.0.1:{port}")
+        error = await asyncio.to_thread(refusal, environment)
+    assert error.what == "these credentials may not read the secret shop"
+    [statement] = [json.loads(line) for line in error.fix.splitlines()[1:]]
+    assert statement["Resource"] == f"arn:aws:secretsmanager:{REGION}:123456789012:secret:shop-??????"
+
+
+def test_several_are_denied_by_the_call_that_reads_them_together(account: Account, reader: Reader) -> None:
+    table = '[aws.secret]\nOPENAI_API_KEY = "models"\nMETA_PAGE_TOKEN = "shop#page"\n'
+    error = refusal(account.environment(table, reader("secretsmanager:GetSecretValue")))
+    statements = [json.loads(line) for line in error.fix.splitlines()[1:]]
+    assert [statement["Action"].partition(":")[2] for statement in statements] == [
+        "GetSecretValue", "GetSecretValue", "BatchGetSecretValue"
+    ]  # fmt: skip
+
+
 def test_credentials_that_aws_does_not_know(account: Account, reader: Reader) -> None:
     account.put("salambot/demo", {"OPENAI_API_KEY": KEY})
     keys = reader() | {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}

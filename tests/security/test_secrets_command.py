@@ -63,6 +63,52 @@ def test_push_of_nothing_or_into_nowhere(shop: tuple[Project, dict[str, str]]) -
     assert KEY not in missing.stderr
 
 
+def test_without_credentials_nothing_is_read_and_the_login_is_named(account: Account) -> None:
+    account.environment('secret = "salambot/demo"\n', {})
+    nobody = {
+        "AWS_CONFIG_FILE": str(account.folder / "aws-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(account.folder / "nothing"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": account.moto.url,
+    }
+    for words in (("pull",), ("status",), ("push", "OPENAI_API_KEY")):
+        error = Project(account.folder).run("secrets", *words, status=3, stdin=KEY, **nobody).stderr
+        assert "no AWS credentials to read the secret salambot/demo with" in error
+        assert "aws sso login" in error
+        assert KEY not in error
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed", "named"),
+    [
+        (("push", "OPENAI_API_KEY"), ("GetSecretValue",), "PutSecretValue"),
+        (("push", "OPENAI_API_KEY", "--create"), ("GetSecretValue",), "CreateSecret"),
+        (("status",), ("GetSecretValue",), "DescribeSecret"),
+        (("status",), ("DescribeSecret",), "ListSecretVersionIds"),
+    ],
+)
+def test_what_else_is_denied_names_its_own_action(
+    account: Account, words: tuple[str, ...], allowed: tuple[str, ...], named: str
+) -> None:
+    account.put("salambot/demo", {"META_PAGE_TOKEN": "EAApage"})
+    keys = account.user("reader", *(f"secretsmanager:{name}" for name in allowed))
+    account.moto.demand_credentials()
+    account.environment('secret = "salambot/demo"\n', {})
+    environ = keys | {"AWS_ENDPOINT_URL": account.moto.url, "AWS_CONFIG_FILE": str(account.folder / "aws-config")}
+    error = Project(account.folder).run("secrets", *words, status=3, stdin=KEY, **environ).stderr
+    assert f"may not use secretsmanager:{named} with the secret salambot/demo" in error
+    assert f'"Action": "secretsmanager:{named}"' in error
+    assert "salambot secrets policy rotate" in error
+
+
+def test_creating_what_is_there_says_so(shop: tuple[Project, dict[str, str]]) -> None:
+    project, environ = shop
+    project.run("secrets", "push", "OPENAI_API_KEY", "--create", stdin=KEY, **environ)
+    again = project.run("secrets", "push", "OPENAI_API_KEY", "--create", status=3, stdin=KEY, **environ).stderr
+    assert "there is a secret salambot/demo in eu-west-1 already" in again
+    assert "without --create" in again
+
+
 def test_the_resource_policy_tells_who_may_read(account: Account, shop: tuple[Project, dict[str, str]]) -> None:
     project, environ = shop
     project.run("secrets", "push", "OPENAI_API_KEY", "--create", stdin=KEY, **environ)
