@@ -7,10 +7,9 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
-from ruamel.yaml import YAML
+import yaml
 
 GRAFANA = Path(__file__).resolve().parent.parent / "templates" / "grafana"
 JSON = dict[str, object]
@@ -302,8 +301,8 @@ def alert_rules() -> JSON:
     rules = [
         {
             "alert": f"SalamBotBudgetBurn{factor.replace('.', '_')}x",
-            "expr": f"slo:error_ratio:rate{long} > on (slo) ({factor} * slo:error_budget:ratio)\n"
-            f"and on (slo) slo:error_ratio:rate{short} > on (slo) ({factor} * slo:error_budget:ratio)\n",
+            "expr": f"slo:error_ratio:rate{long} > on (slo) ({factor} * slo:error_budget:ratio)"
+            f" and on (slo) slo:error_ratio:rate{short} > on (slo) ({factor} * slo:error_budget:ratio)",
             "labels": {"severity": severity, "long": long, "short": short},
             "annotations": {
                 "summary": f"The error budget of {{{{ $labels.slo }}}} burns more than {factor} times too fast",
@@ -320,10 +319,8 @@ def files() -> Iterator[tuple[Path, str]]:
     for name in DASHBOARDS:
         yield GRAFANA / "dashboards" / f"{name}.json", json.dumps(dashboard(name), indent=1) + "\n"
     for name, rules in (("recording", recording_rules()), ("alerts", alert_rules())):
-        yaml, out = YAML(), StringIO()
-        yaml.width = 1000
-        yaml.dump(rules, out)
-        yield GRAFANA / "rules" / f"{name}.yaml", f"# Made by tools/dashboards.py.\n{out.getvalue()}"
+        text = yaml.safe_dump(rules, sort_keys=False, width=1000)
+        yield GRAFANA / "rules" / f"{name}.yaml", f"# Made by tools/dashboards.py.\n{text}"
 
 
 def main() -> int:

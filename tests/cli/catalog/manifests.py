@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes
 from salambot_cli.catalog.load import load_environment
@@ -54,7 +54,7 @@ def rendered(environment: Environment, image: str = "registry.example:5000/salam
 def documents(files: Mapping[str, str]) -> list[Document]:
     """Return every object of the base."""
     manifests = [text for name, text in files.items() if name.startswith("base/") and name.endswith(".yaml")]
-    found = [document for text in manifests for document in YAML(typ="safe").load_all(text)]
+    found = [document for text in manifests for document in yaml.safe_load_all(text)]
     return [document for document in found if document["kind"] != "Kustomization"]
 
 
@@ -78,6 +78,6 @@ def compose_variables(environment: Environment, checkout: Path) -> dict[str, set
     texts.append(render_compose(environment, facts)["docker-compose.override.yml"])
     found: dict[str, set[str]] = {}
     for text in texts:
-        for name, service in YAML(typ="safe").load(text)["services"].items():
+        for name, service in yaml.safe_load(text)["services"].items():
             found.setdefault(name, set()).update(service.get("environment", {}), service.get("secrets", []))
     return found

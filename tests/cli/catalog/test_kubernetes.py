@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import kubernetes_validate.utils
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
-from ruamel.yaml import YAML
 
 from salambot_cli.catalog.kubernetes import OVERLAYS
 from salambot_cli.catalog.pods import PORTS
@@ -307,7 +307,7 @@ def test_every_secret_that_a_pod_names_is_made(tmp_path: Path, kind: str) -> Non
     files = rendered(environment_of(tmp_path, kind))
     found = documents(files)
     made = {name: {e["secretKey"] for e in d["spec"]["data"]} for name, d in of_kind(found, "ExternalSecret").items()}
-    for entry in YAML(typ="safe").load(files["base/kustomization.yaml"]).get("secretGenerator", []):
+    for entry in yaml.safe_load(files["base/kustomization.yaml"]).get("secretGenerator", []):
         lines = files[f"base/{entry['envs'][0]}"].splitlines()
         made[entry["name"]] = {line.partition("=")[0] for line in lines if not line.startswith("#")}
     for spec in pods(found).values():
@@ -333,7 +333,7 @@ def test_kustomize_builds_each_overlay(tmp_path: Path, overlay: str) -> None:
         ["kubectl", "kustomize", tmp_path / "k/overlays" / overlay],
         capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
-    found: list[dict[str, Any]] = list(YAML(typ="safe").load_all(built))
+    found: list[dict[str, Any]] = list(yaml.safe_load_all(built))
     for document in found:
         validate(document, VERSIONS[-1])
     images = {c["image"] for spec in pods(found).values() for c in spec["containers"]}
