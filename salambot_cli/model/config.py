@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from salambot_cli.model.environment import RuntimeName
+from salambot_cli.model.grafana import is_web_address
 from salambot_cli.model.topology import PLACEMENTS, Component, TopologyName
 from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
 
@@ -37,6 +38,12 @@ def _known_variables(table: dict[str, str]) -> dict[str, str]:
         if not is_known(name):
             raise ValueError(f"{name} is not a variable of an environment{nearest(name, PLAIN_VARIABLES)}")
     return table
+
+
+def _web_address(value: str) -> str:
+    if not is_web_address(value):
+        raise ValueError("should be an address such as https://shop.grafana.net")
+    return value
 
 
 PlainText = Annotated[str, AfterValidator(_no_secret)]
@@ -107,7 +114,7 @@ class ChannelsTable(_Table):
 class TelemetryTable(_Table):
     """Beside where telemetry goes (`placement.telemetry`, OTEL_*): where it is seen, and what stands between."""
 
-    grafana_url: PlainText | None = None
+    grafana_url: Annotated[PlainText, AfterValidator(_web_address)] | None = None
 
 
 class IgnoreEntry(_Table):

@@ -1,7 +1,16 @@
-"""Where a trace is looked at in Grafana."""
+"""Where Grafana is, and where a trace is looked at in it."""
 
 import json
 from urllib.parse import quote, urlsplit
+
+
+def is_web_address(text: str) -> bool:
+    """Tell whether a text is a URL of http or https with a host and a possible port."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def grafana_link(grafana: str, trace_id: str) -> str:

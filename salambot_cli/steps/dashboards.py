@@ -1,11 +1,12 @@
 """The shipped dashboards, put into a Grafana by its HTTP API."""
 
 import json
+import re
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.grafana import is_web_address
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.gateway import Document
 
@@ -41,18 +42,19 @@ def shipped() -> list[Document]:
 
 def _grafana(environment: Environment, url: str | None) -> tuple[str, str]:
     grafana = (url or environment.grafana_url or "").rstrip("/")
-    if urlsplit(grafana).scheme not in {"http", "https"}:
-        raise ConfigurationError(
-            "no Grafana is named",
-            "--url, or grafana_url in [telemetry] of salambot.toml",
-            _AGAIN,
-        )
+    if not is_web_address(grafana):
+        what = f"{grafana} is no address of a Grafana" if grafana else "no Grafana is named"
+        raise ConfigurationError(what, "--url, or grafana_url in [telemetry] of salambot.toml", _AGAIN)
     token = environment.value("GRAFANA_TOKEN")
     if token is None:
         raise ConfigurationError(
             "GRAFANA_TOKEN is not set",
             "Grafana takes dashboards from who may edit them: Administration, Service accounts, role Editor",
             f"add GRAFANA_TOKEN=glsa_… to {environment.root / '.env'}",
+        )
+    if not re.fullmatch("[!-~]+", token):
+        raise ConfigurationError(
+            "GRAFANA_TOKEN is no token", "it holds what no header can", "copy it from Grafana again"
         )
     return grafana, token
 

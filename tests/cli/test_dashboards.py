@@ -50,3 +50,19 @@ def test_a_server_that_is_no_grafana_or_is_away(project: Project, grafana: Grafa
         pass
     done = project.run("dashboards", "push", "--url", url, status=1, GRAFANA_TOKEN=grafana.token)
     assert "does not answer" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["shop.grafana.net", "http://[", "http://127.0.0.1:99999", "https://"])
+def test_what_is_no_address(project: Project, tmp_path: Path, url: str) -> None:
+    done = project.run("dashboards", "push", "--url", url, status=2, GRAFANA_TOKEN="glsa_editor")
+    assert "is no address of a Grafana" in done.stderr
+    wrong = make_project(tmp_path / "other", f'[telemetry]\ngrafana_url = "{url}"\n')
+    assert "grafana_url" in wrong.run("config", "validate", status=2).stderr
+
+
+@pytest.mark.parametrize("token", ["glsa_é", "glsa_x\nHost: elsewhere", "glsa x"])
+def test_a_token_that_no_header_can_hold(project: Project, grafana: GrafanaServer, token: str) -> None:
+    done = project.run("dashboards", "push", status=2, GRAFANA_TOKEN=token)
+    assert "GRAFANA_TOKEN is no token" in done.stderr
+    assert "glsa" not in done.stdout + done.stderr
+    assert grafana.dashboards == {}
