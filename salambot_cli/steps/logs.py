@@ -14,6 +14,8 @@ from salambot_cli.runtimes.base import LogLine, Runtime
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green")
 _LEVELS = {"warning": "yellow", "error": "bold red", "critical": "bold red"}
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+"""All but the tab."""
 _SHOWN_ELSEWHERE = frozenset({"event", "level", "service", "timestamp", "trace_id", "correlation_id"})
 
 
@@ -80,8 +82,13 @@ class _Printer:
             return
         colour = self._colours.setdefault(line.source, _COLOURS[len(self._colours) % len(_COLOURS)])
         fields = fields_of(line.text) if self._pretty else None
-        said = Text(line.text) if fields is None else pretty(fields)
+        said = Text(visible(line.text)) if fields is None else pretty(fields)
         self._session.result(Text.assemble((f"{line.time} ", "dim"), (f"{line.source:<13} ", colour), said))
+
+
+def visible(text: str) -> str:
+    """Write control characters as their escapes: what a component says cannot steer the terminal."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def pretty(fields: dict[str, object]) -> Text:
@@ -89,8 +96,8 @@ def pretty(fields: dict[str, object]) -> Text:
     style = _LEVELS.get(str(fields.get("level")), "")
     known = [(name, value) for name, value in fields.items() if name not in _SHOWN_ELSEWHERE]
     parts = [(f"  {name}=", "dim") for name, _ in known]
-    values = [json.dumps(value, ensure_ascii=False) for _, value in known]
-    said = Text(json.dumps(fields["event"], ensure_ascii=False)[1:-1], style=style)
+    values = [visible(json.dumps(value, ensure_ascii=False)) for _, value in known]
+    said = Text(visible(json.dumps(fields["event"], ensure_ascii=False)[1:-1]), style=style)
     for label, value in zip(parts, values, strict=True):
         said.append(*label)
         said.append(value)

@@ -18,6 +18,7 @@ from salambot.settings import ServiceSettings
 Event = MutableMapping[str, object]
 _OURS = re.compile(r"corr_[0-9a-f]{32}")
 """A correlation id that we made: looking for a phone number in it cost a fifth of a webhook."""
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PATIENT = frozenset({"debug", "info"})
 _output = GatheredOutput()
 _shippers: list[Callable[[Event], None]] = []
@@ -77,6 +78,14 @@ def _ship(_: object, __: str, event: Event) -> Event:
     return event
 
 
+def _escape(_: object, __: str, event: Event) -> Event:
+    """Write control characters as their escapes: on a terminal too a line stays one, and nobody else colours it."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    return event
+
+
 def _as_json(_: object, __: str, event: Event) -> str:
     return orjson.dumps(event, default=str).decode()
 
@@ -106,10 +115,10 @@ def configure(settings: ServiceSettings, service: str) -> None:
         _ship,
     ]
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stdout.isatty())
-    renderer: Processor = structlog.dev.ConsoleRenderer() if console else _as_json
+    render: list[Processor] = [_escape, structlog.dev.ConsoleRenderer()] if console else [_as_json]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
-        processors=[*shared, _hurry, renderer],
+        processors=[*shared, _hurry, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(_output),  # type: ignore[arg-type] # it writes and flushes
         cache_logger_on_first_use=False,
@@ -117,7 +126,7 @@ def configure(settings: ServiceSettings, service: str) -> None:
     handler = _Stdout()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render]
         )
     )
     root = logging.getLogger()
