@@ -115,6 +115,11 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "reqps",
             ),
             Panel(
+                "Duration by route",
+                quantiles("salambot_http_request_duration_seconds", "route", 'service="gateway"'),
+                "s",
+            ),
+            Panel(
                 "Reply, end to end",
                 quantiles("salambot_http_request_duration_seconds", labels=f'{REPLIES},status="200"'),
                 "s",

@@ -5,13 +5,17 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
+from tests.prometheus import Prometheus, prometheus
+from tests.servers import serving
 from tests.stack import Project, make_project
 
 pytestmark = pytest.mark.xdist_group("telemetry")
@@ -31,11 +35,17 @@ def receiver() -> OtlpReceiver:
 
 
 @pytest.fixture(scope="module")
-def project(receiver: OtlpReceiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with receiving(receiver) as url:
+def graph() -> Graph:
+    return Graph()
+
+
+@pytest.fixture(scope="module")
+def project(receiver: OtlpReceiver, graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with receiving(receiver) as url, serving(graph.app) as sending:
         project = make_project(tmp_path_factory.mktemp("shop"), TELEMETRY)
         often = "OTEL_METRIC_EXPORT_INTERVAL=200\nOTEL_BSP_SCHEDULE_DELAY=200\n"
-        (project.folder / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={url}\n{often}")
+        sends = f"META_PAGE_TOKEN={TOKENS['messenger']}\nGRAPH_BASE_URL={sending}\n"
+        (project.folder / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={url}\n{often}{sends}")
         (project.folder / ".env").chmod(0o600)
         assert project.json("up")["status"] == "ready"
         yield project
@@ -99,6 +109,32 @@ def test_smoke_is_one_trace(project: Project, receiver: OtlpReceiver) -> None:
     assert any(span.name == "webhook.accept" for _, span in spans)
 
 
+def test_a_webhook_is_one_trace_through_the_queue_to_the_sent_reply(
+    project: Project, receiver: OtlpReceiver, graph: Graph
+) -> None:
+    before = len(graph.sent)
+    graph.faults.append("fails")  # the reply is tried again, and still in the trace of its message
+    trace = project.json("webhook", "trigger", "messenger", "--text", PROMPT)["deliveries"][0]["trace_id"]
+    sent = graph.wait(before + 1)[before]
+    until(lambda: {service for service, _ in receiver.spans(trace)} >= SERVICES | {"worker"})
+    until(lambda: sum(span.name == "conversation.answer" for _, span in receiver.spans(trace)) == 2)
+    spans = whole(receiver, trace, "POST /v1/webhooks/messenger")
+    by_id = {span.span_id: span for _, span in spans}
+    assert {by_id[span.parent_span_id].name for span in sent_by_worker(receiver, trace)} == {"conversation.answer"}
+    told = b"".join(span.SerializeToString() for _, span in spans)
+    for text in ("zibeline", "612345678", sent["to"], sent["account"], TOKENS["messenger"]):
+        assert text.encode() not in told
+
+
+def sent_by_worker(receiver: OtlpReceiver, trace: str) -> list[Span]:
+    """Return the calls of the channel's API."""
+    return [
+        span
+        for service, span in receiver.spans(trace)
+        if service == "worker" and span.kind == Span.SPAN_KIND_CLIENT and span.name == "POST"
+    ]
+
+
 def test_seed_is_one_trace_with_each_document(project: Project, receiver: OtlpReceiver) -> None:
     kb = project.folder / "kb"
     kb.mkdir()
@@ -124,13 +160,82 @@ def test_every_query_of_every_dashboard_asks_for_what_the_stack_exposes(project:
         assert "salambot_" in query or any(name in query for name in recorded)
 
 
+NOTHING_TO_SHOW = {
+    "Errors by service and route",  # no 5xx here
+    "Tokens embedded",  # the local embedder counts none, and costs nothing
+    "Embedding cost, last day",
+}
+
+
+@pytest.mark.prometheus
+def test_every_panel_shows_numbers_of_a_running_stack(
+    project: Project, receiver: OtlpReceiver, graph: Graph, checkout: Path, tmp_path: Path
+) -> None:
+    with prometheus(tmp_path, listening(project), checkout / "templates/grafana/rules") as found:
+        for _ in range(2):
+            found.wait_for_scrapes()
+            be_busy(project, graph)
+        found.wait_for_scrapes()
+        asked = {
+            (panel["title"], target["legendFormat"]): target["expr"].replace("$__rate_interval", "2m")
+            for panel in panels(checkout)
+            if panel["title"] not in NOTHING_TO_SHOW
+            for target in panel["targets"]
+        }
+        for query in asked.values():
+            found.wait_for_numbers(query)
+        moment = time.time()
+        look_at({panel: found.numbers(query, moment) for panel, query in asked.items()})
+        traces = exemplars(found)
+    until(lambda: any(receiver.spans(trace) for trace in traces))
+
+
+Shown = dict[tuple[str, str], dict[str, float]]
+"""The numbers of each series, by panel and legend."""
+
+
+def be_busy(project: Project, graph: Graph) -> None:
+    """Have something of everything that a panel shows."""
+    graph.faults.append("fails")
+    project.run("chat", PROMPT)
+    project.run("chat", "zzz qqq")
+    for words in ((), ("--duplicate",), ("--stale",), ("--invalid-signature",)):
+        project.run("webhook", "trigger", "messenger", *words, "--text", PROMPT, status=None)
+
+
+def look_at(shown: Shown) -> None:
+    """Check the numbers as far as what was done decides them."""
+    assert all(shown.values()), shown
+    for panel, legend in shown:
+        if legend.startswith("p50"):
+            low, middle, high = (shown[panel, legend.replace("p50", quantile)] for quantile in ("p50", "p95", "p99"))
+            assert all(low[series] <= middle[series] <= high[series] for series in low), panel
+    assert 0 < shown["Share of searches with a hit", "hit rate"]["{}"] < 1
+    assert max(shown["Sends that failed and are tried again", "{{channel}} {{reason}}"].values()) > 0
+    left = [next(iter(values.values())) for (_, legend), values in shown.items() if legend == "left"]
+    assert len(left) == 3
+    assert max(left) == 1.0, "no reply failed: the whole budget is left"
+
+
+def exemplars(found: Prometheus) -> set[str]:
+    """Return the traces that the points of a graph lead to."""
+    query = {"query": "salambot_ttfb_seconds_bucket", "start": "0", "end": str(time.time() + 60)}
+    return {
+        each["labels"]["trace_id"] for series in found.get("query_exemplars", **query) for each in series["exemplars"]
+    }
+
+
+def panels(checkout: Path) -> list[dict[str, Any]]:
+    """Return every panel of every dashboard."""
+    paths = sorted((checkout / "templates/grafana/dashboards").glob("*.json"))
+    return [panel for path in paths for panel in json.loads(path.read_text())["panels"]]
+
+
 def queries(checkout: Path) -> list[str]:
-    grafana = checkout / "templates/grafana"
-    panels = [panel for path in grafana.glob("dashboards/*.json") for panel in json.loads(path.read_text())["panels"]]
-    rules = [
-        line for path in grafana.glob("rules/*.yaml") for line in path.read_text().splitlines() if "salambot_" in line
-    ]
-    return [target["expr"] for panel in panels for target in panel["targets"]] + rules
+    """Return what the panels and the rules ask for."""
+    paths = (checkout / "templates/grafana/rules").glob("*.yaml")
+    rules = [line for path in paths for line in path.read_text().splitlines() if "salambot_" in line]
+    return [target["expr"] for panel in panels(checkout) for target in panel["targets"]] + rules
 
 
 def exposed(project: Project) -> dict[str, set[str]]:
