@@ -206,6 +206,18 @@ def held() -> Iterator[tuple[Fault, threading.Event]]:
         release.set()
 
 
+def test_a_receiver_that_takes_too_long(export: Callable[..., Exporters]) -> None:
+    with held() as (fault, _), receiving(OtlpReceiver(fault=fault)) as url, capture_logs() as lines:
+        before = lost()
+        exporters = export(url, EXPORTER_OTLP_TIMEOUT="0.2")
+        for _ in range(2):
+            work(exporters)
+        assert lost() - before == 6
+        exporters.stop(30)
+    assert len(warnings(lines)) == 1
+    assert "takes too long to answer" in warnings(lines)[0]
+
+
 def test_stopping_does_not_wait_for_a_receiver_that_hangs(export: Callable[..., Exporters]) -> None:
     with held() as (fault, release), receiving(OtlpReceiver(fault=fault)) as url, capture_logs() as lines:
         exporters = export(url)
