@@ -1,4 +1,5 @@
-"""What telemetry costs: the gateway path with every span, series and log line exported, beside the same with it off."""
+"""What telemetry costs: the gateway path with traces, metrics and logs exported as they are by default, beside the same
+with it off. In a rush the default records some of the traces (`salambot.telemetry.sampling`)."""
 
 import statistics
 import subprocess
