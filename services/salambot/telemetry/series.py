@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
@@ -30,6 +31,8 @@ from salambot.telemetry.sinks import MetricSink
 _EVERY_S = 15.0
 _SCOPE = InstrumentationScope("salambot")
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
+_UNKNOWN = cast("float", None)
+"""Prometheus keeps neither the least nor the most; in OTLP both may be absent."""
 _Labels = tuple[tuple[str, str], ...]
 
 
@@ -111,8 +114,8 @@ def _histogram(
         sum=parts["sum"][0].value,
         bucket_counts=counts,
         explicit_bounds=[float(sample.labels["le"]) for sample in buckets[:-1]],
-        min=0.0,
-        max=0.0,
+        min=_UNKNOWN,
+        max=_UNKNOWN,
         exemplars=_exemplars(buckets),
     )
 
