@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.servers import free_port
+from tests.servers import free_port, wait_until_it_answers
 
 _SECONDS = 60
 
@@ -77,20 +77,7 @@ def prometheus(folder: Path, ports: Sequence[int], rules: Path) -> Iterator[Prom
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         found = Prometheus(f"http://127.0.0.1:{port}", len(ports))
         try:
-            _wait_until_ready(process, found.url)
+            wait_until_it_answers(process, found.url, "/-/ready")
             yield found
         finally:
             process.terminate()
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while True:
-        assert process.poll() is None, "Prometheus ended"
-        assert time.monotonic() < deadline, "Prometheus does not answer"
-        try:
-            httpx.get(f"{url}/-/ready", trust_env=False).raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.05)
-        else:
-            return

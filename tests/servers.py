@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
@@ -272,3 +273,17 @@ def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
         server.should_exit = True
         thread.join(timeout=20)
         assert not thread.is_alive()
+
+
+def wait_until_it_answers(process: subprocess.Popen[bytes], url: str, path: str = "/health") -> None:
+    """Wait until a process that was just started serves a path."""
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, "it ended"
+        assert time.monotonic() < deadline, "it does not answer"
+        try:
+            httpx.get(f"{url}{path}", trust_env=False).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.02)
+        else:
+            return

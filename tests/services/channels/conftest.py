@@ -23,7 +23,7 @@ from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.peers import Peers
 from tests.fakes.telegram_server import TOKEN as TELEGRAM_TOKEN
 from tests.fakes.telegram_server import Telegram
-from tests.servers import PostgresServer, ValkeyServer, free_port, serving
+from tests.servers import PostgresServer, ValkeyServer, free_port, serving, wait_until_it_answers
 
 INTERNAL_TOKEN = "internal-canary"
 ALL_DONE = "SELECT count(*) > 0 AND bool_and(state = 'done') FROM inbox"
@@ -236,17 +236,3 @@ def _running(environ: dict[str, str], log: Path) -> Iterator[WorkerProcess]:
         yield worker
     finally:
         worker.kill()
-
-
-def wait_until_it_answers(process: subprocess.Popen[bytes], url: str) -> None:
-    """Wait for the health of a process that was just started."""
-    deadline = time.monotonic() + 60
-    while True:
-        assert process.poll() is None, "it ended"
-        assert time.monotonic() < deadline, "it does not answer"
-        try:
-            httpx.get(f"{url}/health", trust_env=False).raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.02)
-        else:
-            return
