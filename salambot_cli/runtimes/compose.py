@@ -46,6 +46,7 @@ from salambot_cli.runtimes.components import component_parts, load_clients, serv
 from salambot_cli.runtimes.container_start import ContainerStart
 from salambot_cli.runtimes.container_view import (
     OWN_FILE,
+    RECEIVERS,
     compose_facts,
     copy_public_files,
     inside_view,
@@ -203,7 +204,7 @@ class ComposeRuntime:
         seen = await self._containers(environment).look()
         if not seen.keys() - self.parts(environment).keys():
             return
-        others = seen.keys() - await project.services()
+        others = seen.keys() - await project.services() - {*RECEIVERS.values()}
         await remove_containers([seen[name].id for name in others])
         self.notes += [
             f"{name} of an earlier start is not part of this environment: removed" for name in sorted(others)

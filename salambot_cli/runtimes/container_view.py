@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from salambot_cli.catalog.endpoints import host_and_port, postgres_url, redis_url, urls_with_ca
 from salambot_cli.catalog.render import LOCAL_PARTS, ComposeFacts, Mount, local_parts
 from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.grafana import is_web_address
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import DEFAULT_PORTS, PROGRAMS, SERVICES, Program
 from salambot_cli.model.variables import is_secret
@@ -23,8 +25,14 @@ from salambot_cli.runtimes.base import objects_folder
 
 OWN_FILE = "compose.local.yml"
 """What an owner adds to the containers; salambot never writes it."""
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _INSIDE = "/run/salambot"
 _OBJECTS = "/var/lib/salambot/objects"
+RECEIVERS = {4318: "lgtm", 4319: "collector"}
+"""Containers of the Compose file that receive telemetry, by the port of this machine that leads to each.
+
+They are no part of an environment: `docker compose up -d NAME` starts one.
+"""
 _OWN = ("INTERNAL_TOKEN", *OWN_UNLESS_GIVEN)
 
 
@@ -45,7 +53,16 @@ def inside_view(environment: Environment) -> Environment:
     if environment.placement("objects") == "s3":
         # A container has neither ~/.aws nor a browser: it gets the keys that this machine's chain found.
         inside = with_values(inside, aws_of(environment).credentials())
+    inside = with_values(inside, _receiver(environment))
     return replace(inside, variables={name: v for name, v in inside.variables.items() if name != "AWS_PROFILE"})
+
+
+def _receiver(environment: Environment) -> dict[str, str | Secret]:
+    """A port that is published on loopback leads nowhere from a container: the receiver's own name does."""
+    given = environment.value(_ENDPOINT) or ""
+    parts = urlsplit(given if is_web_address(given) else "")
+    name = RECEIVERS.get(parts.port or 0) if parts.hostname in {"127.0.0.1", "localhost"} else None
+    return {_ENDPOINT: f"http://{name}:4318"} if name else {}
 
 
 def addressed_view(environment: Environment) -> Environment:

@@ -53,6 +53,15 @@ def test_another_folder_also_gets_the_example(project: Project, tmp_path: Path) 
     assert (out / ".env.cloud-local.example").read_text().startswith("# Copy to .env")
 
 
+@pytest.mark.parametrize(("port", "name"), [(4318, "lgtm"), (4319, "collector")])
+def test_containers_reach_a_receiver_of_the_compose_file_by_its_name(project: Project, port: int, name: str) -> None:
+    toml = project.folder / "salambot.toml"
+    toml.write_text(f'allow_insecure = ["telemetry"]\n[placement]\ntelemetry = "otlp"\n{toml.read_text()}')
+    project.run("render", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
+    rendered = (project.state / "rendered" / ".env").read_text()
+    assert f'OTEL_EXPORTER_OTLP_ENDPOINT="http://{name}:4318"' in rendered
+
+
 def test_missing_variables_are_one_error(project: Project) -> None:
     said = project.run("render", "--topology", "t1", status=2).stderr
     for name in ("POSTGRES_URL", "REDIS_URL", "PINECONE_API_KEY", "S3_BUCKET", "OPENAI_API_KEY"):

@@ -129,12 +129,13 @@ def test_a_stale_stack_of_an_older_version_is_taken_away(make_compose_project: M
 
 def test_up_takes_the_place_of_a_stale_stack(make_compose_project: MakeProject) -> None:
     project = make_compose_project()
-    for service in ("console", "nlu"):
+    for service in ("console", "nlu", "collector"):
         start_stale(project, service)
     said = project.run("up", "--no-seed").stderr
     assert "console of an earlier start is not part of this environment: removed" in said
     assert project.json("status")["status"] == "ready"
-    assert services_of(project) == {"gateway", "orchestrateur", "nlu", "rag", "worker", "migrate", "postgres", "redis"}
+    ours = {"gateway", "orchestrateur", "nlu", "rag", "worker", "migrate", "postgres", "redis"}
+    assert services_of(project) == {*ours, "collector"}, "who starts a collector keeps it"
 
 
 def copy_with_step(checkout: Path, folder: Path, step: str) -> str:
