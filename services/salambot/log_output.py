@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import Literal, TextIO
 
 _MOST_BYTES = 64 * 1024
 
@@ -17,6 +18,13 @@ class GatheredOutput:
         self._size = 0
         self._hurried = False
         self._due: asyncio.Handle | None = None
+        self.name: Literal["stdout", "stderr"] = "stdout"
+        """Which of the process's two outputs; looked up anew for each write."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Return that output as it is now."""
+        return sys.stdout if self.name == "stdout" else sys.stderr
 
     def hurry(self) -> None:
         """Let the next line go at once: whoever writes a warning may be about to die."""
@@ -42,5 +50,5 @@ class GatheredOutput:
         if self._due is not None:
             self._due.cancel()
         text, self._lines, self._size, self._due, self._hurried = "".join(self._lines), [], 0, None, False
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        self.stream.write(text)
+        self.stream.flush()

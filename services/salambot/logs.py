@@ -5,6 +5,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, MutableMapping
+from typing import Literal
 
 import orjson
 import structlog
@@ -13,7 +14,7 @@ from structlog.typing import ExcInfo, Processor
 from salambot import tracing
 from salambot.log_output import GatheredOutput
 from salambot.privacy import redact
-from salambot.settings import ServiceSettings
+from salambot.settings import LogSettings
 
 Event = MutableMapping[str, object]
 _OURS = re.compile(r"corr_[0-9a-f]{32}")
@@ -90,16 +91,17 @@ def _as_json(_: object, __: str, event: Event) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-class _Stdout(logging.Handler):
-    """Writes to whatever standard output is at that moment, as structlog's own writer does."""
+class _Output(logging.Handler):
+    """Writes to where structlog's own writer does."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stdout.write(self.format(record) + "\n")
-        sys.stdout.flush()
+        _output.stream.write(self.format(record) + "\n")
+        _output.stream.flush()
 
 
-def configure(settings: ServiceSettings, service: str) -> None:
-    """Send structlog and the standard library's loggers to standard output, one JSON object a line."""
+def configure(settings: LogSettings, service: str, output: Literal["stdout", "stderr"] = "stdout") -> None:
+    """Send structlog and the standard library's loggers to an output of the process, one JSON object a line."""
+    _output.name = output
 
     def add_service(_: object, __: str, event: Event) -> Event:
         event["service"] = service
@@ -114,7 +116,7 @@ def configure(settings: ServiceSettings, service: str) -> None:
         _redact,
         _ship,
     ]
-    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stdout.isatty())
+    console = settings.log_format == "console" or (settings.log_format == "auto" and _output.stream.isatty())
     render: list[Processor] = [_escape, structlog.dev.ConsoleRenderer()] if console else [_as_json]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
@@ -123,12 +125,12 @@ def configure(settings: ServiceSettings, service: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(_output),  # type: ignore[arg-type] # it writes and flushes
         cache_logger_on_first_use=False,
     )
-    handler = _Stdout()
+    handler = _Output()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render]
         )
     )
     root = logging.getLogger()
-    root.handlers = [other for other in root.handlers if not isinstance(other, _Stdout)] + [handler]
+    root.handlers = [other for other in root.handlers if not isinstance(other, _Output)] + [handler]
     root.setLevel(level)

@@ -10,20 +10,25 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _COMPOSE_SECRETS = Path("/run/secrets")
 
 
-class ServiceSettings(BaseSettings):
-    """Variables shared by the services. Compose secrets (files named like the variable) are read too."""
+class LogSettings(BaseSettings):
+    """How to log: services and jobs. Compose secrets (files named like the variable) are read too."""
 
     model_config = SettingsConfigDict(
         extra="ignore", secrets_dir=_COMPOSE_SECRETS if _COMPOSE_SECRETS.is_dir() else None, env_ignore_empty=True
     )
 
+    log_level: str = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is for people on a terminal, and JSON elsewhere."""
+
+
+class ServiceSettings(LogSettings):
+    """Variables shared by the services."""
+
     env: Literal["local", "cloud-local", "staging", "production"] = "local"
     tenant: str = "demo"
     internal_token: SecretStr
     """Shared by the services of one environment; `/internal/*` refuses a call without it."""
-    log_level: str = "INFO"
-    log_format: Literal["auto", "json", "console"] = "auto"
-    """`auto` is for people on a terminal, and JSON elsewhere."""
     otel_exporter_otlp_endpoint: str | None = None
     otel_service_name: str | None = None
 

@@ -11,11 +11,10 @@ from dataclasses import asdict
 
 import asyncpg
 import orjson
-import structlog
 from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
-from salambot import database, telemetry, tracing
+from salambot import database, logs, telemetry, tracing
 from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
 from salambot.embedders import open_embedder
 from salambot.embedders.base import Embedder, EmbeddingError
@@ -52,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     speak = _Speaker(events=given.json_lines)
     started = time.monotonic()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is the report's
     load_mounted_secrets()
     if given.attached:
         end_with_caller()
     try:
         settings = JobSettings()
+        logs.configure(settings, "seed", "stderr")  # standard output is the report's
         telemetry.start("seed")
         given.vector = given.vector or settings.vector
         report = asyncio.run(_traced(settings, given, speak))
@@ -154,6 +153,7 @@ async def _elsewhere(
         "below": given.below,
         "full": given.full,
         "coordinator": coordinator,
+        "traceparent": tracing.propagate()["traceparent"],
         "items": [],
     }
     try:

@@ -5,9 +5,10 @@ import signal
 import sys
 
 import structlog
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
-from salambot import database
+from salambot import database, logs, telemetry, tracing
 from salambot.database import Pool
 from salambot.embedders import open_embedder
 from salambot.embedders.base import Embedder
@@ -35,8 +36,11 @@ class BatchIndexer:
         """Index a batch; None when its run is over, or was begun with another embedder."""
         if work["embedder"] != self._embedder.name:
             return None
-        async with taking_part(self._pool, work) as is_under_way:
-            return await self._index(work) if is_under_way else None
+        carrier = {"traceparent": work.get("traceparent", "")}
+        with tracing.request_trace(carrier, public=False, kind=SpanKind.CONSUMER) as span:
+            span.update_name("seed.batch")
+            async with taking_part(self._pool, work) as is_under_way:
+                return await self._index(work) if is_under_way else None
 
     async def _index(self, work: Work) -> Report:
         store = self._stores.get(work["vector"])
@@ -82,13 +86,18 @@ def main() -> int:
     """Run the worker; 0 stopped, 1 its environment is wrong."""
     load_mounted_secrets()
     try:
-        asyncio.run(work(JobSettings()))
+        settings = JobSettings()
+        logs.configure(settings, "seed-worker")
+        telemetry.start("seed-worker")
+        asyncio.run(work(settings))
     except ValidationError as error:
         print("not set: " + ", ".join(str(item["loc"][0]).upper() for item in error.errors()), file=sys.stderr)  # noqa: T201
         return 1
     except ValueError as error:
         print(f"the worker cannot start: {error}", file=sys.stderr)  # noqa: T201 - a job speaks on standard error
         return 1
+    finally:
+        telemetry.stop()
     return 0
 
 

@@ -1,15 +1,12 @@
 """What jobs read from their environment: the same variables as the services, without the token between these."""
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings
 
-from salambot.settings import ServiceSettings
+from salambot.settings import LogSettings
 
 
-class JobSettings(BaseSettings):
-    """Variables of the jobs. Compose secrets (files named like the variable) are read too."""
-
-    model_config = ServiceSettings.model_config
+class JobSettings(LogSettings):
+    """Variables of the jobs."""
 
     postgres_url: SecretStr
     redis_url: SecretStr | None = None

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import structlog
 
@@ -27,7 +27,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Work(TypedDict):
-    """A batch on the queue, as JSON. `coordinator` is the process id of the connection that holds the tenant's lock."""
+    """A batch on the queue, as JSON. `coordinator` is the process id of the connection that holds the tenant's lock;
+    `traceparent` is the trace of the run.
+    """
 
     tenant: str
     vector: str
@@ -35,6 +37,7 @@ class Work(TypedDict):
     below: str
     full: bool
     coordinator: int
+    traceparent: NotRequired[str]
     items: list[tuple[str, int, str, str, str]]
 
 

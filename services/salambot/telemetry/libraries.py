@@ -11,8 +11,8 @@ import os
 
 from yarl import URL
 
-_CALLS_OUT = frozenset({"rag", "worker"})
-"""Pinecone and the channels' APIs are called with aiohttp; between services `hops` makes the span."""
+_CALLS_OUT = frozenset({"rag", "worker", "seed", "seed-worker"})
+"""Pinecone, Qdrant and the channels' APIs are called with aiohttp; between services `hops` makes the span."""
 _TELL_TOO_MUCH = ("OTEL_INSTRUMENTATION_GENAI_", "OTEL_INSTRUMENTATION_HTTP_CAPTURE_")
 """Variables by which the instrumentations would record prompts, replies and headers: nobody's to set here."""
 

@@ -16,9 +16,11 @@ from salambot.embedders.local import LocalEmbedder
 from salambot.jobs.migrate import migrate
 from salambot.jobs.seed_worker import BatchIndexer
 from salambot.knowledge.spread import Work
+from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 from tests.knowledge import KnowledgeBase
 
 DOCUMENTS = 400
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture
@@ -60,13 +62,31 @@ async def test_workers_share_a_run_and_the_figures_are_those_of_one(base: Knowle
         assert other.stdout is not None
         run = asyncio.create_task(base.seed("--spread"))
         line = await asyncio.wait_for(other.stdout.readline(), 60)
-        assert b"indexed=True" in line.replace(b"\x1b[0m", b"").replace(b"\x1b[36m", b"").replace(b"\x1b[35m", b"")
+        assert b'"indexed":true' in line
         report = await run
     assert report["documents"] == {
         "seen": DOCUMENTS, "added": DOCUMENTS, "changed": 0, "unchanged": 0, "removed": 0, "rejected": []
     }  # fmt: skip
     assert await counts(base) == (DOCUMENTS, DOCUMENTS, DOCUMENTS)
     assert (await base.seed("--spread"))["chunks"] == {"embedded": 0, "upserted": 0, "deleted": 0}
+
+
+async def test_a_run_is_one_trace_over_all_its_workers(base: KnowledgeBase) -> None:
+    receiver = OtlpReceiver()
+    with receiving(receiver) as url:
+        base.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = url
+        async with worker(base) as other:
+            assert other.stdout is not None
+            run = asyncio.create_task(base.seed("--spread", "--traceparent", f"00-{TRACE}-b7ad6b7169203331-01"))
+            await asyncio.wait_for(other.stdout.readline(), 60)
+            await run
+    spans = {span.span_id: (service, span) for service, span in receiver.spans(TRACE)}
+    documents = [span for _, span in spans.values() if span.name == "seed.document"]
+    batches = [spans[span.parent_span_id] for span in documents]
+    assert len(documents) == DOCUMENTS
+    assert {service for service, _ in batches} == {"seed", "seed-worker"}
+    assert {span.name for _, span in batches} == {"seed.batch"}
+    assert {spans[batch.parent_span_id][1].name for _, batch in batches} == {"seed"}
 
 
 async def test_a_worker_that_is_killed_loses_nothing(base: KnowledgeBase) -> None:

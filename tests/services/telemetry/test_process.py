@@ -1,6 +1,7 @@
 """A service as a process of its own: what it exports of a model's call, and what it does with the rest when it ends."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,7 +22,8 @@ from salambot.messages import ComposeRequest
 from salambot.telemetry import STOP_S
 from tests.fakes.openai_server import openai_server
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
-from tests.servers import free_port
+from tests.knowledge import KnowledgeBase
+from tests.servers import free_port, wait_until_it_answers
 
 TOKEN = "internal-token-of-the-tests"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -69,22 +72,11 @@ def nlu(endpoint: str, **environ: str) -> Iterator[Nlu]:
     command = [sys.executable, "-m", "salambot.serve", "nlu", "--port", str(port)]
     with subprocess.Popen(command, env=os.environ | variables | environ, stdout=subprocess.DEVNULL) as process:
         try:
-            yield Nlu(process, wait_until_it_answers(process, f"http://127.0.0.1:{port}"))
+            service = Nlu(process, f"http://127.0.0.1:{port}")
+            wait_until_it_answers(process, service.url)
+            yield service
         finally:
             process.kill()
-
-
-def wait_until_it_answers(process: subprocess.Popen[bytes], url: str) -> str:
-    deadline = time.monotonic() + 60
-    while True:
-        assert process.poll() is None, "it ended"
-        assert time.monotonic() < deadline, "it does not answer"
-        try:
-            httpx.get(f"{url}/health", trust_env=False).raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.02)
-        else:
-            return url
 
 
 @pytest.fixture
@@ -139,6 +131,15 @@ async def test_a_models_call_tells_its_tokens_and_no_word(model: str, accept: st
     sent = b"".join(export.SerializeToString() for export in receiver.exports)
     words = ("zibeline", "612345678", "forged", "sara@", "sk-canary", "remboursé")
     assert [word for word in words if word.encode() in sent] == []
+
+
+async def test_a_job_logs_as_services_do_beside_its_report(tmp_path: Path, database_url: str) -> None:
+    base = KnowledgeBase(tmp_path, database_url, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    base.write({"horaires.md": "# Horaires\n\nNous ouvrons à neuf heures.\n"})
+    output, errors = await (await base.start()).communicate()
+    assert json.loads(output)["status"] == "done"
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert {(line["service"], line["level"]) for line in lines} == {("seed", "warning")}
 
 
 def attributes(span: Span) -> dict[str, str]:
