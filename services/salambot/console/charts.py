@@ -63,7 +63,7 @@ def _chart(title: str, series: Series, unit: str, span: float, say: Say) -> str:
     places = [(_WIDTH * (1 + at / span), _BASE - (_BASE - 12) * value / top) for at, value in series]
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     last = f"{series[-1][1]:.1f}{unit}" if series else say("nothing yet")
-    label = escape(f"{title}: {last}")
+    label = escape(f"{title}{say(': ')}{last}")
     line = f'<polyline points="{points}"/>' if len(series) > 1 else ""
     line += "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places[-1:])
     axis = f'<path d="M0 {_BASE}H{_WIDTH}" class="axis"/><text x="4" y="10">{top:.1f}{unit}</text>'

@@ -70,6 +70,7 @@ def diagram(look: Look, placements: Mapping[str, str], say: Say) -> str:
     """Return the picture, and the same as a table for who does not see it."""
     label = escape(say("The environment: services and components, and how they are"))
     edges = "".join(_edge(edge, look, placements) for edge in _EDGES)
+    edges += "".join(_took(edge, look) for edge in _EDGES)  # last, so that no line strikes a number through
     parts = "".join(_part(part, look, placements, say) for part in _PARTS)
     arrow = '<marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     arrow += '<path d="M0 0L8 4L0 8z" class="tip"/></marker>'
@@ -105,12 +106,16 @@ def _part(part: _Part, look: Look, placements: Mapping[str, str], say: Say) -> s
 
 
 def _edge(edge: _Edge, look: Look, placements: Mapping[str, str]) -> str:
-    took = look.latency.get(edge.ends)
     state = look.health.get(edge.ends[1], "not-asked").replace(" ", "-")
     off = placements.get(edge.ends[0]) in {"off", "none"} or placements.get(edge.ends[1]) in {"off", "none"}
-    x, y = edge.label
-    shown = f'<text x="{x}" y="{y}" class="took">{took:g} ms</text>' if took is not None and state != "down" else ""
-    return f'<path d="{edge.path}" class="edge {"off" if off else state}" marker-end="url(#arrow)"/>{shown}'
+    return f'<path d="{edge.path}" class="edge {"off" if off else state}" marker-end="url(#arrow)"/>'
+
+
+def _took(edge: _Edge, look: Look) -> str:
+    took, (x, y) = look.latency.get(edge.ends), edge.label
+    if took is None or look.health.get(edge.ends[1]) == "down":
+        return ""
+    return f'<text x="{x}" y="{y}" class="took">{took:g} ms</text>'
 
 
 def _table(look: Look, placements: Mapping[str, str], say: Say) -> str:

@@ -129,9 +129,9 @@ def seed_progress(board: Board, index: Mapping[str, object] | None, say: Say) ->
         return f"{held}{copyable('salambot seed', say)}"
     _, report = board.seed
     states = {"running": say("running"), "done": say("done"), "failed": say("failed")}
-    label = escape(f"{say('Seed')}: {states[report.state]} {report.detail}")
+    label = escape(f"{say('Seed')}{say(': ')}{states[report.state]} {report.detail}")
     total = max(report.total, 1)
     done = total if report.state == "done" else min(report.done, total)
     bar = f'<progress max="{total}" value="{done}" aria-label="{label}"></progress>'
-    counts = f'<p class="quiet">{report.done} / {report.total}</p>{copyable("salambot seed", say)}'
-    return f'{held}<p data-seed="{report.state}">{label}</p>{bar}{counts}'
+    counts = f'<p class="quiet">{report.done} / {report.total}</p>' if report.total else ""
+    return f'{held}<p data-seed="{report.state}">{label}</p>{bar}{counts}{copyable("salambot seed", say)}'

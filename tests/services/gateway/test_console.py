@@ -2,6 +2,8 @@
 
 import pytest
 
+from salambot.console.diagram import diagram
+from salambot.console.observation import Look
 from tests.services.gateway.conftest import Gateway, StartGateway
 
 OWN = {"X-SalamBot-Console": "1"}
@@ -103,10 +105,22 @@ def test_reports_come_from_the_command_alone_and_are_shown_escaped_in_the_langua
 
 
 def test_the_diagram_tells_where_each_part_is_and_how_it_is(developing: Gateway) -> None:
-    diagram = developing.client.get("/console/environment", headers=OWN).text
-    assert 'class="part cloud' in diagram
-    assert "pinecone" in diagram
-    assert 'data-part="orchestrateur" data-health="ok"' in diagram
+    shown = developing.client.get("/console/environment", headers=OWN).text
+    assert 'class="part cloud' in shown
+    assert "pinecone" in shown
+    assert 'data-part="orchestrateur" data-health="ok"' in shown
+
+
+def test_no_line_of_the_diagram_is_drawn_over_a_latency() -> None:
+    look = Look({"redis": "ok"}, {("gateway", "orchestrateur"): 27.1, ("gateway", "redis"): 9})
+    picture, _ = diagram(look, {}, str).split("</svg>")
+    assert picture.rindex('class="edge') < picture.index('class="took">27.1 ms<') < picture.index(">9 ms<")
+
+
+def test_a_seed_that_found_nothing_to_do_is_not_0_of_0(developing: Gateway) -> None:
+    report = {"state": "done", "done": 0, "total": 0}
+    assert developing.client.post("/internal/console/seed", json=report, headers=INTERNAL).status_code == 204
+    assert "0 / 0" not in developing.client.get("/console/seed", headers=OWN).text
 
 
 def test_a_seed_shows_how_far_it_is(developing: Gateway) -> None:

@@ -51,13 +51,13 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   if (button.dataset.copy !== undefined) {
     await copy(button.dataset.copy);
-    tell(`${words.copied}: ${button.dataset.copy}`);
+    tell(`${words.copied}${words.colon}${button.dataset.copy}`);
     return;
   }
   const answer = await fetch(`/console/webhooks/${encodeURIComponent(button.dataset.replay)}/replay`, { method: "POST", headers: HEADERS });
   const result = await answer.json();
   const refused = result.refused?.[0]?.reason ?? result.detail;
-  tell(answer.ok && result.replayed.length ? `${words.replayed}: ${result.replayed}` : `${words.refused}: ${refused ?? ""}`);
+  tell(answer.ok && result.replayed.length ? `${words.replayed}${words.colon}${result.replayed}` : `${words.refused}${words.colon}${refused ?? ""}`);
   refresh(document.querySelector("[data-refresh='/console/webhooks']"));
 });
 
@@ -88,7 +88,7 @@ function completed(made, body, prompt, reply) {
   body.textContent = data.reply;
   body.lang = data.language;
   const facts = element("p", { className: "quiet facts" });
-  facts.append(element("span", { className: "language", textContent: `${words.language}: ${data.language}` }), " · ", `${data.provider}/${data.model}`, " · ", trace(reply.trace_id));
+  facts.append(element("span", { className: "language", textContent: `${words.language}${words.colon}${data.language}` }), " · ", `${data.provider}/${data.model}`, " · ", trace(reply.trace_id));
   made.append(facts);
   if (data.citations.length) made.append(sources(data.citations, prompt));
   turns.push({ role: "user", content: prompt }, { role: "assistant", content: data.reply });
@@ -141,7 +141,7 @@ async function ask(prompt) {
       if (name === "reply.error") throw new Error(data.detail ?? data.title);
     }
   } catch (error) {
-    const why = error.name === "AbortError" ? words.stopped : `${words.broken}: ${error.message}`;
+    const why = error.name === "AbortError" ? words.stopped : `${words.broken}${words.colon}${error.message}`;
     made.append(element("p", { className: "error", textContent: why }));
   } finally {
     running = null;
