@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salambot_cli.outside.language import choose_language, translated
-from tools.messages import faults
+from tests.stack import ALL_AUTO
+from tools.messages import faults, messages
 
 
 def run(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -95,6 +96,19 @@ def test_help_mistakes_and_errors_are_french_under_a_moroccan_locale(tmp_path: P
     wrong = run("config", "validate", cwd=tmp_path, LANG="fr_MA.UTF-8")
     assert wrong.returncode == 2
     assert "n'est pas valide" in wrong.stderr
+
+
+def test_a_state_is_said_in_french_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "salambot.toml").write_text(ALL_AUTO)
+    said = run("status", cwd=tmp_path, LANG="fr_MA.UTF-8")
+    assert "à terre  → salambot up" in said.stderr
+    assert "down" not in said.stdout + said.stderr
+
+
+def test_the_headings_of_a_table_are_messages(tmp_path: Path) -> None:
+    code = tmp_path / "table.py"
+    code.write_text('Table("component", box=None)\ntable.add_column("step", justify="right")\ntable.add_row("word")\n')
+    assert [text for _, text in messages(code)] == ["component", "step"]
 
 
 def test_a_language_that_is_not_spoken_is_a_usage_error(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ WORDS = (  # single words of tables and the like, which do not read as prose
 _SPOKEN = re.compile(r"[^\W\d_]{2,}(?:[,;:)`'’]|\.)*\s+[(`'«\[]?[^\W\d_]{1,}")  # two words in a row
 _FILLED = re.compile(r"^\W*[A-Za-z]{3,}:? \{\w+\}|^\W*\{\w+\} [a-z]{3,}\W*$")
 """One word before or after what fills it in."""
-_ALOUD = {"help", "epilog", "title"}  # what stands in these is a message even where it is one word
+_ALOUD = {"help", "epilog", "title"}
 _PROGRAMS = (
     *("aws ", "docker ", "sudo ", "curl ", "export ", "kill ", "salambot ", "ALTER ", "CREATE ", "GRANT ", "createdb "),
     *(
@@ -139,17 +139,18 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
             unspoken.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
             unspoken |= {id(value) for value in node.values}
-    aloud = {
-        id(word.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for word in node.keywords
-        if word.arg in _ALOUD
-    }
+    aloud = {id(value) for node in ast.walk(tree) if isinstance(node, ast.Call) for value in _aloud(node)}
     for node in ast.walk(tree):
         text = _text(node)
         if text is not None and id(node) not in unspoken and (id(node) in aloud or _is_prose(text)):
             yield node.lineno, text  # type: ignore[attr-defined] # an expression
+
+
+def _aloud(call: ast.Call) -> Iterator[ast.expr]:
+    """Yield the arguments that are a message even where they are one word: help texts, the headings of a table."""
+    yield from (word.value for word in call.keywords if word.arg in _ALOUD)
+    if ast.unparse(call.func).endswith(("Table", ".add_column")):
+        yield from (value for value in call.args if ast.unparse(value) != "''")
 
 
 def _help(node: ast.AST) -> Iterator[tuple[int, str]]:

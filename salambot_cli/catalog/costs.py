@@ -117,7 +117,7 @@ def _qdrant(_: Usage, table: Prices) -> tuple[str, float]:
 
 def _s3(usage: Usage, table: Prices) -> tuple[str, float]:
     storage = usage.documents_gb * table.of("objects", "standard_gb")
-    return f"S3, {usage.documents_gb:g} GB", storage + table.of("objects", "put_1000")
+    return f"S3, {usage.documents_gb:g} GB of documents", storage + table.of("objects", "put_1000")
 
 
 def _aws_secrets(_: Usage, table: Prices) -> tuple[str, float]:
@@ -129,7 +129,7 @@ def _otlp(_: Usage, table: Prices) -> tuple[str, float]:
 
 
 def _openai(usage: Usage, table: Prices) -> tuple[str, float]:
-    return f"gpt-4.1-mini, {usage.messages} replies", usage.messages * _reply(table)
+    return f"{usage.messages} replies of gpt-4.1-mini", usage.messages * _reply(table)
 
 
 def _reply(table: Prices) -> float:

@@ -13,7 +13,10 @@ app = typer.Typer(no_args_is_help=True, help="Show, validate or describe the con
 
 @app.command()
 def show(context: typer.Context) -> None:
-    """Print every effective value with the layer it came from; secrets are masked."""
+    """Print every effective value with the layer it came from; secrets are masked.
+
+    Examples:  [bold]salambot config show[/]   [bold]salambot config show --json[/]
+    """
     from rich import box
     from rich.table import Table
 
@@ -47,7 +50,10 @@ def _shown(value: object) -> str:
 
 @app.command()
 def validate(context: typer.Context) -> None:
-    """Check the configuration and what its placements need: exit 0 when all is well, else 2."""
+    """Check the configuration and what its placements need: exit 0 when all is well, else 2.
+
+    Example:  [bold]salambot config validate[/]
+    """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.catalog.validate import validate as check
 
@@ -62,7 +68,10 @@ def validate(context: typer.Context) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of salambot.toml, for editors and CI."""
+    """Print the JSON Schema of salambot.toml, for editors and CI.
+
+    Example:  [bold]salambot config schema > salambot.schema.json[/]
+    """
     from salambot_cli.model.config import Config
 
     document = Config.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}

@@ -13,7 +13,10 @@ _USER = typer.Argument(help="The user's id at the channel (a phone number, a pag
 
 @app.command()
 def export(context: typer.Context, user: str = _USER) -> None:
-    """Print all that is kept of a user, as JSON on standard output."""
+    """Print all that is kept of a user, as JSON on standard output.
+
+    Example:  [bold]salambot privacy export 212600000000 > user.json[/]
+    """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.records import export_user
@@ -32,7 +35,10 @@ def erase(
     user: str = _USER,
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
 ) -> None:
-    """Delete all that is kept of a user: turns, conversations, messages. The audit trail keeps a keyed hash."""
+    """Delete all that is kept of a user: turns, conversations, messages. The audit trail keeps a keyed hash.
+
+    Example:  [bold]salambot privacy erase 212600000000[/]
+    """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.records import erase_user

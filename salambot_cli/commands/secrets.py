@@ -6,6 +6,7 @@ import sys
 import typer
 
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 app = typer.Typer(no_args_is_help=True, help="See, read, write and rotate the environment's secrets.")
 
@@ -15,6 +16,8 @@ def status(context: typer.Context) -> None:
     """Show how old each secret is, its version, and who may read it.
 
     Exit 1 when one is older than 90 days, or when services run on another version than the current one.
+
+    Example:  [bold]salambot secrets status[/]
     """
     from rich import box
     from rich.table import Table
@@ -38,7 +41,7 @@ def status(context: typer.Context) -> None:
         words = "older than 90 days" if age.stale else "services run on another version: up" if age.drift else ""
         readers = "?" if age.source == "secrets manager" and age.readers is None else ", ".join(age.readers or ())
         days = "" if age.age_days is None else str(age.age_days)
-        table.add_row(age.name, age.source, days, (age.version or "")[:8], age.kms_key or "", readers, words)
+        table.add_row(age.name, age.source, days, (age.version or "")[:8], age.kms_key or "", readers, translate(words))
     session.result(table)
     raise typer.Exit(1 if stale or drift else 0)
 
@@ -48,7 +51,10 @@ def pull_(
     context: typer.Context,
     reveal: bool = typer.Option(False, "--reveal", help="Print the values too, on standard output."),
 ) -> None:
-    """Read the secrets and name them. Nothing is written anywhere."""
+    """Read the secrets and name them. Nothing is written anywhere.
+
+    Examples:  [bold]salambot secrets pull[/]   [bold]salambot secrets pull --reveal[/]
+    """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.model.secret import Secret
     from salambot_cli.outside.interrupts import run
@@ -141,7 +147,10 @@ def rotate_(
 
 @app.command("scan")
 def scan_(context: typer.Context) -> None:
-    """Search the project and the rendered files for secrets in clear. Exit 1 when something looks like one."""
+    """Search the project and the rendered files for secrets in clear. Exit 1 when something looks like one.
+
+    Example:  [bold]salambot secrets scan[/]
+    """
     from dataclasses import asdict
 
     from salambot_cli.catalog.load import load_environment

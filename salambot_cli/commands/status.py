@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
 
 if TYPE_CHECKING:
     from salambot_cli.model.environment import Environment
@@ -80,4 +81,5 @@ def _show(session: Session, environment: "Environment", observed: "Observed") ->
         return
     session.result(parts_table(observed))
     if observed.status != "ready":
-        session.say(f"[yellow]{observed.status}[/]  → salambot {'up' if observed.status == 'down' else 'doctor'}")
+        mending = "up" if observed.status == "down" else "doctor"
+        session.say(f"[yellow]{translate(observed.status)}[/]  → salambot {mending}")

@@ -25,7 +25,8 @@ def token(
 ) -> None:
     """Print a token for the API, signed by this environment's local-idp.
 
-    Example:  [bold]curl -H "Authorization: Bearer $(salambot token)" …[/]
+    Examples:  [bold]salambot token --ttl 10m[/]
+    [bold]curl -H "Authorization: Bearer $(salambot token)" …[/]
     """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.outside.keys import mint_token

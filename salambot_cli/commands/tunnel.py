@@ -18,6 +18,8 @@ def tunnel(
     """Publish the webhooks, show their URLs, and close the tunnel on Ctrl-C.
 
     An open tunnel (`salambot up --tunnel`) is only shown. Only /v1/webhooks/ is reachable through it.
+
+    Examples:  [bold]salambot tunnel[/]   [bold]salambot tunnel --download[/]
     """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.outside.interrupts import run

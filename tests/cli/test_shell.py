@@ -3,10 +3,13 @@
 import os
 import re
 import subprocess
+import shlex
 from pathlib import Path
 
 import pytest
 
+from salambot_cli.commands import COMMANDS
+from tests.command_lines import command_of, examples, refusal
 from tests.stack import Project, command, on_a_terminal
 
 
@@ -122,3 +125,12 @@ def test_a_reader_that_leaves_is_no_error(project: Project, words: tuple[str, ..
     assert done.returncode in {1, 2}
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_examples_that_can_be_typed(name: str) -> None:
+    command, _ = command_of([name])
+    for one in getattr(command, "commands", {"": command}).values():
+        typed = [shlex.split(line) for line in examples(one.help or "") if line.startswith("salambot ")]
+        assert typed, one.name
+        assert [refusal(words) for _, *words in typed] == [None] * len(typed)
