@@ -63,7 +63,7 @@ _SERVICES: tuple[Entry, ...] = (
         "high",
         "404 on every search.",
         "The key is good, and the index is not in its project.",
-        "Create the index (`salambot seed` does), or use the key of the right project.",
+        "Make the index in Pinecone's console and fill it, or use the key of the right project.",
         "salambot seed",
     ),
     Entry(
@@ -71,7 +71,7 @@ _SERVICES: tuple[Entry, ...] = (
         "high",
         "400 on every upsert and search.",
         "The index's dimension is not the embedder's length.",
-        "Index again into a new index, or use the model that filled this one.",
+        "Fill an index of the embedder's dimension, named in PINECONE_INDEX; or use the model that filled this one.",
         "salambot seed --full",
     ),
     Entry(

@@ -12,12 +12,8 @@ from salambot_cli.outside.http import Answer, host_and_port, request
 from salambot_cli.outside.network import shortest_connect
 
 ACCESS, LATENCY = "vector.access", "vector.latency"
-_DIMENSIONS = {
-    "local": 1024,
-    "text-embedding-3-small": 1536,
-    "text-embedding-3-large": 3072,
-    "text-embedding-ada-002": 1536,
-}
+_LENGTH = 1024
+"""Of the local embedder's vectors, and of those that OpenAI is asked for without OPENAI_EMBEDDING_DIMENSIONS."""
 _FAR_MS = 90.0
 
 
@@ -34,8 +30,9 @@ def embedding_length(environment: Environment) -> int | None:
     """Return the length of the vectors that this environment makes; None for a model we do not know."""
     embedder = environment.value("EMBEDDER") or "local"
     if embedder == "openai":
-        return _DIMENSIONS.get(environment.value("OPENAI_EMBEDDING_MODEL") or "text-embedding-3-small")
-    return _DIMENSIONS.get(embedder)
+        asked = environment.value("OPENAI_EMBEDDING_DIMENSIONS") or str(_LENGTH)
+        return int(asked) if asked.isdecimal() else None
+    return _LENGTH if embedder == "local" else None
 
 
 async def check_pinecone(exam: Examination) -> Finding:
@@ -54,7 +51,7 @@ async def check_pinecone(exam: Examination) -> Finding:
         described = await request("GET", f"{base.rstrip('/')}/indexes/{quote(wanted, safe='')}", headers=headers)
         found |= {i.name: i for i in _pinecone_indexes({"indexes": [described.json()]}) if described.status == 200}
     if wanted not in found:
-        return _absent(wanted, sorted(found), base, "PINECONE_INDEX")
+        return _absent(exam, wanted, sorted(found), base)
     return _dimension(exam, found[wanted])
 
 
@@ -96,10 +93,12 @@ def _refused(answer: Answer, base: str, variable: str) -> Finding | None:
 _KEY_TEXT = "Make a new key in the provider's console and store it as {variable} where the environment reads it."
 
 
-def _absent(name: str, found: list[str], base: str, variable: str) -> Finding:
-    evidence: Facts = {"index": name, "indexes": found[:20], "host": host_and_port(base)[0], "variable": variable}
+def _absent(exam: Examination, name: str, found: list[str], base: str) -> Finding:
+    host, length = host_and_port(base)[0], embedding_length(exam.environment) or _LENGTH
+    evidence: Facts = {"index": name, "indexes": found[:20], "host": host, "variable": "PINECONE_INDEX"}
+    text = f"Make {name} in Pinecone's console ({length} dimensions, cosine), or use the key of the right project."
     title = f"There is no index {name}" + (f" (there are {', '.join(found[:5])})" if found else "")
-    return fault("vector.index-missing", ACCESS, title, evidence, ("salambot seed",))
+    return fault("vector.index-missing", ACCESS, title, evidence, ("salambot seed",), text=text)
 
 
 def _dimension(exam: Examination, index: Index) -> Finding:

@@ -679,6 +679,17 @@ async def pinecone_dimension(cloud: Cloud) -> None:
     cloud.pinecone.dimension = 768
 
 
+@scenario()
+async def pinecone_filled_by_openai(cloud: Cloud) -> None:
+    cloud.variables["EMBEDDER"] = "openai"  # which is asked for 1024 numbers, whatever its model makes by itself
+
+
+@scenario()
+async def pinecone_filled_by_a_longer_model(cloud: Cloud) -> None:
+    cloud.variables |= {"EMBEDDER": "openai", "OPENAI_EMBEDDING_DIMENSIONS": "1536"}
+    cloud.pinecone.dimension = 1536
+
+
 @scenario("vector.unavailable")
 async def pinecone_down(cloud: Cloud) -> None:
     cloud.pinecone.always = "unavailable"
