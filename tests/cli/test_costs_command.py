@@ -1,5 +1,6 @@
 """`salambot costs`: the estimate adds up, follows placements and usage, and names the savings."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from salambot_cli.catalog.costs import prices
 from salambot_cli.model.topology import COMPONENTS
 from tests.stack import Project
+
+_ROW = re.compile(r"^\| [^|]+ \| ([\d, ]+) \| ([\d.,]+) \| ([\d.,]+) \| ([\d.,]+) \|$", flags=re.MULTILINE)
 
 
 @pytest.fixture
@@ -24,6 +27,17 @@ def test_what_is_local_costs_nothing(project: Project) -> None:
     assert document["total_usd"] == 0
     assert set(document["components"]) == set(COMPONENTS)
     assert document["savings"] == []
+
+
+@pytest.mark.parametrize("page", ["explanation/costs.md", "fr/couts.md"])
+def test_the_small_calculator_of_the_pages_is_the_commands(project: Project, checkout: Path, page: str) -> None:
+    rows = _ROW.findall((checkout / "docs" / page).read_text(encoding="utf-8"))
+    assert len(rows) == 3
+    for messages, *figures in rows:
+        document = costs(project, "--topology", "t1", "--messages", re.sub(r"\D", "", messages))
+        model, total = document["components"]["llm"]["usd"], document["total_usd"]
+        told = [float(figure.replace(",", ".")) for figure in figures]
+        assert told == [round(model, 0 if model >= 1 else 1), round(total - model), round(total)]
 
 
 def test_the_sum_is_of_its_parts_and_dated(project: Project) -> None:
