@@ -29,12 +29,13 @@ def blocks(text: str) -> list[str]:
 
 def without_comments(block: str) -> list[list[str]]:
     """Return the words of each line of a block."""
-    return [words for line in block.splitlines() if (words := shlex.split(line, comments=True))]
+    lines = block.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def salambot_lines(text: str) -> Iterator[list[str]]:
     """Yield the words after each `salambot` of a page: of its command blocks, and of the code in its sentences."""
-    typed = [line for block in blocks(text) for line in without_comments(block.replace("\\\n", " "))]
+    typed = [line for block in blocks(text) for line in without_comments(block)]
     typed += [shlex.split(line) for line in _INLINE.findall(text)]
     for words in typed:
         if words[0] in {"salambot", "./salambot"}:

@@ -11,7 +11,28 @@ import yaml
 
 from salambot_cli.commands import COMMANDS
 from salambot_cli.doctor.page import page
+from salambot_cli.model.topology import PLACEMENTS
+from tests.command_lines import blocks, refusal, salambot_lines, without_comments
 
+IN_FRENCH = {
+    "docs/index.md": "docs/fr/index.md",
+    "docs/tutorial.md": "docs/fr/tutoriel.md",
+    "docs/troubleshooting.md": "docs/fr/depannage.md",
+    "docs/doctor.md": "docs/fr/docteur.md",
+    "docs/how-to/components.md": "docs/fr/composants.md",
+    "docs/explanation/costs.md": "docs/fr/couts.md",
+    "docs/explanation/threat-model.md": "docs/fr/menaces.md",
+    "docs/security/pii.md": "docs/fr/donnees-personnelles.md",
+    "docs/security/audit.md": "docs/fr/audit.md",
+    "README.md": "README.fr.md",
+}
+"""Every other guide has the same name in French."""
+IN_ENGLISH_ONLY = {"docs/architecture.md"}  # and what programmers look up
+ORDER = (  # of the troubleshooting of the page that this environment comes from
+    *("Connectivité cloud", "Tunnel webhooks", "Observabilité", "Performance", "Sécurité et conformité"),
+    *("Coûts et optimisation", "Observabilité (cloud)", "Tests de validation", "Sécurité cloud", "Coûts et quotas"),
+    *("Dépannage cloud", "Nettoyage"),
+)
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)")
 
 
@@ -24,6 +45,44 @@ def test_every_link_between_documents_leads_somewhere(checkout: Path, tracked_fi
         if not (checkout / name).parent.joinpath(target).exists()
     ]
     assert broken == []
+
+
+def test_every_guide_is_there_in_french_with_the_same_commands(checkout: Path, tracked_files: list[str]) -> None:
+    guides = {name for name in tracked_files if re.fullmatch(r"docs/(?!fr/|reference/|api/).*\.md|README\.md", name)}
+    for name in guides - IN_ENGLISH_ONLY:
+        french = checkout / IN_FRENCH.get(name, f"docs/fr/{Path(name).name}")
+        assert french.exists(), f"{name} is not there in French"
+        pages = ((checkout / name).read_text(encoding="utf-8"), french.read_text(encoding="utf-8"))
+        english, translated = ([*map(without_comments, blocks(page))] for page in pages)
+        assert translated == english, f"{french.name} runs other commands than {name}"
+        assert pages[0].count("\n## ") == pages[1].count("\n## "), f"{french.name} has other parts than {name}"
+
+
+def test_every_command_of_the_pages_is_one_that_salambot_takes(checkout: Path, tracked_files: list[str]) -> None:
+    pages = [name for name in tracked_files if name.endswith(".md") and "kb/" not in name and name != "CHANGELOG.md"]
+    refused = [
+        (name, words, why)
+        for name in pages
+        for words in salambot_lines((checkout / name).read_text(encoding="utf-8"))
+        if (why := refusal(words))
+    ]
+    assert refused == []
+
+
+def test_the_move_of_every_component_has_its_part_and_its_line(checkout: Path) -> None:
+    for name in ("docs/how-to/components.md", "docs/fr/composants.md"):
+        page = (checkout / name).read_text(encoding="utf-8")
+        moves = {
+            pair for words in salambot_lines(page) if words[:2] == ["config", "edit-placement"] for pair in words[2:]
+        }
+        assert {pair.split("=")[0] for pair in moves} == set(PLACEMENTS), name
+        for component, (_, *elsewhere) in PLACEMENTS.items():
+            assert all(f'"{placement}"' in page for placement in elsewhere), (name, component)
+
+
+def test_troubleshooting_follows_the_order_of_the_page_it_comes_from(checkout: Path) -> None:
+    page = (checkout / "docs/fr/depannage.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", page, flags=re.MULTILINE)[1:] == [*ORDER]
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.fr.md"])

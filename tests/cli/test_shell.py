@@ -2,8 +2,8 @@
 
 import os
 import re
-import subprocess
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
