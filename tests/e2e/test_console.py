@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -81,6 +83,11 @@ def artefacts(checkout: Path) -> Path:
     return folder
 
 
+def keep(page: Page, artefacts: Path, name: str) -> None:
+    """Keep a picture of the whole page."""
+    (artefacts / f"{name}.png").write_bytes(page.screenshot(full_page=True))
+
+
 def ask(page: Page, prompt: str) -> None:
     """Ask with the keyboard alone, and wait for the whole reply."""
     before = page.locator(".message.bot .language").count()
@@ -130,7 +137,15 @@ def test_a_webhook_is_seen_and_replayed(project: Project, page: Page) -> None:
     expect(page.locator("tr[data-webhook]", has_text="horaires").first).to_have_attribute("data-state", "done")
 
 
-def test_a_killed_service_is_seen_down_and_seen_healed(project: Project, page: Page) -> None:
+def test_times_are_those_of_the_wall_clock(project: Project, browser: Browser, address: str) -> None:
+    project.run("webhook", "trigger", "whatsapp", "--text", "Bonjour")
+    with opened(browser, address, timezone_id="Asia/Tokyo") as page:
+        shown = page.locator("tr[data-webhook] time").first
+        came = datetime.fromisoformat(str(shown.get_attribute("datetime")))
+        expect(shown).to_have_text(f"{came.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M:%S}")
+
+
+def test_a_killed_service_is_seen_down_and_seen_healed(project: Project, page: Page, artefacts: Path) -> None:
     nlu = page.locator("#environment [data-part=nlu]")
     expect(nlu).to_have_attribute("data-health", "ok")
     down = page.locator("#environment [data-part=nlu][data-health=down]")
@@ -139,18 +154,20 @@ def test_a_killed_service_is_seen_down_and_seen_healed(project: Project, page: P
             os.kill(project.json("status", status=None)["services"]["nlu"]["pid"], signal.SIGKILL)
         with contextlib.suppress(AssertionError):
             expect(down).to_be_visible(timeout=2500)
+            keep(page, artefacts, "desktop-light-killed")
             break
     else:
         pytest.fail("the page never showed nlu down")
     expect(nlu).to_have_attribute("data-health", "ok")
 
 
-def test_the_doctors_findings_come_with_commands_to_copy(project: Project, page: Page) -> None:
+def test_the_doctors_findings_come_with_commands_to_copy(project: Project, page: Page, artefacts: Path) -> None:
     (project.folder / ".env").write_text("META_APP_SECRET='a secret '\n")
     try:
         project.run("doctor", "--offline", status=None)
         finding = page.locator(".finding").first
         expect(finding).to_be_visible()
+        keep(page, artefacts, "desktop-light-findings")
         finding.get_by_role("button", name="Copy").first.click()
         assert page.evaluate("navigator.clipboard.readText()") == finding.locator("code").nth(1).inner_text()
     finally:
@@ -176,13 +193,14 @@ def test_axe_finds_nothing_and_screenshots_are_kept(
     with opened(browser, address, locale="fr-MA", color_scheme=scheme, viewport=viewport) as page:
         assert page.locator("html").get_attribute("lang") == "fr"
         ask(page, FRENCH)
-        (artefacts / f"{size}-{scheme}-french.png").write_bytes(page.screenshot(full_page=True))
+        keep(page, artefacts, f"{size}-{scheme}-french")
         ask(page, ARABIC)
-        (artefacts / f"{size}-{scheme}-arabic.png").write_bytes(page.screenshot(full_page=True))
+        keep(page, artefacts, f"{size}-{scheme}-arabic")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
         assert violations(page) == []
         page.locator(".sources button").first.click()
         expect(page.locator("#passage-text")).not_to_have_text("…")
+        keep(page, artefacts, f"{size}-{scheme}-passage")
         assert violations(page) == []
 
 

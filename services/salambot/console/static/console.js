@@ -34,10 +34,19 @@ function replace(place, html) {
   const scrolled = [...place.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
   const focused = [...place.querySelectorAll("button, summary, [tabindex]")].indexOf(document.activeElement);
   place.innerHTML = place.shown = html; // every piece is escaped where it is rendered, and no inline script may run
+  showLocalTimes(place);
   place.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? false; });
   place.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = scrolled[at] ?? 0; });
   if (focused >= 0) place.querySelectorAll("button, summary, [tabindex]")[focused]?.focus({ preventScroll: true });
 }
+
+function showLocalTimes(place) { // the server speaks UTC; people read the clock of their wall
+  place.querySelectorAll("time[datetime]").forEach((one) => {
+    const at = new Date(one.dateTime);
+    if (!isNaN(at)) one.textContent = at.toLocaleTimeString("en-GB");
+  });
+}
+showLocalTimes(document);
 
 async function keepFresh(place) {
   await refresh(place);
