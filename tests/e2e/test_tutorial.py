@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shlex
 import sys
 from collections.abc import AsyncIterator
@@ -10,16 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_lines import blocks
 from tests.offline_cloud import SECRET, OfflineCloud, offline_cloud
 from tests.stack import Project
 
 SECONDS = 170
 pytestmark = pytest.mark.timeout(900)
-
-
-def blocks(page: Path) -> list[str]:
-    """Return the command blocks of a page."""
-    return re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
 def _program(path: Path, *words: str) -> None:
@@ -35,17 +30,26 @@ async def cloud() -> AsyncIterator[OfflineCloud]:
 
 
 @pytest.fixture
+def clone(checkout: Path) -> Path:
+    """Return the clone, whose `.venv` is as its launcher makes it: it is not to be made anew under running tests."""
+    lock, project = ((checkout / name).read_bytes() for name in ("requirements.lock", "pyproject.toml"))
+    made_from = (checkout / ".venv" / "made-from-requirements.lock").read_bytes()
+    assert made_from == f"{checkout}\n".encode() + lock + project, "./test brings .venv up to date"
+    return checkout
+
+
+@pytest.fixture
 def shell(cloud: OfflineCloud, tmp_path: Path, checkout: Path) -> dict[str, str]:
-    """Return the environment of a newcomer's shell: two programs on the PATH, an account in the cloud."""
-    programs = tmp_path / "bin"
+    """Return the environment of a newcomer's shell: a home, cloudflared on the PATH, an account in the cloud."""
+    programs, home = tmp_path / "bin", tmp_path / "home"
     programs.mkdir()
-    _program(programs / "salambot", sys.executable, "-m", "salambot_cli")
+    home.mkdir()
     _program(programs / "cloudflared", sys.executable, str(checkout / "tests" / "fakes" / "cloudflared.py"))
     return {
         **os.environ,
         **cloud.variables,
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{checkout}:{checkout / 'services'}",
+        "HOME": str(home),
+        "PATH": f"{home}/.local/bin:{programs}:{os.environ['PATH']}",
         "SALAMBOT_RUNTIME": "process",
         "SALAMBOT_AWS_SECRET": SECRET,
         "SALAMBOT_POSTGRES_CA": str(cloud.ca),
@@ -56,14 +60,15 @@ def shell(cloud: OfflineCloud, tmp_path: Path, checkout: Path) -> dict[str, str]
 
 
 @pytest.mark.parametrize("page", ["tutorial.md", "fr/tutoriel.md"])
-async def test_every_block_of_the_tutorial_runs(
-    page: str, shell: dict[str, str], tmp_path: Path, checkout: Path
+async def test_every_block_of_the_tutorial_runs_from_the_installation_on(
+    page: str, shell: dict[str, str], tmp_path: Path, clone: Path
 ) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
-    said: list[str] = []
+    installation, *rest = blocks((clone / "docs" / page).read_text(encoding="utf-8"))
+    said = [await _run(installation, clone, shell)]
     try:
-        for block in blocks(checkout / "docs" / page):
+        for block in rest:
             said.append(await _run(block, folder, shell))  # noqa: PERF401 - what ran is wanted when one fails
     finally:
         await _run("salambot down --yes", folder, shell)
@@ -74,19 +79,17 @@ async def test_every_block_of_the_tutorial_runs(
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.fr.md"])
-async def test_every_block_of_the_readmes_runs(
-    name: str, shell: dict[str, str], tmp_path: Path, checkout: Path
-) -> None:
-    """`./salambot` of a clone is the same command; `./test` is what runs this."""
+async def test_every_block_of_the_readmes_runs(name: str, shell: dict[str, str], tmp_path: Path, clone: Path) -> None:
+    """By the launcher of the clone; `./test` is what runs this."""
     folder = tmp_path / "shop"
     folder.mkdir()
+    (folder / "salambot").symlink_to(clone / "salambot")
     said: list[str] = []
     try:
-        for block in blocks(checkout / name):
-            typed = "\n".join(line.removeprefix("./") for line in block.splitlines() if line != "./test")
-            said.append(await _run(typed, folder, shell))
+        for block in blocks((clone / name).read_text(encoding="utf-8")):
+            said.append(await _run(block.replace("./test\n", ""), folder, shell))  # noqa: PERF401 - as above
     finally:
-        await _run("salambot down --yes", folder, shell)
+        await _run("./salambot down --yes", folder, shell)
     assert "remboursement" in "\n".join(said)
     assert "/console" in said[-1]
     assert Project(folder).processes() == []
