@@ -1,6 +1,7 @@
 """The reference pages that are made from the code: `python tools/reference.py` writes them, `--check` compares.
 
-`docs/reference/commands.md` from the command's own help, `docs/reference/configuration.md` from its schema.
+`docs/reference/commands.md` from the command's own help, `docs/reference/configuration.md` from its schema,
+`docs/reference/api.md` from the gateway's OpenAPI document (`tools/api_page.py`).
 """
 
 import re
@@ -16,6 +17,7 @@ from rich.text import Text
 from salambot_cli.commands import COMMANDS
 from salambot_cli.model.config import Config
 from salambot_cli.model.variables import DEFAULTS, PLAIN_VARIABLES, REQUIRED, SECRET_VARIABLES
+from tools.api_page import api
 
 _EVERY_COMMANDS = {"--help", "--install-completion", "--show-completion"}
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -132,7 +134,8 @@ def _variables() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or tell which are out of step."""
-    pages = {PAGES / "commands.md": commands(), PAGES / "configuration.md": configuration()}
+    made = {"commands": commands(), "configuration": configuration(), "api": api()}
+    pages = {PAGES / f"{name}.md": text for name, text in made.items()}
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         if "--check" in arguments:
