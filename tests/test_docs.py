@@ -20,6 +20,7 @@ IN_FRENCH = {
     "docs/troubleshooting.md": "docs/fr/depannage.md",
     "docs/doctor.md": "docs/fr/docteur.md",
     "docs/how-to/components.md": "docs/fr/composants.md",
+    "docs/how-to/telemetry.md": "docs/fr/telemetrie.md",
     "docs/explanation/costs.md": "docs/fr/couts.md",
     "docs/explanation/threat-model.md": "docs/fr/menaces.md",
     "docs/security/pii.md": "docs/fr/donnees-personnelles.md",
