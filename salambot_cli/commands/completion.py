@@ -1,8 +1,11 @@
 """Live values for the shell's completion: what this very project has; nothing is said when it cannot be read."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.console import start_directory
@@ -15,11 +18,11 @@ def _beginning(values: Iterable[str], incomplete: str) -> list[str]:
     return sorted({value for value in values if value.startswith(incomplete)})
 
 
-def _environment() -> "Environment | None":
+def _environment(context: typer.Context) -> "Environment | None":
     from salambot_cli.catalog.load import load_environment
 
     try:
-        return load_environment(start_directory(None))
+        return load_environment(start_directory(context.find_root().params.get("project")))
     except SalamBotError:
         return None
 
@@ -31,11 +34,11 @@ def services(incomplete: str) -> list[str]:
     return _beginning(SERVICES, incomplete)
 
 
-def logged(incomplete: str) -> list[str]:
+def logged(context: typer.Context, incomplete: str) -> list[str]:
     """Complete what has logs here, else any service."""
     from salambot_cli.model.topology import PROGRAMS
 
-    environment = _environment()
+    environment = _environment(context)
     folder = environment.state / "logs" if environment else Path()
     return _beginning((*PROGRAMS, *(path.stem for path in folder.glob("*.log"))), incomplete)
 
@@ -61,9 +64,9 @@ def groups(incomplete: str) -> list[str]:
     return _beginning(GROUPS, incomplete)
 
 
-def tenants(incomplete: str) -> list[str]:
+def tenants(context: typer.Context, incomplete: str) -> list[str]:
     """Complete a tenant that the configuration names."""
-    environment = _environment()
+    environment = _environment(context)
     if environment is None:
         return []
     mapped = (tenant for table in environment.channels.values() for tenant in table.values())
@@ -71,10 +74,36 @@ def tenants(incomplete: str) -> list[str]:
 
 
 def placements(incomplete: str) -> list[str]:
-    """Complete `component=placement`."""
+    """Complete `component=placement`; of what stands after `=`, bash wants that part alone."""
     from salambot_cli.model.topology import PLACEMENTS
 
-    return _beginning((f"{name}={where}" for name, every in PLACEMENTS.items() for where in every), incomplete)
+    places = {str(name): every for name, every in PLACEMENTS.items()}
+    words = os.environ.get("COMP_WORDS", "").split("\n")[: int(os.environ.get("COMP_CWORD") or 0) + 1]
+    match words:
+        case [*_, component, "="] | [*_, component, "=", _] if component in places:
+            return _beginning(places[component], "" if words[-1] == "=" else incomplete)
+    return _beginning((f"{name}={where}" for name, every in places.items() for where in every), incomplete)
+
+
+def rotatable(incomplete: str) -> list[str]:
+    """Complete what `secrets rotate` can make anew."""
+    from salambot_cli.steps.rotate import ROTATABLE
+
+    return _beginning(ROTATABLE, incomplete)
+
+
+def policies(incomplete: str) -> list[str]:
+    """Complete a policy."""
+    from salambot_cli.catalog.policies import POLICIES
+
+    return _beginning(POLICIES, incomplete)
+
+
+def secrets(incomplete: str) -> list[str]:
+    """Complete the name of a secret variable."""
+    from salambot_cli.model.variables import SECRET_VARIABLES
+
+    return _beginning(SECRET_VARIABLES, incomplete)
 
 
 def channels(incomplete: str) -> list[str]:

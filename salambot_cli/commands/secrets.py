@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from salambot_cli.commands import completion
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.language import translate
 
@@ -76,7 +77,9 @@ def pull_(
 @app.command("push")
 def push_(
     context: typer.Context,
-    name: str | None = typer.Argument(None, help="A variable; without one, every secret that stands in .env."),
+    name: str | None = typer.Argument(
+        None, autocompletion=completion.secrets, help="A variable; without one, every secret that stands in .env."
+    ),
     create: bool = typer.Option(False, "--create", help="Make the secret itself, which is not there yet."),
     kms_key: str | None = typer.Option(None, metavar="KEY", help="With --create: the KMS key that encrypts it."),
 ) -> None:
@@ -120,7 +123,9 @@ def _asked(name: str) -> str:
 @app.command("rotate")
 def rotate_(
     context: typer.Context,
-    name: str = typer.Argument(help="jwt, webhook, meta, verify, internal, redis or postgres."),
+    name: str = typer.Argument(
+        autocompletion=completion.rotatable, help="jwt, webhook, meta, verify, internal, redis or postgres."
+    ),
     finish: bool = typer.Option(False, "--finish", help="End the overlap: only the current value holds."),
 ) -> None:
     """Make a new secret. The one before it holds on beside it, so that no request is dropped.
@@ -173,7 +178,7 @@ def scan_(context: typer.Context) -> None:
 @app.command("policy")
 def policy_(
     context: typer.Context,
-    name: str = typer.Argument("read", help="read, rotate, seed or orchestrateur."),
+    name: str = typer.Argument("read", autocompletion=completion.policies, help="read, rotate, seed or orchestrateur."),
     account: str | None = typer.Option(None, metavar="NUMBER", help="The AWS account that everything stands in."),
     kms_key: str | None = typer.Option(None, metavar="ARN", help="The KMS key that encrypts the secrets."),
 ) -> None:

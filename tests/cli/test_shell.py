@@ -49,6 +49,43 @@ def test_completion_knows_what_is_there(project: Project, shell: str, line: str,
     assert expected in completed(project, line, shell)
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (("doctor", "--explain", "rds.sto"), "rds.stopped"),
+        (("config", "edit-placement", "vec"), "vector=local vector=pinecone vector=qdrant"),
+        (("config", "edit-placement", "vector", "="), "local pinecone qdrant"),  # bash parts words at `=`
+        (("config", "edit-placement", "vector", "=", "pi"), "pinecone"),
+        (("secrets", "rotate", "post"), "postgres"),
+        (("secrets", "push", "OPEN"), "OPENAI_API_KEY"),
+        (("secrets", "policy", "or"), "orchestrateur"),
+    ],
+)
+def test_bash_itself_completes_with_what_is_there(project: Project, typed: tuple[str, ...], expected: str) -> None:
+    assert in_bash(project.folder, *typed) == expected
+
+
+def test_the_project_of_the_line_is_the_one_whose_values_are_completed(project: Project, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert in_bash(elsewhere, "--project", str(project.folder), "token", "--tenant", "at") == "atlas"
+
+
+def in_bash(folder: Path, *typed: str) -> str:
+    """Let a bash that has loaded the completion complete the last word; return what it offers."""
+    program = folder / "bin" / "salambot"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(command())} "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(_SALAMBOT_COMPLETE=source_bash salambot)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'
+        '_salambot_completion salambot; echo "${COMPREPLY[*]}"'
+    )
+    environ = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    words = ["bash", "-ec", script, "bash", "salambot", *typed]
+    return subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_completion_stays_silent_where_the_configuration_is_broken(project: Project) -> None:
     (project.folder / "salambot.toml").write_text("tenant = [")
     assert completed(project, "salambot token --tenant at") <= {"at"}
