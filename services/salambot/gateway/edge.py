@@ -13,7 +13,7 @@ from salambot.gateway.settings import GatewaySettings
 from salambot.gateway.webhooks import Webhooks
 from salambot.hops import Hop
 
-_LEASE_MARGIN = 5
+_CLAIM_MARGIN_S = 5
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Edge:
             rag=Hop("rag", settings.rag_url, settings.internal_token),
             authenticator=Authenticator(settings, peers),
             generate_limit=_generate_limit(settings, redis),
-            idempotency=Idempotency(redis, settings.generate_timeout_s + _LEASE_MARGIN),
+            idempotency=Idempotency(redis, settings.generate_timeout_s + _CLAIM_MARGIN_S),
             webhooks=Webhooks(settings, redis, peers),
         )
 

@@ -1,9 +1,11 @@
 """`Idempotency-Key`: the answer to one request is kept and given again, in place of being made twice."""
 
+import asyncio
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import anyio
 import orjson
@@ -16,6 +18,9 @@ from salambot.problems import Problem
 
 KEPT = 24 * 3600
 """Seconds that an answer is kept."""
+LEASE_S = 6.0
+"""How long a claim outlives its gateway; a gateway that lives renews it."""
+_LEASE_MS = int(LEASE_S * 1000)
 _KEY = re.compile(r'"([A-Za-z0-9_-]{1,128})"|([A-Za-z0-9_-]{1,128})')
 _REPLACE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -24,6 +29,10 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 """Only who holds the claim may end it: a claim that ran out may belong to somebody else by now."""
+_RENEW = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
 _log = structlog.get_logger(__name__)
 
 
@@ -46,12 +55,27 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to make the answer. Ends by `keep` or `release`, or by itself when its holder dies."""
+    """The right to make the answer. Ends by `keep` or `release`, or by itself soon after its holder died."""
 
     redis: Redis
     name: str
     fingerprint: str
     running: bytes
+    holding: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def hold(self, seconds: float) -> None:
+        """Renew the claim until it ends, for so long at most: nobody may be left to end it."""
+        self.holding.append(asyncio.create_task(self._hold(seconds)))
+
+    async def _hold(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await asyncio.sleep(LEASE_S / 3)
+                    try:
+                        await self.redis.register_script(_RENEW)(keys=[self.name], args=[self.running, _LEASE_MS])
+                    except RedisError as error:
+                        _log.warning("idempotency claim could not be renewed", exc_info=error)
 
     async def keep(self, answer: bytes) -> None:
         """Keep the answer for a day. A Redis that is gone costs the promise to replay, not the answer."""
@@ -62,6 +86,8 @@ class Claim:
         await self._end(b"")
 
     async def _end(self, value: bytes) -> None:
+        for task in self.holding:
+            task.cancel()
         # Shielded: the caller may just be leaving, and that is when a claim has to be released.
         with anyio.move_on_after(2, shield=True):
             try:
@@ -71,11 +97,11 @@ class Claim:
 
 
 class Idempotency:
-    """Claims in Redis. A claim lasts `lease` seconds, so that a crash does not block its key."""
+    """Claims in Redis, each held for `longest` seconds at most; a crash blocks its key for LEASE_S."""
 
-    def __init__(self, redis: Redis, lease: float) -> None:
+    def __init__(self, redis: Redis, longest: float) -> None:
         self._redis = redis
-        self._lease_ms = int(lease * 1000)
+        self._longest = longest
 
     async def claim(self, principal: Principal, key: str, body: bytes) -> Claim | Replay:
         """Claim this key of this caller, or return the answer it had; raises Problem 409 or 422."""
@@ -83,9 +109,11 @@ class Idempotency:
         owner = hashlib.sha256(f"{principal.tenant}\n{principal.subject}\n{key}".encode()).hexdigest()
         name = f"salambot:idempotency:{owner}"
         running = orjson.dumps({"fingerprint": fingerprint, "running": secrets.token_hex(8)})
-        found: bytes | None = await self._redis.set(name, running, nx=True, get=True, px=self._lease_ms)  # type: ignore[assignment] # the stubs do not know get=True
+        found: bytes | None = await self._redis.set(name, running, nx=True, get=True, px=_LEASE_MS)  # type: ignore[assignment] # the stubs do not know get=True
         if found is None or found == running:  # equal: the command was sent again after its answer got lost
-            return Claim(self._redis, name, fingerprint, running)
+            claim = Claim(self._redis, name, fingerprint, running)
+            claim.hold(self._longest)
+            return claim
         entry = orjson.loads(found)
         if entry["fingerprint"] != fingerprint:
             raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used with another body.")
