@@ -17,17 +17,21 @@ class MigrationError(Exception):
     """The schema could not be brought forward; the message says why and what mends it."""
 
 
-async def migrate(url: str) -> str:
-    """Return the revision that the schema has now. Raises MigrationError or DatabaseUnavailable."""
+async def migrate(url: str, revision: str | None = None) -> str:
+    """Bring the schema to `revision`, the newest by default, and return it; it never goes back.
+
+    Raises MigrationError or DatabaseUnavailable.
+    """
+    wanted = revision or head()
     with unavailable_as_problem():
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings={"timezone": "UTC"})
         try:
-            if await _revision(connection) != head():
+            if await _revision(connection) != wanted:
                 await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
                 await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
                 await _require_vector(connection)
-                await _upgrade(url)
-            return head()
+                await _upgrade(url, wanted)
+            return wanted
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
 
@@ -53,7 +57,7 @@ async def _require_vector(connection: "asyncpg.Connection[asyncpg.Record]") -> N
         ) from error
 
 
-async def _upgrade(url: str) -> None:
+async def _upgrade(url: str, revision: str) -> None:
     """Run alembic, whose import is paid for only when there is something to do."""
     from alembic import command
     from alembic.config import Config
@@ -72,7 +76,7 @@ async def _upgrade(url: str) -> None:
 
             def run(sync_connection: object) -> None:
                 config.attributes["connection"] = sync_connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
 
             await connection.run_sync(run)
             await connection.commit()

@@ -1,9 +1,13 @@
 """The schema's history.
 
-To add a revision: copy the newest file in `versions/` to the next number (`0007_what_it_adds.py`), set `revision` to
+To add a revision: copy the newest file in `versions/` to the next number (`0008_what_it_adds.py`), set `revision` to
 that number and `down_revision` to the one before, and write plain SQL in `upgrade()`, one statement an `op.execute`.
 The number is the file's first four characters: `head()` reads it without importing anything. A table that holds
 tenants' rows needs a `tenant text NOT NULL` column, first in its keys, and `isolate("its_name")` after its creation.
+
+A revision is applied while services of the version before go on working, and code works a revision back too: what
+exists stays, with its types and arguments, and what is added needs no value from who does not know it. What nobody
+uses any more goes in a later version.
 """
 
 from pathlib import Path
@@ -11,6 +15,11 @@ from pathlib import Path
 VERSIONS = Path(__file__).with_name("versions")
 
 
+def revisions() -> list[str]:
+    """Return all revisions, the oldest first."""
+    return sorted(file.name[:4] for file in VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
 def head() -> str:
     """Return the newest revision there is."""
-    return max(file.name[:4] for file in VERSIONS.glob("[0-9][0-9][0-9][0-9]_*.py"))
+    return revisions()[-1]

@@ -50,6 +50,17 @@ async def test_both_turns_and_the_audit_record_are_stored(pool: Pool, conversati
     assert tuple(conversation) == ("user-hash", "fr", 2)
 
 
+async def test_an_exchange_that_is_made_again_stands_there_once(pool: Pool, conversations: Conversations) -> None:
+    await conversations.record(asked("question 1"), REPLY)
+    again = asked("question 2").model_copy(update={"message_id": "m2"})
+    await conversations.record(again, REPLY)  # and its worker dies before it hears of it: the next one asks again
+    await conversations.record(again, REPLY.model_copy(update={"reply": "Deux semaines."}))
+    said = [turn.content for turn in await conversations.latest(asked())]
+    assert said == ["question 1", "Sous 14 jours.", "question 2", "Deux semaines."]
+    assert [turn["content"] for turn in await rows(pool, "SELECT content FROM turns ORDER BY number")] == said
+    assert [turns["turns"] for turns in await rows(pool, "SELECT turns FROM conversations")] == [4]
+
+
 async def test_the_latest_turns_are_bounded_and_in_order(conversations: Conversations) -> None:
     for number in range(10):
         await conversations.record(asked(f"question {number}"), REPLY)
