@@ -1,4 +1,4 @@
-"""Markers `docker`, `browser` and `prometheus`: where a machine lacks it a test is skipped, with the reason.
+"""Markers `docker`, `browser`, `prometheus` and `nginx`: where a machine lacks it a test is skipped, with the reason.
 
 On CI that fails.
 """
@@ -37,7 +37,18 @@ def _missing_prometheus() -> str | None:
     return f"no {' and no '.join(missing)} on PATH (Debian's package prometheus)" if missing else None
 
 
-_NEEDS = {"docker": _missing_docker, "browser": _missing_browser, "prometheus": _missing_prometheus}
+@cache
+def _missing_nginx() -> str | None:
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return None if found else "no nginx (Debian's package nginx-light)"
+
+
+_NEEDS = {
+    "docker": _missing_docker,
+    "browser": _missing_browser,
+    "prometheus": _missing_prometheus,
+    "nginx": _missing_nginx,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""orchestrateur and rag as the gateway sees them: the internal contract, with faults to order."""
+"""orchestrateur, rag and nlu as who calls them sees them: the internal contract, with faults to order."""
 
 import asyncio
 import threading
@@ -32,12 +32,13 @@ Fault = Literal["none", "problem", "crash", "nonsense", "cut", "failed", "hangs"
 
 
 class Peers:
-    """One server that plays both. `received` holds what came, `left` is set when a caller left a stream."""
+    """One server that plays all. `received` holds what came, `left` is set when a caller left a stream."""
 
     def __init__(self) -> None:
         self.reset()
         self.app = FastAPI()
         self.app.post("/internal/reply")(self._reply)
+        self.app.post("/internal/generate")(self._reply)
         self.app.post("/internal/search")(self._search)
         self.app.get("/health/ready")(self._ready)
 

@@ -1,0 +1,168 @@
+"""Several of each service as processes behind a real nginx, as a cluster runs them: killed, and restarted in turn."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.servers import free_port
+
+GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
+ORCHESTRATEURS = ("orchestrateur-1", "orchestrateur-2")
+WORKERS = ("worker-1", "worker-2", "worker-3", "worker-4")
+START_S = 90
+STOP_S = 20
+# What was not sent yet is always given to another server. `repeating` does so with what may have arrived too: right for
+# requests that may be repeated (an Idempotency-Key, a webhook with ids of its own), and for no others.
+_NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/bodies;
+  proxy_temp_path {folder}/answers;
+  fastcgi_temp_path {folder}/unused;
+  uwsgi_temp_path {folder}/unused;
+  scgi_temp_path {folder}/unused;
+  proxy_http_version 1.1;
+  proxy_buffering off;
+  map $http_upgrade $upgrading {{ default upgrade; "" ""; }}
+  upstream gateways {{ {gateways} keepalive 32; }}
+  upstream orchestrateurs {{ {orchestrateurs} }}
+  server {{
+    listen 127.0.0.1:{strict};
+    location / {{ proxy_pass http://gateways; proxy_set_header Connection ""; proxy_next_upstream error; }}
+  }}
+  server {{
+    listen 127.0.0.1:{repeating};
+    location / {{
+      proxy_pass http://gateways;
+      proxy_set_header Connection "";
+      proxy_next_upstream error timeout http_502 http_503 non_idempotent;
+    }}
+  }}
+  server {{
+    listen 127.0.0.1:{inner};
+    location / {{
+      proxy_pass http://orchestrateurs;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $upgrading;
+      proxy_read_timeout 1h;
+      proxy_next_upstream error;
+    }}
+  }}
+}}
+"""
+
+
+class Fleet:
+    """Use it as a context manager: all runs inside. `strict` and `repeating` are the balancer's two public URLs."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self._folder = folder
+        self._ports = {name: free_port() for name in (*GATEWAYS, *ORCHESTRATEURS, *WORKERS)}
+        self._listeners = {name: free_port() for name in ("strict", "repeating", "inner")}
+        self._environ = os.environ | environ | {"ORCHESTRATEUR_URL": f"http://127.0.0.1:{self._listeners['inner']}"}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def strict(self) -> str:
+        """Return the URL at which nothing is sent twice."""
+        return f"http://127.0.0.1:{self._listeners['strict']}"
+
+    @property
+    def repeating(self) -> str:
+        """Return the URL at which a request is given to another gateway when one dies over it."""
+        return f"http://127.0.0.1:{self._listeners['repeating']}"
+
+    def url(self, name: str) -> str:
+        """Return the address of one replica."""
+        return f"http://127.0.0.1:{self._ports[name]}"
+
+    def __enter__(self) -> Self:
+        self._start_balancer()
+        try:
+            for name in self._ports:
+                self._start(name)
+            for name in self._ports:
+                self._await(name)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def kill(self, name: str) -> None:
+        """End one as a crash would, and start it again."""
+        self._running[name].kill()
+        self._running[name].wait(timeout=STOP_S)
+        self._start(name)
+        self._await(name)
+
+    def restart(self, name: str) -> None:
+        """Ask one to end, wait until it has, start it again and wait until it works: a step of a rolling restart."""
+        process = self._running[name]
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(timeout=STOP_S)
+        assert status in {0, -signal.SIGTERM}, f"{name} ended with {status}"
+        self._start(name)
+        self._await(name)
+
+    def _start_balancer(self) -> None:
+        servers = {
+            "gateways": _servers(self._ports[name] for name in GATEWAYS),
+            "orchestrateurs": _servers(self._ports[name] for name in ORCHESTRATEURS),
+        }
+        config = self._folder / "nginx.conf"
+        config.write_text(_NGINX.format(folder=self._folder, **servers, **self._listeners))
+        nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        assert nginx is not None
+        command = [nginx, "-p", str(self._folder), "-e", str(self._folder / "nginx.log"), "-c", str(config)]
+        self._running["nginx"] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def _start(self, name: str) -> None:
+        service = name.rpartition("-")[0]
+        module = ["salambot.worker"] if service == "worker" else ["salambot.serve", service]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *module, "--port", str(self._ports[name])],
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _await(self, name: str) -> None:
+        deadline = time.monotonic() + START_S
+        while True:
+            assert self._running[name].poll() is None, (self._folder / f"{name}.log").read_text()[-4000:]
+            try:
+                httpx.get(f"{self.url(name)}/health", trust_env=False, timeout=5).raise_for_status()
+            except httpx.HTTPError:
+                assert time.monotonic() < deadline, f"{name} does not answer"
+                time.sleep(0.05)
+            else:
+                return
+
+    def _end(self) -> None:
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM if process is self._running["nginx"] else signal.SIGKILL)
+        for process in self._running.values():
+            process.wait(timeout=STOP_S)
+
+
+def _servers(ports: Iterable[int]) -> str:
+    return " ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
