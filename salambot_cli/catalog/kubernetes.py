@@ -43,8 +43,10 @@ _SIZES: Mapping[Program, tuple[str, str]] = {
 """Requests of CPU and memory, from what idle and busy services use; the limits are Compose's."""
 _DRAIN_S = 5
 """How long a pod that is to end still serves: by then no balancer sends it anything new."""
-_GRACE_S = 20
-"""After that a service gives requests 3 s, the worker its replies 6 s; the rest is reserve."""
+_UNDER_WAY_S = 60
+"""After that a service lets requests end: the longest that a reply may take."""
+_GRACE_S = 75
+"""In all; the worker gives its replies 6 s, and another one makes those that are not ready."""
 _PROMETHEUS = "http://prometheus-server.monitoring.svc:80"
 """Where KEDA asks for the length of the queue; an overlay names another one."""
 _DOCUMENTS = "/var/lib/salambot/objects"
@@ -117,7 +119,7 @@ def _manifests(environment: Environment, facts: ClusterFacts) -> dict[str, str]:
 
 def _program(environment: Environment, name: Program, pod: Pod) -> str:
     cpu, memory = _SIZES[name]
-    module = ["salambot.worker"] if name == "worker" else ["salambot.serve", name]
+    module = ["salambot.worker"] if name == "worker" else ["salambot.serve", name, "--grace", str(_UNDER_WAY_S)]
     database = {key: secret for key, secret in pod.secrets.items() if key == "POSTGRES_URL"}
     return _fill(
         "base/program.yaml.j2",

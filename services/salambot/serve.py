@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from uvicorn.config import STARTUP_FAILURE
 
 from salambot.lane.server import LaneHttp
-from salambot.listeners import listener_config
+from salambot.listeners import STOP_SECONDS, listener_config
 from salambot.mounted_secrets import load_mounted_secrets
 
 _YOUNG = 10_000
@@ -23,11 +23,12 @@ SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
 
 
 def main() -> None:
-    """Parse the command line and serve until SIGTERM; requests under way get 3 seconds to end."""
+    """Parse the command line and serve until SIGTERM; requests under way get `--grace` seconds to end."""
     parser = argparse.ArgumentParser(prog="salambot.serve", description=__doc__)
     parser.add_argument("service", choices=SERVICES)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--grace", type=int, default=STOP_SECONDS, help="seconds for requests under way at the end")
     arguments = parser.parse_args()
     load_mounted_secrets()
     create_app = import_module(f"salambot.{arguments.service}.app").create_app
@@ -37,7 +38,7 @@ def main() -> None:
         found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
         parser.exit(2, f"{arguments.service} cannot start, its environment is wrong:{found}\n")
     _spare_the_collector()
-    serve(app, arguments.host, arguments.port)
+    serve(app, arguments.host, arguments.port, arguments.grace)
 
 
 def _spare_the_collector() -> None:
@@ -47,9 +48,9 @@ def _spare_the_collector() -> None:
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
+def serve(app: FastAPI, host: str, port: int, grace_s: int = STOP_SECONDS) -> None:
     """Serve an application until a signal; exit with uvicorn's status where it cannot start."""
-    server = uvicorn.Server(listener_config(app, host, port, http=LaneHttp))
+    server = uvicorn.Server(listener_config(app, host, port, http=LaneHttp, grace_s=grace_s))
     with suppress(KeyboardInterrupt):  # raised again once all is shut down
         server.run(sockets=_inherited())
     if not server.started:

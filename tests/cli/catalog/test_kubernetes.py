@@ -227,7 +227,9 @@ def test_each_program_is_probed_scaled_spread_and_ended_in_time(found: list[Docu
         assert container["command"][-1] == str(PORTS[program])
         assert {c["topologyKey"] for c in spec["topologySpreadConstraints"]} >= {"topology.kubernetes.io/zone"}
         drain = int(container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["0"])[-1])
-        assert spec["terminationGracePeriodSeconds"] > drain + 6  # what a worker gives replies under way
+        words = container["command"]
+        under_way = int(words[words.index("--grace") + 1]) if program != "worker" else 6
+        assert spec["terminationGracePeriodSeconds"] > drain + under_way
 
 
 def test_workers_are_scaled_by_figures_that_they_measure(found: list[Document], checkout: Path) -> None:
