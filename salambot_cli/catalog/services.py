@@ -76,6 +76,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "RATE_LIMIT_GENERATE": (_use("gateway"),),
     "RATE_LIMIT_CLIENT": (_use("gateway"),),
     "RATE_LIMIT_WEBHOOK": (_use("gateway"),),
+    "REQUESTS_AT_ONCE": (_use("gateway"),),
     "META_APP_SECRET": (_use("gateway"),),
     "META_VERIFY_TOKEN": (_use("gateway"),),
     "WEBHOOK_SECRET": (_use("gateway"),),

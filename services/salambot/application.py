@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -18,7 +18,9 @@ from salambot.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Handler = Callable[[Request], Awaitable[Response]]
-__all__ = ["Check", "Lifespan", "add_exchange", "add_hot_route", "service_app"]
+Gate = Callable[[], AbstractContextManager[None]]
+"""What a request passes before it is handled, and holds until its answer is sent; raises Problem."""
+__all__ = ["Check", "Gate", "Lifespan", "add_exchange", "add_hot_route", "service_app"]
 
 
 def service_app(
@@ -79,20 +81,21 @@ def add_exchange(app: FastAPI, path: str, exchange: Exchange) -> None:
     add_hot_route(app, path, over_http)
 
 
-def add_hot_route(app: FastAPI, path: str, handler: Handler) -> None:
+def add_hot_route(app: FastAPI, path: str, handler: Handler, gate: Gate = nullcontext) -> None:
     """Serve `POST path` past FastAPI's own layers, which cost a tenth of a request and do nothing for these handlers.
 
     The layers of `service_app` and the problems stay. A route of FastAPI at the same path only documents it.
     """
-    app.router.routes.insert(0, _HotRoute(path, handler))
+    app.router.routes.insert(0, _HotRoute(path, handler, gate))
 
 
 class _HotRoute(Route):
     """A POST route of one handler, called without Starlette's wrappers; metrics know it by its path."""
 
-    def __init__(self, path: str, handler: Handler) -> None:
+    def __init__(self, path: str, handler: Handler, gate: Gate) -> None:
         super().__init__(path, handler, methods=["POST"], include_in_schema=False)
         self._handler = handler
+        self._gate = gate
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match as Starlette does, and name the route as FastAPI's own do."""
@@ -104,5 +107,6 @@ class _HotRoute(Route):
         if scope["method"] != "POST":
             await super().handle(scope, receive, send)
             return
-        response = await self._handler(Request(scope, receive, send))
-        await response(scope, receive, send)
+        with self._gate():
+            response = await self._handler(Request(scope, receive, send))
+            await response(scope, receive, send)

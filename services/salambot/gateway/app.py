@@ -70,8 +70,8 @@ def _add_routes(app: FastAPI, edge: Edge) -> None:
         """Find the passages of the tenant's documents that fit a query best."""
         return await search.query(edge, request)
 
-    add_hot_route(app, "/v1/generate/reply", generate_reply)
-    add_hot_route(app, "/v1/search/query", search_query)
+    add_hot_route(app, "/v1/generate/reply", generate_reply, edge.admission.admitted)
+    add_hot_route(app, "/v1/search/query", search_query, edge.admission.admitted)
 
     @app.get("/v1/webhooks/{channel}", include_in_schema=False)
     async def shake_hands(channel: str, request: Request) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from salambot import cache
+from salambot.gateway.admission import Admission
 from salambot.gateway.auth import Authenticator
 from salambot.gateway.idempotency import Idempotency
 from salambot.gateway.peers import Peers
@@ -25,6 +26,7 @@ class Edge:
     redis: Redis
     orchestrateur: Hop
     rag: Hop
+    admission: Admission
     authenticator: Authenticator
     generate_limit: RateLimit
     idempotency: Idempotency
@@ -41,6 +43,7 @@ class Edge:
             redis=redis,
             orchestrateur=Hop("orchestrateur", settings.orchestrateur_url, settings.internal_token),
             rag=Hop("rag", settings.rag_url, settings.internal_token),
+            admission=Admission(settings.requests_at_once),
             authenticator=Authenticator(settings, peers),
             generate_limit=_generate_limit(settings, redis),
             idempotency=Idempotency(redis, settings.generate_timeout_s + _CLAIM_MARGIN_S),

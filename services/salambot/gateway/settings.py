@@ -43,6 +43,8 @@ class GatewaySettings(WebhookSettings):
     rate_limit_generate: Annotated[str, AfterValidator(_rate)] = "60/minute"
     rate_limit_client: Annotated[str, AfterValidator(_rate)] = "60/minute"
     rate_limit_webhook: Annotated[str, AfterValidator(_rate)] = "600/minute"
+    requests_at_once: Annotated[int, Field(ge=1)] = 128
+    """Replies and searches under way in this process; further ones are refused. Webhooks are not among them."""
     generate_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60
     search_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10
     sse_ping_s: Annotated[float, Field(gt=0)] = 15
