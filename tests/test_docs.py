@@ -42,7 +42,7 @@ def test_every_link_between_documents_leads_somewhere(checkout: Path, tracked_fi
         f"{name}: {target}"
         for name in tracked_files
         if name.endswith(".md") and "kb/" not in name
-        for target in LINK.findall((checkout / name).read_text(encoding="utf-8"))
+        for target in LINK.findall(re.sub(r"`[^`\n]*`", "``", (checkout / name).read_text(encoding="utf-8")))
         if not (checkout / name).parent.joinpath(target).exists()
     ]
     assert broken == []

@@ -59,7 +59,7 @@ def _tell(session: Session, found: "Surroundings") -> None:
     if found.env_file is not None:
         session.say(f"[bold]{found.env_file}[/] was found. It places:")
         for component, reason in found.proposal.reasons.items():
-            session.say(f"  {component:<9} [dim]by {reason}[/]")
+            session.say(f"  {component:<9} [dim]({reason})[/]")
     if found.profiles:
         session.say(f"AWS profiles: {', '.join(found.profiles)}")
     engine = f"Docker {found.docker} answers" if found.docker else "No Docker engine answers: plain processes are used"

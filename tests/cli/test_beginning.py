@@ -65,6 +65,12 @@ def test_an_older_env_is_read_and_becomes_t1(project: Project) -> None:
     assert "pc-..." not in (project.folder / "salambot.toml").read_text()
 
 
+def test_what_places_a_component_is_named_in_any_language(project: Project) -> None:
+    (project.folder / ".env").write_text("S3_BUCKET=kb\n")
+    said = project.run("init", LANG="fr_MA.UTF-8").stderr
+    assert "Il place :\n  objects   (S3_BUCKET)\n" in said
+
+
 def test_what_differs_from_a_preset_becomes_an_override(project: Project) -> None:
     (project.folder / ".env").write_text("S3_BUCKET=kb\nOTEL_EXPORTER_OTLP_ENDPOINT=https://x\nOPENAI_API_KEY=k\n")
     project.run("init", "--yes")
