@@ -12,8 +12,6 @@ from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.outside.files import replace_file, unwritable
 
 MAX_FILES = 100_000
-_MANY = 10
-"""Removing this many documents, and more than half of a source, needs a decision."""
 SOURCES = ".sources"
 _NO_BREAK = "\u00a0\u202f"
 """Spaces that French typography puts before ? and !: they are no mischief in a name."""
@@ -111,7 +109,7 @@ def is_storable(key: str) -> bool:
 def gone_since(before: Iterable[str], files: Mapping[str, Path], *, prune: bool | None) -> tuple[str, ...]:
     """Return the keys of last time that are no more. Raises ManyRemovals where that needs a decision."""
     gone = tuple(key for key in before if key not in files)
-    if prune is None and len(gone) >= _MANY and len(gone) > len(files):
+    if prune is None and len(gone) > len(files):
         raise ManyRemovals(len(gone))
     return gone
 

@@ -1,9 +1,10 @@
 """From a file's bytes to sections of text: one file a format, chosen by the name's ending."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePosixPath
 
-from salambot.documents.base import Document, Unreadable
+from salambot.documents.base import Document, Unreadable, title_of_name
 
 FORMATS = {
     ".md": "markdown",
@@ -22,6 +23,8 @@ VERSION = "1"
 """Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""
 SIZE_LIMIT = 20 * 1024 * 1024
 """Bytes of a document: a larger one is hardly something a shop's customers ask about."""
+TITLE_LIMIT = 300
+"""Characters: it stands above each chunk that is embedded, and those are bounded."""
 
 
 def is_document(path: str) -> bool:
@@ -37,7 +40,8 @@ def parse(path: str, content: bytes) -> Document:
     document = _parsed(path, content)
     if not any(section.text.strip() for section in document.sections):
         raise Unreadable("no text in it")
-    return document
+    title = document.title or title_of_name(PurePosixPath(path).name)
+    return replace(document, title=title[:TITLE_LIMIT], title_is_name=not document.title)
 
 
 def refuse_large(size: int) -> None:

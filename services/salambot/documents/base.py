@@ -16,11 +16,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A title, sections in their order, and what the file says about itself."""
+    """A title, sections in their order, and what the file says about itself.
+
+    A parser leaves the title empty where the file has none: `parse` then makes one of the file's name.
+    """
 
     title: str
     sections: tuple[Section, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    title_is_name: bool = False
 
 
 class Unreadable(Exception):  # noqa: N818 - it is a property of the file

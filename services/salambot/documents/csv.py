@@ -6,7 +6,7 @@ from salambot.documents import table
 from salambot.documents.base import Document, Unreadable, decode
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return a section a row."""
     text = decode(content)
     try:
@@ -17,6 +17,6 @@ def parse(name: str, content: bytes) -> Document:
     reader = DictReader(text.splitlines(keepends=True), dialect=dialect, restkey="", restval="")
     rows = ({column or "": str(value) for column, value in row.items() if column} for row in reader)
     try:
-        return table.document(name, rows)
+        return table.document(rows)
     except Error as error:
         raise Unreadable("damaged CSV") from error

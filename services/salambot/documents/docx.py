@@ -6,7 +6,7 @@ import mammoth
 
 from salambot.documents import html
 from salambot.documents.archives import refuse_bombs
-from salambot.documents.base import Document, Unreadable, title_of_name
+from salambot.documents.base import Document, Unreadable
 
 
 def parse(name: str, content: bytes) -> Document:
@@ -15,8 +15,7 @@ def parse(name: str, content: bytes) -> Document:
     page = mammoth.convert_to_html(io.BytesIO(content), convert_image=mammoth.images.img_element(_no_image)).value
     if not page.strip():
         raise Unreadable("no text in it")
-    document = html.parse(name, f"<html><body><main>{page}</main></body></html>".encode())
-    return Document(document.title or title_of_name(name), document.sections, document.metadata)
+    return html.parse(name, f"<html><body><main>{page}</main></body></html>".encode())
 
 
 def _no_image(_: object) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """HTML: the text a reader came for, without menus and banners, as Markdown with its headings and tables."""
 
 import re
+from dataclasses import replace
 
 import trafilatura
 
@@ -18,4 +19,4 @@ def parse(name: str, content: bytes) -> Document:
         raise Unreadable("no readable text in the page")
     document = markdown.parse(name, text.encode())
     title = _TITLE.search(page)
-    return Document(title[1], document.sections, document.metadata) if title else document
+    return replace(document, title=title[1]) if title else document

@@ -8,9 +8,9 @@ from salambot.documents import table
 from salambot.documents.base import Document, Unreadable, decode
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return a section an object; nested members stand as JSON."""
-    return table.document(name, _rows(decode(content)))
+    return table.document(_rows(decode(content)))
 
 
 def _rows(text: str) -> Iterator[dict[str, str]]:

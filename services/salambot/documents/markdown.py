@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from salambot.documents.base import Document, Section, decode, title_of_name
+from salambot.documents.base import Document, Section, decode
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---(?:\n|\Z)", re.DOTALL)
 _MEMBER = re.compile(r"^([A-Za-z_][\w-]{0,40}):[ \t]*(.{1,200}?)[ \t]*$", re.MULTILINE)
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return the sections below their headings. A first level-1 heading is the title, front matter the metadata."""
     text = decode(content)
     metadata: dict[str, str] = {}
@@ -22,7 +22,7 @@ def parse(name: str, content: bytes) -> Document:
         text = text[front.end() :]
     tokens = _MARKDOWN.parse(text)
     sections = list(_sections(text.split("\n"), tokens))
-    title = metadata.pop("title", "") or _first_title(tokens) or title_of_name(name)
+    title = metadata.pop("title", "") or _first_title(tokens)
     return Document(title, tuple(_below(title, section) for section in sections), metadata)
 
 

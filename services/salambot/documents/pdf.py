@@ -4,12 +4,12 @@ import io
 
 from pypdf import PdfReader
 
-from salambot.documents.base import Document, Section, Unreadable, title_of_name
+from salambot.documents.base import Document, Section, Unreadable
 
 MOST_PAGES = 2000
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return one section a page. A scan has no text: it would need character recognition."""
     reader = PdfReader(io.BytesIO(content))
     if reader.is_encrypted and not reader.decrypt(""):
@@ -20,4 +20,4 @@ def parse(name: str, content: bytes) -> Document:
     title = str(reader.metadata.title or "").strip() if reader.metadata else ""
     if not any(pages):
         raise Unreadable("no text in it: scanned pages need character recognition first")
-    return Document(title or title_of_name(name), tuple(Section((), page) for page in pages if page))
+    return Document(title, tuple(Section((), page) for page in pages if page))

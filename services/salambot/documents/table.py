@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from salambot.documents.base import Document, Section, Unreadable, title_of_name
+from salambot.documents.base import Document, Section, Unreadable
 
 MOST_ROWS = 100_000
 QUESTION = frozenset({"question", "q", "titre", "title", "السؤال", "سؤال", "so2al"})
 ANSWER = frozenset({"answer", "a", "réponse", "reponse", "text", "texte", "الجواب", "جواب", "jawab"})
 
 
-def document(name: str, rows: Iterable[Mapping[str, str]]) -> Document:
+def document(rows: Iterable[Mapping[str, str]]) -> Document:
     """Make a section of each row: its question is the heading; without one, each cell stands with its column."""
     sections = []
     for number, row in enumerate(rows):
@@ -18,7 +18,7 @@ def document(name: str, rows: Iterable[Mapping[str, str]]) -> Document:
         cells = {column.strip(): value.strip() for column, value in row.items() if value and value.strip()}
         if cells:
             sections.append(_section(cells))
-    return Document(title_of_name(name), tuple(sections))
+    return Document("", tuple(sections))
 
 
 def _section(cells: Mapping[str, str]) -> Section:

@@ -10,10 +10,10 @@ from salambot.documents.archives import refuse_bombs
 from salambot.documents.base import Document
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return a section a row, formulas by their last result."""
     refuse_bombs(content)
-    return table.document(name, _rows(content))
+    return table.document(_rows(content))
 
 
 def _rows(content: bytes) -> Iterator[dict[str, str]]:

@@ -15,7 +15,9 @@ from salambot.text import analysis
 
 CAPACITY = 1200
 """Characters of a chunk at most: about 300 tokens of French, 400 of Arabic."""
-VERSION = "1"
+HEADING = 300
+"""Characters of the headings above it at most: of a longer question the rest is searched by its words only."""
+VERSION = "2"
 PIPELINE = f"parse {documents.VERSION}, chunk {VERSION}, analyse {analysis.VERSION}"
 """What made a chunk of a document: another value makes the manifest's entry stale."""
 _K1, _B, _AVERAGE_TERMS = 1.2, 0.6, 60
@@ -41,7 +43,7 @@ class Chunk:
 def chunk(document: Document) -> list[Chunk]:
     """Cut a document; blocking. The same document always gives the same chunks."""
     return [
-        _chunk(number, document.title, section.headings, text)
+        _chunk(number, document, section.headings, text)
         for number, (section, text) in enumerate(_pieces(document.sections))
     ]
 
@@ -59,8 +61,9 @@ def _splitter(markup: str) -> MarkdownSplitter | TextSplitter:
     return MarkdownSplitter(CAPACITY) if markup == "markdown" else TextSplitter(CAPACITY)
 
 
-def _chunk(number: int, title: str, headings: tuple[str, ...], text: str) -> Chunk:
-    heading = " > ".join(headings)
+def _chunk(number: int, document: Document, headings: tuple[str, ...], text: str) -> Chunk:
+    heading = " > ".join(headings)[:HEADING]
+    title = "" if document.title_is_name else document.title  # a renamed file is not embedded again
     embedded = "\n".join(part for part in (title, heading, text) if part)
     language = detect(f"{text}\n{' '.join(headings)}")
     return Chunk(
@@ -70,7 +73,7 @@ def _chunk(number: int, title: str, headings: tuple[str, ...], text: str) -> Chu
         language=language,
         embedded=embedded,
         digest=hashlib.sha256(embedded.encode()).digest(),
-        weights=_weights(" ".join((title, *headings)), text, language),
+        weights=_weights(" ".join((document.title, *headings)), text, language),
     )
 
 

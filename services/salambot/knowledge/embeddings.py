@@ -1,5 +1,6 @@
 """A copy of every vector in Postgres, and what each store holds: changing stores embeds nothing."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,7 +77,7 @@ class Embeddings:
         """Return up to `limit` chunks that the store lacks, as digest and the text to embed where that is missing."""
         async with tenant_transaction(self._pool, self._tenant) as rows:
             found = await rows.fetch(_UNSTORED, self._tenant, self._store, limit)
-        return [(row["digest"], row["embedded"]) for row in found]
+        return [(row["digest"], _embedded(*row)) for row in found]
 
     async def unused(self, limit: int) -> list[bytes]:
         """Return up to `limit` digests that the store holds and no chunk has any more."""
@@ -104,9 +105,13 @@ class Embeddings:
             return {row["digest"] for row in await rows.fetch(query, self._tenant, *arguments)}
 
 
+def _embedded(digest: bytes, title: str, body: str) -> str:
+    """Return the text that was embedded: the digest tells whether the title was the file's own, or made of its name."""
+    return body if hashlib.sha256(body.encode()).digest() == digest else f"{title}\n{body}"
+
+
 _UNSTORED = """
-    SELECT DISTINCT ON (chunks.digest) chunks.digest,
-      concat_ws(E'\n', title, nullif(heading, ''), text) AS embedded
+    SELECT DISTINCT ON (chunks.digest) chunks.digest, title, concat_ws(E'\n', nullif(heading, ''), text) AS body
     FROM chunks JOIN documents USING (tenant, path)
     WHERE tenant = $1 AND NOT EXISTS (SELECT FROM vector_entries AS stored
       WHERE stored.tenant = $1 AND stored.store = $2 AND stored.digest = chunks.digest)

@@ -22,8 +22,6 @@ from salambot.vectors.base import VectorStore
 
 BATCH_DOCUMENTS, BATCH_BYTES = 64, 8 * 1024 * 1024
 VECTOR_BATCH = 256
-MANY_REMOVALS = 10
-"""Removing this many documents, and more than half of all, needs an explicit `--prune`."""
 
 _Item = TypeVar("_Item")
 Announce = Callable[[str, Mapping[str, int | str]], None]
@@ -310,7 +308,7 @@ class Indexer:
         if options.prune is False or not leftover:
             return
         owned = sum(path not in entries or entries[path].source != SAMPLE for path in leftover)
-        if options.prune is None and owned >= MANY_REMOVALS and owned > self._report.seen:
+        if options.prune is None and owned > self._report.seen:
             raise RefusedRun(
                 "removals",
                 f"this would remove {owned} documents, more than half of all",

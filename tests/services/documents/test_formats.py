@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from pypdf import PdfWriter
 
-from salambot.documents import FORMATS, SIZE_LIMIT, parse
+from salambot.documents import FORMATS, SIZE_LIMIT, TITLE_LIMIT, parse
 from salambot.documents.archives import UNPACKED_LIMIT
 from salambot.documents.base import Document, Section, Unreadable
-from salambot.knowledge.chunks import CAPACITY, chunk
+from salambot.knowledge.chunks import CAPACITY, HEADING, chunk
 
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml"
 
@@ -210,6 +210,16 @@ def _put(content: bytes, at: int, put: bytes) -> bytes:
 def test_a_file_damaged_anywhere_is_read_or_refused(name: str, part: int, at: int, put: bytes) -> None:
     with contextlib.suppress(Unreadable):
         parse(name, damaged(name, part, at, put))
+
+
+def test_a_title_made_of_the_name_and_an_endless_heading_are_not_embedded() -> None:
+    (piece,) = chunk(parse("horaires-d-ouverture.txt", b"Ouvert de 9 h."))
+    assert piece.embedded == "Ouvert de 9 h."
+    assert {"horair", "ouvertur"} <= piece.weights.keys(), "its words are searched all the same"
+    (piece,) = chunk(parse("faq.csv", ("question,answer\n" + "pourquoi " * 900 + "zellige,Parce que.\n").encode()))
+    assert len(piece.embedded) <= HEADING + CAPACITY
+    assert any(term.startswith("zellig") for term in piece.weights)
+    assert len(parse("a.md", b"# " + b"x" * 9000 + b"\n\ntexte").title) == TITLE_LIMIT
 
 
 @given(st.lists(st.text(max_size=3000), min_size=1, max_size=4))

@@ -58,7 +58,8 @@ async def test_only_what_changed_is_done(base: KnowledgeBase) -> None:
     assert counts(await base.seed()) == "0 1 1 0 / 1 1 1", "one paragraph changed"
     base.write({"sub/c.txt": HOURS})
     base.delete("b.txt")
-    assert counts(await base.seed()) == "1 0 1 1 / 1 1 1", "a name is the title of a plain text"
+    assert counts(await base.seed()) == "1 0 1 1 / 0 0 0", "renamed, and its title with it: nothing is embedded"
+    assert await rows(base, "SELECT title FROM documents WHERE path = 'sub/c.txt'") == [("C",)]
     base.write({"sub/d.md": RETURNS.replace("14", "30")})
     base.delete("a.md")
     assert counts(await base.seed()) == "1 0 1 1 / 0 0 0", "renamed: nothing is embedded"
@@ -137,7 +138,7 @@ async def test_a_source_owns_its_documents_only(base: KnowledgeBase) -> None:
     assert counts(await base.seed("--source", "kb")) == "1 0 0 0 / 2 2 0"
     assert counts(await base.seed("--source", "shop")) == "1 0 0 0 / 1 1 0"
     base.list_source("kb")
-    assert counts(await base.seed("--source", "kb")) == "0 0 0 1 / 0 0 2"
+    assert counts(await base.seed("--source", "kb", "--prune")) == "0 0 0 1 / 0 0 2"
     assert await rows(base, "SELECT path, source FROM documents") == [("b.txt", "shop")]
     failed = await base.seed("--source", "nobody", status=1)
     assert failed["status"] == "failed"
@@ -153,14 +154,18 @@ async def test_the_sample_gives_way_to_the_first_documents_of_the_owner(base: Kn
 
 
 async def test_removing_most_documents_needs_a_word(base: KnowledgeBase) -> None:
-    paths = [f"{number}.txt" for number in range(12)]
+    paths = [f"{number}.txt" for number in range(4)]
+    base.write({path: f"Texte {path}" for path in paths})
+    await base.seed()
+    base.delete(*paths[2:])
+    assert counts(await base.seed()) == "0 0 2 2 / 0 0 2", "half is not most"
     base.write({path: f"Texte {path}" for path in paths})
     await base.seed()
     base.delete(*paths[1:])
     refused = await base.seed(status=1)
     assert "--prune" in str(refused["error"])
-    assert len(await rows(base, "SELECT path FROM documents")) == 12
-    assert counts(await base.seed("--prune")) == "0 0 1 11 / 0 0 11"
+    assert len(await rows(base, "SELECT path FROM documents")) == 4
+    assert counts(await base.seed("--prune")) == "0 0 1 3 / 0 0 3"
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -228,6 +233,17 @@ async def test_a_vector_store_that_lost_everything_is_filled_without_embedding(b
     await connection.close()
     assert counts(await base.seed()) == "0 0 1 0 / 0 2 0"
     await assert_whole(base)
+
+
+async def test_what_another_embedder_made_is_embedded_again_as_it_was(base: KnowledgeBase) -> None:
+    base.write({"a.md": RETURNS, "b.txt": HOURS})
+    await base.seed()
+    before = await rows(base, "SELECT digest, embedding FROM embeddings ORDER BY 1")
+    connection = await asyncpg.connect(base.variables["POSTGRES_URL"])
+    await connection.execute("TRUNCATE embeddings, vectors, vector_entries")
+    await connection.close()
+    assert counts(await base.seed()) == "0 0 2 0 / 3 3 0"
+    assert await rows(base, "SELECT digest, embedding FROM embeddings ORDER BY 1") == before
 
 
 @pytest.mark.parametrize("missing", ["POSTGRES_URL", "OBJECTS_URL"])
