@@ -1,12 +1,13 @@
 """Which runtime starts the stack: Compose where an engine answers, else plain processes."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from salambot_cli.model.environment import Environment
+from salambot_cli.model.environment import Environment, RuntimeName
 from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.base import Runtime
+from salambot_cli.runtimes.client import SupervisorClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,24 @@ async def choose_runtime(environment: Environment) -> Choice:
         why = "runtime process (plain processes and embedded servers): " + engine.problems[0].partition(":")[0]
         return Choice(_make("process"), why)
     return Choice(_make("compose"), f"runtime compose: Docker engine {engine.version} answers")
+
+
+async def runs_elsewhere(environment: Environment, chosen: RuntimeName) -> tuple[str, ...]:
+    """Name what the last `up` started with the other runtime and still runs: `down` would forget one of the two."""
+    last = read_state(environment.root).runtime
+    if last in {None, chosen}:
+        return ()
+    if last == "process":
+        kept = await SupervisorClient(environment.state).status()
+        return tuple(cast("dict[str, object]", kept["units"])) if kept else ()
+    from salambot_cli.outside.containers import containers
+    from salambot_cli.outside.docker import DockerError
+    from salambot_cli.runtimes.container_view import project_name
+
+    try:
+        return tuple(await containers(project_name(environment)))
+    except DockerError:  # with no engine nothing of it runs
+        return ()
 
 
 def running_runtime(environment: Environment) -> Runtime:

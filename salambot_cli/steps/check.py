@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from salambot_cli.catalog.validate import validate
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.plan import StepStatus
+from salambot_cli.runtimes.choose import runs_elsewhere
 from salambot_cli.steps.base import Run
 
 
@@ -21,6 +22,7 @@ class CheckHost:
     async def run(self, run: Run) -> StepStatus:
         """Raise one error that names everything that stands in the way."""
         validate(run.environment)
+        await _refuse_a_second_stack(run)
         problems = await run.runtime.check(run.environment)
         problems += await asyncio.to_thread(_credentials_problem, run.environment)
         if problems:
@@ -30,6 +32,17 @@ class CheckHost:
 
     async def undo(self, run: Run) -> None:
         """Looking leaves nothing behind."""
+
+
+async def _refuse_a_second_stack(run: Run) -> None:
+    """Refuse to start beside what runs in the other runtime, whose ports and data are others."""
+    running = await runs_elsewhere(run.environment, run.runtime.name)
+    if running:
+        raise SalamBotError(
+            f"this environment runs already, but not in runtime {run.runtime.name}",
+            f"still running: {', '.join(sorted(running))}",
+            f"salambot down; salambot up --runtime {run.runtime.name}",
+        )
 
 
 def _credentials_problem(environment: Environment) -> list[str]:

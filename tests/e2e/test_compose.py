@@ -218,6 +218,21 @@ def test_two_environments_side_by_side(make_compose_project: Callable[..., Proje
     assert first.json("status")["status"] == "ready"
 
 
+def test_one_environment_runs_in_one_runtime(make_compose_project: Callable[..., Project]) -> None:
+    """Two stacks of one folder would share its state, and `down` would know only the later one."""
+    project = make_compose_project()
+    project.run("up", "nlu", "--no-seed", "--runtime", "process")
+    said = project.run("up", "--no-seed", status=1).stderr
+    assert "this environment runs already, but not in runtime compose" in said
+    assert "still running: nlu" in said
+    project.run("down")
+    project.run("up", "nlu", "--no-seed")
+    before = containers(project)
+    said = project.run("up", "--no-seed", "--runtime", "process", status=1).stderr
+    assert "salambot down; " in said
+    assert (containers(project), project.processes()) == (before, [])
+
+
 def test_t2_against_the_offline_cloud(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
     project = make_compose_project()
     with offline_cloud(checkout, project.folder, "t2"):
