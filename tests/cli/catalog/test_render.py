@@ -108,6 +108,7 @@ def test_containers_are_closed(make_environment: MakeEnvironment, tmp_path: Path
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", []))
         assert service["logging"]["options"]["max-size"]
         assert service["deploy"]["resources"]["limits"]["memory"]
+        assert service["restart"] == ("no" if name == "migrate" else "on-failure:5")
         if name not in {"postgres", "redis"}:
             assert service["read_only"] is True
             assert service["cap_drop"] == ["ALL"]
