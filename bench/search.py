@@ -71,7 +71,7 @@ async def search(url: str, chunks: int) -> tuple[list[float], float]:
         store = LocalVectors(pool, Given())
         for start in range(0, chunks, _BATCH):
             await store.upsert("demo", digests[start : start + _BATCH], stored[start : start + _BATCH])
-        await store.prepare()  # over what is there: the same graph in a fraction of the time
+        await store.settle()
         await pool.execute("ANALYZE vectors", timeout=600)
         times, found = [], []
         for vector in asked:

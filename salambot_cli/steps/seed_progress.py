@@ -56,6 +56,8 @@ class _Bar:
             self._update(self._task, description=f"waiting for {event['for']}")
         elif name in {"removed", "swept"}:
             self._update(self._task, description="removing what is gone")
+        elif name == "settling":
+            self._update(self._task, description="building the index")
 
 
 def _members(event: dict[str, object]) -> dict[str, object]:

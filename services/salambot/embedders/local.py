@@ -58,7 +58,7 @@ def _vector(tokens: Sequence[Token]) -> NDArray[np.float32]:
     return (damped / length if length else damped).astype(np.float32)
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=8192)
 def _features(token: Token) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the dimensions that a word touches, and by how much; the hash's last bit is the sign."""
     grams = list(_grams(f"^{token.word}$"))

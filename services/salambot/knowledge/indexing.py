@@ -141,6 +141,8 @@ class Indexer:
         if not options.dry_run:
             await self._fill_store()
             await self._sweep()
+            self._announce("settling", {})
+            await self._store.settle()
             await self._manifest.finish(vector, self._embedder.name, self._embedder.dimensions)
         return self._report
 

@@ -62,7 +62,7 @@ def _phrases(found: list[str]) -> Iterator[str]:
         at += 1
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)  # what a shop says often; all that a large corpus says would fill the memory
 def _token(word: str, language: str) -> Token | None:
     folded = word if is_arabic(word) else fold_latin(word)
     if _JOINT in word:

@@ -36,6 +36,10 @@ class VectorStore(Protocol):
         """Write vectors; when it returns, all were accepted. Raises VectorStoreError."""
         ...
 
+    async def settle(self) -> None:
+        """Make what was written quick to search, when a run has written everything. Raises VectorStoreError."""
+        ...
+
     async def delete(self, tenant: str, digests: Sequence[bytes]) -> None:
         """Delete vectors; those that are not there are no error."""
         ...

@@ -67,6 +67,9 @@ class PineconeVectors:
             async with self._index(WRITE_TIMEOUT_S) as index:
                 await index.upsert(vectors=batch, namespace=tenant)
 
+    async def settle(self) -> None:
+        """The service indexes by itself."""
+
     async def delete(self, tenant: str, digests: Sequence[bytes]) -> None:
         """Delete vectors; a namespace that is not there holds none."""
         from pinecone.errors import NotFoundError

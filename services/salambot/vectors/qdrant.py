@@ -84,6 +84,9 @@ class QdrantVectors:
                     _is_passing, client.upsert, self._collection, points[start : start + BATCH], wait=True
                 )
 
+    async def settle(self) -> None:
+        """The service indexes by itself."""
+
     async def delete(self, tenant: str, digests: Sequence[bytes]) -> None:
         """Delete vectors by their ids, which hold the tenant."""
         from qdrant_client import models

@@ -16,7 +16,7 @@ from tests.servers import PostgresServer
 
 RETURNS = "# Retours\n\n## Puis-je retourner un article ?\n\nOui, sous 14 jours.\n\n## Qui paie le retour ?\n\nNous.\n"
 HOURS = "Ouvert de 9 h à 19 h."
-STAGES = ("compared", "embedded", "upserted", "indexed", "removed", "swept")
+STAGES = ("compared", "embedded", "upserted", "indexed", "removed", "swept", "settling")
 
 
 @pytest.fixture
@@ -174,6 +174,7 @@ async def test_killed_at_any_stage_the_next_run_finishes(base: KnowledgeBase, st
     await base.seed()
     base.write({"a.md": RETURNS.replace("14", "30"), "c.txt": "Un texte de plus."})
     base.delete("b.txt")
+    await rows(base, "DROP INDEX vectors_ngram_1_2")
     job = await base.start("--json-lines")
     assert job.stdout is not None
     async for line in job.stdout:
@@ -185,6 +186,7 @@ async def test_killed_at_any_stage_the_next_run_finishes(base: KnowledgeBase, st
     await assert_whole(base)
     assert await rows(base, "SELECT path FROM documents ORDER BY 1") == [("a.md",), ("c.txt",)]
     assert await rows(base, "SELECT count(*) FROM chunks WHERE text LIKE '%30 jours%'") == [(1,)]
+    assert await rows(base, "SELECT to_regclass('vectors_ngram_1_2') IS NOT NULL") == [(True,)]
     assert counts(await base.seed()) == "0 0 2 0 / 0 0 0"
 
 

@@ -67,6 +67,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, database_url: st
         await running.start_server()
         opened = PineconeVectors(pinecone_settings(str(running.make_url(""))), EMBEDDER)
     await opened.prepare()
+    await opened.settle()
     yield opened
     await opened.close()
     if request.param == "local":
@@ -113,6 +114,7 @@ async def test_writing_again_replaces_and_deleting_again_is_no_error(store: Vect
     await store.delete("demo", names)
     await store.delete("nobody", names)
     await store.prepare()
+    await store.settle()
 
 
 async def test_more_than_one_request_holds(store: VectorStore) -> None:
