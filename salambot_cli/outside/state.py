@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.topology import Service
 from salambot_cli.outside.files import replace_file, state_folder
 
 
@@ -31,6 +34,14 @@ def read_state(root: Path) -> State:
         return State(runtime, ports, raw.get("public_url"), bool(raw.get("asked_up")), versions)
     except (OSError, ValueError, KeyError, TypeError):
         return State()
+
+
+def settled_port(environment: Environment, service: Service) -> int:
+    """Return where a service listens since the last `up`, else where it has to. Raises SalamBotError for `auto`."""
+    port = read_state(environment.root).ports.get(service) or environment.port(service)
+    if port == "auto":
+        raise SalamBotError("nothing was started yet", f"no `up` has chosen the port of {service}", "salambot up")
+    return port
 
 
 def write_state(root: Path, state: State) -> None:

@@ -10,7 +10,7 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.console_feed import page_status, tell_console
 from salambot_cli.outside.language import LANGUAGES, translated
-from salambot_cli.outside.state import read_state
+from salambot_cli.outside.state import read_state, settled_port
 from salambot_cli.steps.orchestrateur import own_value
 
 Document = dict[str, object]
@@ -23,8 +23,7 @@ def console_url(environment: Environment) -> str:
 
 
 def _gateway(environment: Environment) -> str:
-    port = read_state(environment.root).ports.get("gateway") or environment.port("gateway")
-    return f"http://localhost:{port}"
+    return f"http://localhost:{settled_port(environment, 'gateway')}"
 
 
 async def require_console(environment: Environment) -> None:

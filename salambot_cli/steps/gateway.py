@@ -4,7 +4,7 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
 from salambot_cli.outside.gateway import Gateway
 from salambot_cli.outside.keys import mint_token
-from salambot_cli.outside.state import read_state
+from salambot_cli.outside.state import settled_port
 from salambot_cli.steps.orchestrateur import own_value
 
 _TOKEN_SECONDS = 3600
@@ -21,6 +21,6 @@ def gateway_of(environment: Environment, *, url: str | None = None, tenant: str 
         seconds=_TOKEN_SECONDS,
         scope=None,
     )
-    port = read_state(environment.root).ports.get("gateway") or environment.port("gateway")
     own = own_value(environment, "INTERNAL_TOKEN") if url is None else None  # not for a gateway of somebody else's
-    return Gateway((url or f"http://127.0.0.1:{port}").rstrip("/"), tenant, Secret(text), internal=own)
+    base = url or f"http://127.0.0.1:{settled_port(environment, 'gateway')}"
+    return Gateway(base.rstrip("/"), tenant, Secret(text), internal=own)

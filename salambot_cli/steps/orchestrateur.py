@@ -5,14 +5,14 @@ from salambot_cli.model.secret import Secret
 from salambot_cli.outside.gateway import Document
 from salambot_cli.outside.internal import ask
 from salambot_cli.outside.keys import generated_secrets
-from salambot_cli.outside.state import read_state
+from salambot_cli.outside.state import settled_port
 
 
 async def ask_orchestrateur(
     environment: Environment, path: str, *, query: dict[str, str] | None = None, body: Document | None = None
 ) -> Document:
     """GET, or POST where there is a body. Raises SalamBotError when it does not answer, or refuses."""
-    port = read_state(environment.root).ports.get("orchestrateur") or environment.port("orchestrateur")
+    port = settled_port(environment, "orchestrateur")
     token = own_value(environment, "INTERNAL_TOKEN")
     return await ask(f"http://127.0.0.1:{port}", token, path, query=query, body=body)
 

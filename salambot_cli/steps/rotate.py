@@ -18,7 +18,7 @@ from salambot_cli.outside.keys import (
     set_generated,
 )
 from salambot_cli.outside.lock import exclusive
-from salambot_cli.outside.state import read_state
+from salambot_cli.outside.state import read_state, settled_port
 from salambot_cli.runtimes.choose import running_runtime
 from salambot_cli.runtimes.container_view import copy_public_files
 from salambot_cli.runtimes.host import last_ports
@@ -88,7 +88,10 @@ async def _gateway_takes_next_key(environment: Environment) -> bool:
     """Wait until the gateway takes a token of the next key. False when no gateway runs."""
     import httpx
 
-    port = read_state(environment.root).ports.get("gateway") or environment.port("gateway")
+    try:
+        port = settled_port(environment, "gateway")
+    except SalamBotError:
+        return False
     token = mint_token(
         environment.root,
         tenant=environment.tenant,

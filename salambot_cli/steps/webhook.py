@@ -22,7 +22,7 @@ from salambot_cli.outside.events import (
     signed_headers,
 )
 from salambot_cli.outside.gateway import Document
-from salambot_cli.outside.state import read_state
+from salambot_cli.outside.state import settled_port
 from salambot_cli.steps.orchestrateur import ask_orchestrateur, own_value
 
 _SECONDS = 30.0
@@ -126,8 +126,7 @@ def _delivery(answer: object, began: float) -> Delivery:
 
 def gateway_url(environment: Environment) -> str:
     """Return where the gateway of this environment listens."""
-    port = read_state(environment.root).ports.get("gateway") or environment.port("gateway")
-    return f"http://127.0.0.1:{port}"
+    return f"http://127.0.0.1:{settled_port(environment, 'gateway')}"
 
 
 async def listed(

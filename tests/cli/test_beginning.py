@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from salambot_cli.model.proposal import propose, tenant_name
 from salambot_cli.model.topology import preset
 from tests.servers import free_port
-from tests.stack import ALL_AUTO, Project, on_a_terminal
+from tests.stack import ALL_AUTO, Project, make_project, on_a_terminal
 
 ORIGINAL_ENV = """TENANT=demo
 ENV=cloud-local
@@ -166,3 +166,17 @@ def test_there_is_no_console_before_up(project: Project) -> None:
     done = project.run("open", status=1)
     assert "there is no console at" in done.stderr
     assert "salambot up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("smoke",), ("chat", "Bonjour"), ("open",), ("audit", "show"), ("privacy", "export", "x"), ("webhook", "list"),
+     ("webhook", "trigger", "generic")],
+)  # fmt: skip
+def test_before_any_start_a_port_that_is_auto_is_said_to_be_open(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert "nothing was started yet" in make_project(tmp_path).run(*words, status=1).stderr
+
+
+def test_the_signing_key_can_be_rotated_before_any_start(tmp_path: Path) -> None:
+    steps = make_project(tmp_path).json("secrets", "rotate", "jwt")["steps"]
+    assert len(steps) == 2, "there is no gateway to wait for"
