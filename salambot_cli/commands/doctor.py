@@ -41,7 +41,7 @@ def doctor(
     """
     from salambot_cli.doctor.consult import Request, consult
     from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.console import tell_doctor
+    from salambot_cli.steps.examined import pass_on
 
     session: Session = context.obj
     request = Request(
@@ -56,6 +56,6 @@ def doctor(
         my_ip=tuple(my_ip),
         offline=offline,
         bundle=bundle,
-        tell=lambda environment, report, complete: tell_doctor(environment, report.as_json(), complete=complete),
+        tell=lambda environment, report, complete: pass_on(environment, report.as_json(), complete=complete),
     )
     raise typer.Exit(run(consult(session, request)))

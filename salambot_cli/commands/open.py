@@ -24,13 +24,14 @@ def open(  # noqa: A001 - the command's name
     from salambot_cli.outside.browser import open_page
     from salambot_cli.outside.interrupts import run
     from salambot_cli.outside.language import spoken
-    from salambot_cli.steps.console import console_url, require_console, tell_doctor
+    from salambot_cli.steps.console import console_url, require_console
+    from salambot_cli.steps.examined import pass_on
 
     session: Session = context.obj
     environment = load_environment(session.project)
     run(require_console(environment))
     if doctor:
-        tell_doctor(environment, run(diagnose(environment)).as_json())
+        run(pass_on(environment, run(diagnose(environment)).as_json(), complete=True))
     url = f"{console_url(environment)}?lang={spoken()}"
     opened = browser and not session.machine and open_page(url)
     if session.machine:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -29,7 +29,7 @@ from salambot_cli.outside.language import translate
 _WATCH_SECONDS = 5.0
 
 
-Tell = Callable[[Environment, Report, bool], object]
+Tell = Callable[[Environment, Report, bool], Awaitable[None]]
 """Takes an environment, what was found, and whether every check ran."""
 
 
@@ -199,10 +199,10 @@ async def _run(
         async for _ in running.outcomes():
             pass
     report = running.report()
-    if request.tell is not None:
-        await asyncio.to_thread(request.tell, environment, report, not request.checks and request.group is None)
     if show:
         _show(session, request, report)
+    if request.tell is not None:
+        await request.tell(environment, report, not request.checks and request.group is None)
     return report
 
 

@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import dataclass
 
 from salambot_cli.catalog.endpoints import host_and_port
-from salambot_cli.catalog.pull import pull
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.topology import Component
 from salambot_cli.outside.aws import Aws, AwsFailure, aws_of
 from salambot_cli.outside.aws_parking import Parkable, Wanted, bring, parkable
+from salambot_cli.steps.records import pull_recorded
 
 _UNDER_WAY = {"stopped": {"stopped", "stopping"}, "available": {"available", "starting"}}
 _READY = {"stopped": "available", "available": "stopped"}
@@ -36,14 +36,15 @@ async def park(environment: Environment, wanted: Wanted) -> list[Parked]:
     """
     found = []
     if environment.placement("postgres") == "cloud":
-        found.append(await asyncio.to_thread(_database, environment, wanted))
+        pulled = (await pull_recorded(environment)).environment
+        found.append(await asyncio.to_thread(_database, pulled, wanted))
     if environment.placement("redis") == "cloud":
         found.append(Parked("redis", None, None, None, changed=False, reason="ElastiCache has no stop"))
     return found
 
 
 def _database(environment: Environment, wanted: Wanted) -> Parked:
-    host, _ = host_and_port(pull(environment).environment.value("POSTGRES_URL") or "", 5432)
+    host, _ = host_and_port(environment.value("POSTGRES_URL") or "", 5432)
     aws = aws_of(environment)
     try:
         what = parkable(aws, host)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from salambot_cli.catalog.policies import ACCOUNT
-from salambot_cli.catalog.pull import pull
 from salambot_cli.catalog.render import is_untouched, render_example
 from salambot_cli.catalog.validate import validate
 from salambot_cli.catalog.vault import expected_names
@@ -25,6 +24,7 @@ from salambot_cli.runtimes.container_view import (
     rendered_folder,
     with_mounted_secrets,
 )
+from salambot_cli.steps.records import pull_recorded
 
 EXAMPLE = ".env.cloud-local.example"
 
@@ -89,7 +89,7 @@ async def render_manifests(
         SalamBotError: a variable is missing, or a cloud URL is refused.
     """
     validate(environment)
-    complete, notes = await asyncio.to_thread(_with_vault, environment)
+    complete, notes = await _with_vault(environment)
     default = await asyncio.to_thread(rendered_folder, environment.root)
     folder = default / "kubernetes" if output is None else output
     files = await asyncio.to_thread(_manifests, complete, image, account)
@@ -113,7 +113,7 @@ def _manifests(environment: Environment, image: str | None, account: str | None)
     return render_kubernetes(view, facts)
 
 
-def _with_vault(environment: Environment) -> tuple[Environment, tuple[str, ...]]:
+async def _with_vault(environment: Environment) -> tuple[Environment, tuple[str, ...]]:
     """Learn which variables the vault holds; where it cannot be read, it has to hold what the placements need."""
     if environment.placement("secrets") != "aws":
         return environment, ()
@@ -124,7 +124,7 @@ def _with_vault(environment: Environment) -> tuple[Environment, tuple[str, ...]]
     if environment.aws.secret is None:
         return unread, (f"[aws] secret names none: pods read {aws.secret}.",)
     try:
-        return pull(environment).environment, ()
+        return (await pull_recorded(environment)).environment, ()
     except PrerequisiteError as error:
         listed = ", ".join(names)
         return unread, (f"Secrets Manager was not read ({error.what}): pods get of it {listed}, and nothing optional.",)

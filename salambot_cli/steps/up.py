@@ -28,6 +28,7 @@ from salambot_cli.steps.base import Run
 from salambot_cli.steps.execute import Execution
 from salambot_cli.steps.logs import show_logs
 from salambot_cli.steps.plans import describe, plan_up
+from salambot_cli.steps.pull import PullSecrets
 from salambot_cli.steps.records import record
 from salambot_cli.steps.show import LiveReporter, components_document, parts_table, services_document, step_document
 from salambot_cli.steps.tunnel import show_callbacks
@@ -68,14 +69,20 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
                 await _within(execution, request.timeout_s)
         finally:
             _show_notes(session, run)
-        if run.secret_versions:
-            await record(run.environment, "secret.read", "done")
+            await _record_reading(run, execution)
         observed = await run.runtime.observe(run.environment)
     _show_ready(session, run, observed, execution, began)
     if request.open_browser:
         open_page(f"{observed.services['gateway'].url}/console")
     if request.foreground:
         await _stay(session, run)
+
+
+async def _record_reading(run: Run, execution: Execution) -> None:
+    """Leave a record of the secrets that were read, or refused; of a start that failed later too."""
+    for result in execution.results:
+        if result.id == PullSecrets.id and result.status != "skipped":
+            await record(run.environment, "secret.read", result.status)
 
 
 @contextmanager
