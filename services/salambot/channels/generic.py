@@ -5,12 +5,12 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from salambot.channels.base import BodyRefusedError, Incoming, Parsed, SignatureRefusedError, moment, read_json
+from salambot.channels.base import BodyRefusedError, Cause, Incoming, Parsed, SignatureRefusedError, moment, read_json
 from salambot.delivery.sending import Api, Envelope
 from salambot.delivery.settings import WebhookSettings
 from salambot.messages import Channel as ReplyChannel
 from salambot.messages import Identifier, Locale, Message, TenantName, WrittenText
-from salambot.signatures import active, verify_standard
+from salambot.signatures import active, verify_standard, was_rewritten
 
 TOLERANCE_S = 300
 """How far the sender's clock may be from ours (Standard Webhooks 1.0)."""
@@ -55,7 +55,9 @@ class Generic:
             raise SignatureRefusedError("invalid_signature", "webhook-timestamp holds no seconds.", "malformed")
         if not verify_standard(secrets, identifier, timestamp, given, body):
             detail = "webhook-signature is not a signature of this request."
-            raise SignatureRefusedError("invalid_signature", detail, "wrong_secret")
+            rewritten = was_rewritten(body, lambda other: verify_standard(secrets, identifier, timestamp, given, other))
+            cause: Cause = "rewritten" if rewritten else "wrong_secret"
+            raise SignatureRefusedError("invalid_signature", detail, cause)
         if abs((now - sent_at).total_seconds()) > TOLERANCE_S:
             detail = f"webhook-timestamp is more than {TOLERANCE_S} s away from our clock."
             raise SignatureRefusedError("timestamp_out_of_tolerance", detail, "drift")

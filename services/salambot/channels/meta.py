@@ -42,7 +42,8 @@ class MetaChannel(ABC):
         detail = "X-Hub-Signature-256 is not a signature of this body."
         if not is_meta_signature(given):
             raise SignatureRefusedError("invalid_signature", detail, "malformed")
-        cause: Cause = "rewritten" if was_rewritten(secrets, given, body) else "wrong_secret"
+        rewritten = was_rewritten(body, lambda other: verify_meta(secrets, given, other))
+        cause: Cause = "rewritten" if rewritten else "wrong_secret"
         raise SignatureRefusedError("invalid_signature", detail, cause)
 
     def can_send(self, api: Api) -> bool:

@@ -84,7 +84,7 @@ def test_unknown_channels_do_not_exist(shop: Shop) -> None:
     ],
 )
 async def test_a_refused_signature_is_explained_in_private(
-    shop: Shop, headers: dict[str, str], expected: str, cause: str
+    shop: Shop, capsys: pytest.CaptureFixture[str], headers: dict[str, str], expected: str, cause: str
 ) -> None:
     body = json.dumps({"object": "page", "t": "سلام"}, ensure_ascii=False).encode()
     line = f'salambot_webhook_refusals_total{{cause="{cause}",channel="messenger"}}'
@@ -95,6 +95,22 @@ async def test_a_refused_signature_is_explained_in_private(
     assert cause == "missing" or cause not in response.text
     assert shop.metric(line) == before + 1
     assert await shop.rows() == []
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "webhook refused" in line]
+    assert cause in told
+
+
+@pytest.mark.parametrize(
+    ("sent", "cause"), [(b'{ "t":"\xd8\xb3"}', "rewritten"), (b'{"t": "\xd8\xb4"}', "wrong_secret")]
+)
+def test_a_refused_signature_of_the_generic_channel_is_explained_in_private(
+    shop: Shop, sent: bytes, cause: str
+) -> None:
+    line = f'salambot_webhook_refusals_total{{cause="{cause}",channel="generic"}}'
+    before = shop.metric(line)
+    response = shop.post("generic", sent, by_standard(b'{"t": "\\u0633"}'))
+    assert code(response) == (401, "invalid_signature")
+    assert cause not in response.text
+    assert shop.metric(line) == before + 1
 
 
 async def test_of_two_signatures_the_first_counts(shop: Shop) -> None:
