@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from typing import Any, Literal
 
@@ -10,12 +11,15 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 Json = dict[str, Any]
-Fault = Literal["busy", "fails", "token", "refuses", "window", "hangs", "hangs_after", "nonsense"]
-"""`hangs_after`: the message is accepted, and the answer never comes; `hangs`: it is not accepted either."""
+Fault = Literal["busy", "pair", "fails", "token", "refuses", "window", "slow", "hangs", "hangs_after", "nonsense"]
+"""`hangs_after`: the message is accepted, and the answer never comes; `hangs`: it is not accepted either; `slow`: it is
+accepted, and the answer comes once it may `go_on`; `pair`: too many messages to this one user."""
 TOKENS = {"messenger": "page-token", "whatsapp": "whatsapp-token"}
+RETRY_AFTER_S = 3
 LIMITS = {"messenger": 1_999, "whatsapp": 4_096}
 _ERRORS: dict[str, tuple[int, Json]] = {
     "busy": (429, {"code": 130429, "message": "Rate limit hit"}),
+    "pair": (400, {"code": 131056, "message": "(Business Account, Consumer Account) pair rate limit hit"}),
     "fails": (500, {"code": 2, "is_transient": True, "message": "Service temporarily unavailable"}),
     "token": (401, {"code": 190, "message": "Invalid OAuth access token"}),
     "refuses": (400, {"code": 100, "message": "Invalid parameter"}),
@@ -37,6 +41,8 @@ class Graph:
         self.marks: list[Json] = []
         self.unanswered = 0
         """Accepted messages whose sender was never told."""
+        self.asked: list[tuple[str, str, float]] = []
+        """Who asked to send to whom, and when, whatever came of it."""
         self.faults: deque[Fault] = deque()
         self.changed = threading.Condition()
         self.go_on = threading.Event()
@@ -58,6 +64,7 @@ class Graph:
             return _json({"success": True})
         if refusal := _misshapen(channel, version, body):
             return _error("refuses", refusal)
+        self.asked.append((account, _recipient(channel, body), time.monotonic()))
         fault = self.faults.popleft() if self.faults else None
         if fault in {"hangs", "hangs_after"}:
             if fault == "hangs_after":
@@ -65,6 +72,10 @@ class Graph:
                 self._accept(channel, account, body)
             await asyncio.to_thread(self.go_on.wait, 20)
             return Response(status_code=504)
+        if fault == "slow":
+            answer = self._accept(channel, account, body)
+            await asyncio.to_thread(self.go_on.wait, 20)
+            return _json(answer)
         if fault == "nonsense":
             return Response(b"<html>", 502)
         if fault:
@@ -75,12 +86,16 @@ class Graph:
         with self.changed:
             number = len(self.sent) + 1
             text = body["message"]["text"] if channel == "messenger" else body["text"]["body"]
-            to = body["recipient"]["id"] if channel == "messenger" else body.get("to", body.get("recipient"))
+            to = _recipient(channel, body)
             self.sent.append({"channel": channel, "account": account, "to": to, "text": text, "body": body})
             self.changed.notify_all()
         if channel == "messenger":
             return {"recipient_id": to, "message_id": f"m_{number}"}
         return {"messaging_product": "whatsapp", "messages": [{"id": f"wamid.{number}"}]}
+
+
+def _recipient(channel: str, body: Json) -> str:
+    return str(body["recipient"]["id"] if channel == "messenger" else body.get("to", body.get("recipient")))
 
 
 def _is_mark(channel: str, body: Json) -> bool:
@@ -104,4 +119,7 @@ def _json(document: Json, status: int = 200) -> Response:
 
 def _error(fault: str, message: str = "") -> Response:
     status, error = _ERRORS[fault]
-    return _json({"error": {"type": "OAuthException", "fbtrace_id": "x", **error, "message": message}}, status)
+    answer = _json({"error": {"type": "OAuthException", "fbtrace_id": "x", **error, "message": message}}, status)
+    if status == 429:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer

@@ -9,8 +9,12 @@ from salambot.delivery.sending import Answer, Api, Envelope, Json, SendError, To
 from salambot.delivery.settings import SendSettings, WebhookSettings
 from salambot.signatures import is_meta_signature, verify_meta, was_rewritten
 
-_BUSY = frozenset({4, 17, 32, 613, 80007, 130429, 131048, 131056})
-"""Codes of rate limits: of the app, the user, the page, the phone number, and of one pair of numbers."""
+_BUSY = frozenset({4, 17, 32, 613, 80007, 130429, 131048})
+"""Codes of rate limits: of the app, the user, the page, and the phone number."""
+_BUSY_PAIR = 131056
+"""Too many messages to this one user: the other conversations of the phone number go on."""
+_PAIR_WAIT_S = 6.0
+"""WhatsApp lets one message of a pair through in six seconds."""
 _PASSING = frozenset({1, 2, 131000, 131016, 133004})
 _WINDOW_CLOSED = frozenset({(10, 2018278), (131047, None)})
 """More than 24 hours since the user wrote (code, subcode)."""
@@ -72,6 +76,8 @@ def _refused(answer: Answer) -> SendError:
     error = answer.document.get("error")
     found = error if isinstance(error, dict) else {}
     code, subcode = found.get("code"), found.get("error_subcode")
+    if code == _BUSY_PAIR:
+        return SendError("graph_busy_pair", "again", answer.retry_after_s or _PAIR_WAIT_S)
     if answer.status == 429 or code in _BUSY:
         return SendError("graph_busy", "later", answer.retry_after_s)
     if (code, subcode) in _WINDOW_CLOSED or (code, None) in _WINDOW_CLOSED:

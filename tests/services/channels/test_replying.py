@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from salambot.delivery.splitting import split, units
 from tests import events
 from tests.events import messenger, messenger_message, whatsapp, whatsapp_message
-from tests.fakes.graph_server import Fault
+from tests.fakes.graph_server import RETRY_AFTER_S, Fault
 from tests.fakes.peers import REPLY
 from tests.services.channels.conftest import ALL_DONE, FAILED, Shop
 
@@ -80,13 +80,36 @@ def test_a_split_loses_nothing_but_white_space(text: str, longest: int) -> None:
     assert "".join("".join(parts).split()) == "".join(text.split())
 
 
-@pytest.mark.parametrize("fault", ["busy", "fails", "hangs", "nonsense", "token"])
+@pytest.mark.parametrize("fault", ["busy", "pair", "fails", "hangs", "nonsense", "token"])
 async def test_a_passing_fault_of_the_graph_is_outlived(shop: Shop, fault: Fault) -> None:
     shop.graph.faults.extend([fault, fault])
     shop.post("whatsapp", whatsapp(whatsapp_message()))
     await shop.until(ALL_DONE, 60)
     assert len(shop.graph.sent) == 1
     assert len(shop.peers.received) == 1, "a reply is made once, however often it is sent"
+
+
+async def test_a_number_that_sends_too_much_rests_as_long_as_the_graph_says(shop: Shop) -> None:
+    shop.graph.faults.append("busy")
+    shop.post("whatsapp", whatsapp(whatsapp_message(mid="1", sender="a")))
+    await shop.until("SELECT outcome = 'graph_busy' FROM inbox")
+    shop.post("whatsapp", whatsapp(whatsapp_message(mid="2", sender="b")))
+    shop.post("whatsapp", whatsapp(whatsapp_message(mid="3", sender="c"), phone="another"))
+    await shop.until(ALL_DONE)
+    (_, _, refused), *others = shop.graph.asked
+    waited = {(account, to): at - refused for account, to, at in others}
+    assert waited.pop(("another", "c")) < RETRY_AFTER_S
+    assert set(waited) == {(events.PHONE, "a"), (events.PHONE, "b")}
+    assert min(waited.values()) >= RETRY_AFTER_S
+
+
+async def test_too_many_messages_to_one_user_do_not_keep_the_others_waiting(shop: Shop) -> None:
+    shop.graph.faults.append("pair")
+    shop.post("whatsapp", whatsapp(whatsapp_message(mid="1", sender="a")))
+    await shop.until("SELECT outcome = 'graph_busy_pair' FROM inbox")
+    shop.post("whatsapp", whatsapp(whatsapp_message(mid="2", sender="b")))
+    await shop.until(ALL_DONE)
+    assert [message["to"] for message in shop.graph.sent] == ["b", "a"]
 
 
 async def test_only_a_send_that_was_accepted_and_never_answered_is_repeated(shop: Shop) -> None:
