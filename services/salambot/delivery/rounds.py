@@ -100,21 +100,22 @@ class Rounds:
         return "replied"
 
     async def _write(self, channel: Channel, message: Claimed) -> list[Part]:
-        language: str
-        if message.kind == "text":
-            greeting = asyncio.create_task(_quietly(channel.greet(self._api, _envelope(message))))
-            try:
-                reply = await self._generation.reply(_request(channel, message))
-            finally:
-                await greeting
-            language, text = reply.language, reply.reply
-        else:
-            language, text = only_text(message.language, message.locale)
-            await self._inbox.audit(message, "unsupported", tracing.trace_id())
+        greeting = asyncio.create_task(_quietly(channel.greet(self._api, _envelope(message))))
+        try:
+            language, text = await self._say(channel, message)
+        finally:
+            await greeting
         parts = await self._inbox.write_reply(message, language, split(text, channel.longest_text))
         if parts is None:
             raise LostClaimError
         return parts
+
+    async def _say(self, channel: Channel, message: Claimed) -> tuple[str, str]:
+        if message.kind == "text":
+            reply = await self._generation.reply(_request(channel, message))
+            return reply.language, reply.reply
+        await self._inbox.audit(message, "unsupported", tracing.trace_id())
+        return only_text(message.language, message.locale)
 
     async def _send(self, channel: Channel, message: Claimed, part: Part) -> None:
         wait = self._busy_until.get(_line(message), 0.0) - time.monotonic()

@@ -28,6 +28,7 @@ async def test_a_picture_is_answered_politely_in_the_language_so_far(
     start_worker(shop)
     assert word in shop.graph.wait(1)[0]["text"]
     assert shop.peers.received == []
+    assert [mark["status"] for mark in shop.graph.marks] == ["read"]
     await shop.until("SELECT count(*) > 0 FROM audit WHERE outcome = 'unsupported'")
 
 
