@@ -32,6 +32,8 @@ MOST_ATTEMPTS = 12
 _LONGEST_WAIT_S = 300.0
 _BUSY_WAIT_S = 5.0
 _HAND_OVER_S = 1.5
+_NOTE_EVERY_S = 0.2
+"""Less than the sweeper takes to give a conversation to another worker once Postgres is back."""
 _IDENTIFIER = re.compile(r"[!-~]{1,128}")
 _ENDED = Counter("salambot_channel_replies", "Messages of channels that are seen to", ("channel", "outcome"))
 _TRIED_AGAIN = Counter("salambot_channel_retries", "Attempts that failed and are made again", ("channel", "reason"))
@@ -54,9 +56,12 @@ class Rounds:
         self._api = api
         self._stopping = stopping
         self._busy_until: dict[str, float] = {}
+        self._noting: set[Conversation] = set()
 
     async def __call__(self, conversation: Conversation) -> None:
         """Answer what is due in a conversation, one message after the other."""
+        if conversation in self._noting:
+            return
         try:
             while not self._stopping.is_set() and (message := await self._inbox.claim(conversation)):
                 carrier = {"traceparent": message.traceparent, "x-correlation-id": message.correlation_id}
@@ -125,7 +130,23 @@ class Rounds:
             raise LostClaimError
         tag = _tag(message, part)
         provider_id = await channel.send(self._api, _envelope(message), part.content, tag)
-        await self._inbox.end_send(message, part.part, "sent", provider_id)
+        try:
+            await self._inbox.end_send(message, part.part, "sent", provider_id)
+        except DatabaseUnavailable as error:
+            _log.warning("a reply is sent, and postgres is away to note it", channel=message.channel, exc_info=error)
+            await self._note_later(message, part, provider_id)
+
+    async def _note_later(self, message: Claimed, part: Part, provider_id: str) -> None:
+        """Until Postgres is back, this worker alone knows that a part must not be sent again."""
+        conversation = message.tenant, message.channel, message.party
+        self._noting.add(conversation)
+        try:
+            while True:
+                await asyncio.sleep(_NOTE_EVERY_S)
+                with suppress(DatabaseUnavailable):
+                    return await self._inbox.end_send(message, part.part, "sent", provider_id)
+        finally:
+            self._noting.discard(conversation)
 
     async def _keep(self, channel: Channel, message: Claimed, parts: list[Part]) -> str:
         """Keep the reply where nothing can be sent: as `generic` does, and for a developer without a token."""

@@ -1,5 +1,6 @@
 """A gateway that receives, before a real Postgres and Valkey; workers as processes of their own; a Graph to send to."""
 
+import asyncio
 import json
 import os
 import signal
@@ -185,6 +186,13 @@ class WorkerProcess:
         """Ask it to end; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=15)
+
+    async def until_it_says(self, event: str, seconds: float = 30) -> None:
+        """Wait for a line of its log."""
+        deadline = time.monotonic() + seconds
+        while not any(str(line.get("event", "")).startswith(event) for line in self.lines()):
+            assert time.monotonic() < deadline, self.log.read_text()
+            await asyncio.sleep(0.05)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what it logged."""

@@ -195,6 +195,24 @@ async def test_postgres_may_go_and_come_back(
     assert len(shop.graph.sent) == 1
 
 
+async def test_what_was_sent_is_not_sent_again_when_postgres_is_away_at_that_moment(
+    shop: Shop, start_worker: StartWorker, postgres_server: PostgresServer
+) -> None:
+    shop.graph.faults.append("slow")
+    worker = start_worker(shop, SEND_TIMEOUT_S="15")
+    shop.post("messenger", messenger(messenger_message()))
+    await asyncio.to_thread(shop.graph.wait, 1)
+    postgres_server.kill()
+    try:
+        shop.graph.go_on.set()
+        await worker.until_it_says("a reply is sent, and postgres is away")
+    finally:
+        postgres_server.start()
+    postgres_server.run("UPDATE inbox SET claimed_until = now()", "channels")  # as after a minute
+    await shop.until(ALL_DONE, 60)
+    assert len(shop.graph.sent) == 1
+
+
 async def test_what_was_never_dispatched_is_swept_up(
     shop: Shop, start_worker: StartWorker, valkey_server: ValkeyServer
 ) -> None:
