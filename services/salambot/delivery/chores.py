@@ -40,8 +40,9 @@ class Chores:
         """Dispatch again what is stored and not done; work without the queue while there is none."""
         while True:
             try:
-                if await self._measure() < _FULL_QUEUE:
-                    await self._sweep_once()
+                depth = await self._measure()
+                if depth is None or depth < _FULL_QUEUE:
+                    await self._sweep_once(has_queue=depth is not None)
             except DatabaseUnavailable as error:
                 _log.warning("postgres is away, nothing is swept", exc_info=error)
             await asyncio.sleep(_SWEEP_EVERY_S)
@@ -65,19 +66,19 @@ class Chores:
                 _log.warning("postgres is away, nothing is forgotten", exc_info=error)
             await asyncio.sleep(_FORGET_EVERY_S)
 
-    async def _measure(self) -> int:
+    async def _measure(self) -> int | None:
         load, depth = await self._inbox.load(), await self._consumer.depth()
         _PENDING.set(load.pending)
         _OLDEST.set(load.oldest_s)
-        _QUEUED.set(depth)
+        _QUEUED.set(depth or 0)
         return depth
 
-    async def _sweep_once(self) -> None:
-        room = _MOST_AT_ONCE if self._consumer.is_working else _ALONE - len(self._alone)
+    async def _sweep_once(self, *, has_queue: bool) -> None:
+        room = _MOST_AT_ONCE if has_queue else _ALONE - len(self._alone)
         if room <= 0:
             return
         due = await self._inbox.due(room, _QUIET)
-        if self._consumer.is_working:
+        if has_queue:
             self._dispatcher.put(due)
             return
         for conversation in due:

@@ -5,12 +5,14 @@ import logging
 
 import orjson
 from anyio import CancelScope, current_time
+from coredis.exceptions import RedisError
 from streaq import Worker
 
 _QUEUE = "salambot-webhooks"
 _IDLE_S = 20
 """How long a task of a worker that was killed waits for another worker."""
 _CONNECT_S = 2.0
+_ANSWER_S = 2.0
 
 
 class Engine(Worker[None]):
@@ -31,6 +33,16 @@ class Engine(Worker[None]):
         self.stopping = asyncio.Event()
         self.started = asyncio.Event()
         """Set once Redis has answered."""
+
+    async def depth(self) -> int | None:
+        """Return how many tasks are on the queue; None while Redis does not answer."""
+        if not self.started.is_set():
+            return None
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await self.queue_size()
+        except (RedisError, OSError):
+            return None
 
     async def signal_handler(self, scope: CancelScope) -> None:
         """Wait for the event in place of a signal; then let tasks that run end, for the grace period."""

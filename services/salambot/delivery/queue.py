@@ -85,11 +85,6 @@ class Consumer:
         self._grace_s = grace_s
         self._engine: Engine | None = None
 
-    @property
-    def is_working(self) -> bool:
-        """Whether Redis is there; while it is not, the sweeper does the work itself."""
-        return self._engine is not None and self._engine.started.is_set()
-
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then what is under way may end, for the grace period."""
         while not stopping.is_set():
@@ -103,9 +98,9 @@ class Consumer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), _PAUSE_S)
 
-    async def depth(self) -> int:
-        """Return how many conversations are on the queue; 0 while Redis is away."""
-        return await self._engine.queue_size() if self._engine is not None and self.is_working else 0
+    async def depth(self) -> int | None:
+        """Return how many conversations are on the queue; None while Redis is away, and the sweeper does the work."""
+        return await self._engine.depth() if self._engine is not None else None
 
     def _make_engine(self, stopping: asyncio.Event) -> "Engine":
         engine = _engine(self._redis_url, concurrency=self._concurrency, grace_s=self._grace_s)

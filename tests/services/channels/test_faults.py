@@ -213,6 +213,28 @@ async def test_what_was_sent_is_not_sent_again_when_postgres_is_away_at_that_mom
     assert len(shop.graph.sent) == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as above
+async def test_redis_may_go_while_a_reply_is_made(
+    shop: Shop, start_worker: StartWorker, valkey_server: ValkeyServer
+) -> None:
+    shop.peers.fault = "hangs"
+    worker = start_worker(shop)
+    shop.post("messenger", messenger(messenger_message(mid="long", sender="a")))
+    assert await asyncio.to_thread(shop.peers.arrived.wait, 20)
+    shop.peers.fault = "none"
+    valkey_server.kill()
+    try:
+        shop.post("messenger", messenger(messenger_message(mid="short", sender="b")))
+        await shop.until("SELECT state = 'done' FROM inbox WHERE message_id = 'short'", 20)
+        shop.peers.go_on.set()
+        await shop.until(ALL_DONE)
+    finally:
+        valkey_server.start()
+    assert [message["to"] for message in shop.graph.sent] == ["b", "a"]
+    assert worker.process.poll() is None
+    gc.collect()
+
+
 async def test_what_was_never_dispatched_is_swept_up(
     shop: Shop, start_worker: StartWorker, valkey_server: ValkeyServer
 ) -> None:
