@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import redis.asyncio
 
 from tests import events
-from tests.servers import PostgresServer, free_port
+from tests.servers import PostgresServer, ValkeyServer, free_port
 from tests.services.channels.conftest import ALL_DONE, Shop, StartWorker, World, wait_until_it_answers
 
 STORING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%store_inbound%'"
@@ -91,15 +92,29 @@ async def test_what_was_stored_by_a_gateway_that_died_before_its_200_is_answered
     assert len(shop.graph.sent) == 1
 
 
+@pytest.mark.parametrize("on_the_queue", [False, True])
 async def test_what_a_gateway_acknowledged_just_before_it_died_is_answered(
-    shop: Shop, start_worker: StartWorker, gateway: tuple[subprocess.Popen[bytes], str]
+    shop: Shop,
+    start_worker: StartWorker,
+    gateway: tuple[subprocess.Popen[bytes], str],
+    valkey_server: ValkeyServer,
+    on_the_queue: bool,
 ) -> None:
     process, url = gateway
     body = events.messenger(events.messenger_message())
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
         answer = await client.post("/v1/webhooks/messenger", content=body, headers=events.by_meta(body))
+        if on_the_queue:
+            await until_it_is_on_the_queue(valkey_server)
         process.kill()
     assert answer.json()["status"] == "accepted"
     start_worker(shop)
     await shop.until(ALL_DONE)
     assert len(shop.graph.sent) == 1
+
+
+async def until_it_is_on_the_queue(valkey_server: ValkeyServer) -> None:
+    """Wait for the dispatch, which the gateway does after its answer."""
+    async with redis.asyncio.Redis.from_url(valkey_server.url()) as client, asyncio.timeout(20):
+        while not await client.keys("streaq:*:task:*"):  # noqa: ASYNC110 - another process's state raises no event here
+            await asyncio.sleep(0.02)
