@@ -96,7 +96,7 @@ def list_webhooks(
     session: Session = context.obj
     environment = _environment(session)
     if follow:
-        run(_follow(session, environment, failed=failed))
+        run(_follow(session, environment, since=_duration(since), failed=failed, limit=limit))
         return
     entries = run(listed(environment, since=_duration(since), failed=failed, most=limit))
     if session.machine:
@@ -108,10 +108,12 @@ def list_webhooks(
         session.say("[dim]Nothing came yet. Try:[/] salambot webhook trigger whatsapp")
 
 
-async def _follow(session: Session, environment: "Environment", *, failed: bool) -> None:
+async def _follow(
+    session: Session, environment: "Environment", *, since: timedelta | None, failed: bool, limit: int
+) -> None:
     from salambot_cli.steps.webhook import followed
 
-    async for entry in followed(environment, failed=failed):
+    async for entry in followed(environment, since=since, failed=failed, most=limit):
         if session.machine:
             session.document({"event": "webhook", **entry})
         else:

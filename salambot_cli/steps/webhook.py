@@ -28,6 +28,8 @@ from salambot_cli.steps.orchestrateur import ask_orchestrateur, own_value
 _SECONDS = 30.0
 _POLL_S = 0.2
 _FOLLOW_S = 1.0
+_MOST = 500
+"""As many as one listing may hold: a batch that comes within a second is seen whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +142,22 @@ async def listed(
     return cast("list[Document]", found["webhooks"])
 
 
-async def followed(environment: Environment, *, failed: bool) -> AsyncIterator[Document]:
-    """Yield what came lately, then each webhook as it comes and again when it has got its reply."""
+async def followed(
+    environment: Environment, *, since: timedelta | None, failed: bool, most: int
+) -> AsyncIterator[Document]:
+    """Yield the latest `most`, then each webhook as it comes and again when it has got its reply."""
     shown: dict[tuple[object, ...], object] = {}
+    began = time.monotonic()
     while True:
-        for entry in reversed(await listed(environment, failed=failed)):
+        age = since and since + timedelta(seconds=time.monotonic() - began)
+        found = await listed(environment, since=age, failed=failed, most=_MOST)
+        for place, entry in reversed([*enumerate(found)]):
             key = (entry["id"], entry["time"], entry["verdict"], entry["trace_id"])
             if shown.get(key) != (state := entry.get("state", "")):
                 shown[key] = state
-                yield entry
+                if place < most:
+                    yield entry
+        most = _MOST
         while len(shown) > 5_000:
             shown.pop(next(iter(shown)))
         await asyncio.sleep(_FOLLOW_S)
@@ -170,9 +179,9 @@ async def replies_to(environment: Environment, message_ids: list[str], seconds: 
     """Wait until messages are seen to, for at most `seconds`; return what is listed of them."""
     deadline = time.monotonic() + seconds
     while True:
-        entries = await listed(environment, most=500)
+        entries = await listed(environment, most=_MOST)
         mine = [entry for entry in entries if entry.get("message_id") in set(message_ids)]
-        over = len(mine) >= len(message_ids) and all(entry["state"] != "pending" for entry in mine)
+        over = len(mine) >= min(len(message_ids), _MOST) and all(entry["state"] != "pending" for entry in mine)
         if over or time.monotonic() > deadline:
             return mine
         await asyncio.sleep(_POLL_S)

@@ -446,6 +446,27 @@ def test_webhooks_are_followed_as_they_come(project: Project) -> None:
     assert following.returncode == 130
 
 
+def test_who_follows_sees_a_batch_whole_and_begins_where_they_want(project: Project) -> None:
+    before = project.json("webhook", "trigger", "generic", "--text", "avant")["messages"]
+    following = project.start("webhook", "list", "-f", "--limit", "1", "--json-lines")
+    try:
+        assert following.stdout is not None
+        seen = (json.loads(line) for line in following.stdout)
+        assert next(seen)["message_id"] == before[0]
+        sent = project.json("webhook", "trigger", "whatsapp", "--batch", "120", "--wait", "0")["messages"]
+        found: set[str] = set()
+        for one in seen:
+            assert one["message_id"] in sent
+            found.add(one["message_id"])
+            if len(found) == len(sent):
+                break
+    finally:
+        following.send_signal(signal.SIGINT)
+        following.communicate(timeout=20)
+    nothing = project.json("webhook", "list", "--since", "0s")["webhooks"]
+    assert nothing == []
+
+
 def test_wrong_use_of_webhook_is_told(project: Project) -> None:
     assert "messenger, whatsapp, telegram, generic" in project.run("webhook", "trigger", "signal", status=2).stderr
     assert "--since" in project.run("webhook", "list", "--since", "soon", status=2).stderr
