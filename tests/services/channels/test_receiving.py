@@ -342,6 +342,14 @@ def test_secrets_are_rotated_without_a_gap(start_shop: StartShop) -> None:
     assert shop.client.get("/v1/webhooks/whatsapp", params=query).text == "1"
 
 
+def test_the_secret_of_the_generic_channel_is_rotated_without_a_gap(start_shop: StartShop) -> None:
+    newest = "whsec_bmV3IHNlY3JldA=="
+    shop = start_shop(webhook_secret=f"{newest},{events.WEBHOOK_SECRET}")
+    old, new = events.generic(message_id="old"), events.generic(message_id="new")
+    assert shop.post("generic", old).json() == ACCEPTED
+    assert shop.post("generic", new, by_standard(new, newest)).json() == ACCEPTED
+
+
 async def test_nothing_of_a_customer_is_in_the_logs(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     message = whatsapp_message("my secret canary", sender="212699112233")
     shop.post("whatsapp", whatsapp(message))
