@@ -74,6 +74,8 @@ async def consult(session: Session, request: Request) -> int:
             report = await _run(session, request, environment, options)
         while request.watch and report.root_causes:
             await asyncio.sleep(_WATCH_SECONDS)
+            environment, problem = load(session.project)  # somebody mends it meanwhile
+            options = replace(options, problem=problem)
             again = tuple(dict.fromkeys(f.check for f in report.findings if f.status in {"fail", "skipped"}))
             request = replace(request, checks=again, group=None)
             report = await _run(session, request, environment, options, show=rounds)

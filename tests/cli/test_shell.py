@@ -1,8 +1,10 @@
 """The command in a shell: completion with what is there, narrow and wide terminals, plain words, links."""
 
+import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from salambot_cli.commands import COMMANDS
 from tests.command_lines import command_of, examples, refusal
-from tests.stack import Project, command, on_a_terminal
+from tests.stack import ALL_AUTO, SECONDS, Project, command, on_a_terminal
 
 
 @pytest.fixture
@@ -171,3 +173,28 @@ def test_every_command_has_examples_that_can_be_typed(name: str) -> None:
         typed = [shlex.split(line) for line in examples(one.help or "") if line.startswith("salambot ")]
         assert typed, one.name
         assert [refusal(words) for _, *words in typed] == [None] * len(typed)
+
+
+def test_a_watched_status_is_told_again_and_again_until_interrupted(project: Project) -> None:
+    (project.folder / "salambot.toml").write_text(ALL_AUTO)
+    with project.start("status", "--watch", "--json-lines") as watching:
+        assert watching.stdout is not None
+        told = [json.loads(watching.stdout.readline())["status"] for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate(timeout=SECONDS)
+    assert told == ["down", "down"]
+    assert watching.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_a_watching_doctor_sees_that_the_configuration_was_mended(project: Project) -> None:
+    toml = project.folder / "salambot.toml"
+    toml.write_text(f'{ALL_AUTO}[placement]\nvector = "qdrant"\n')
+    with project.start("doctor", "--watch", "--json-lines", "--offline", "host") as watching:
+        assert watching.stdout is not None
+        told = [json.loads(watching.stdout.readline())["status"]]
+        toml.write_text(ALL_AUTO)
+        output, errors = watching.communicate(timeout=SECONDS)
+    told += [json.loads(line)["status"] for line in output.splitlines()]
+    assert (told[0], told[-1]) == ("fail", "ok"), errors
+    assert watching.returncode == 0
