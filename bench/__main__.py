@@ -1,46 +1,58 @@
-"""`python -m bench` measures everything and writes the tables of bench/README.md."""
+"""`python -m bench [NAME…]` measures the tables of bench/README.md, all or those named, and writes each into it."""
 
+import argparse
 import os
 import platform
-import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench import chain, chaos, command, compose, stack, telemetry, webhooks
-from bench.table import Row, markdown
-
-README = Path(__file__).with_name("README.md")
+from bench.table import Row, markdown, put
 
 
-def sections() -> dict[str, list[Row]]:
-    """Run every benchmark; return the rows of each section of the README."""
-    with stack.running_stack() as running:
-        chain_rows = chain.measure(running)
-        webhook_rows = webhooks.measure(running)
-    return {
-        "command": command.measure(),
-        "stack": stack.measure(),
-        "chain": chain_rows,
-        "webhooks": webhook_rows,
-        "chaos": chaos.measure(),
-        "telemetry": telemetry.measure(),
-        **({"compose": compose.measure()} if compose.engine_answers() else {}),
-    }
+def on_a_stack(measure: Callable[[stack.Stack], list[Row]]) -> Callable[[], list[Row]]:
+    """Measure on a running stack of its own."""
+
+    def measured() -> list[Row]:
+        with stack.running_stack() as running:
+            return measure(running)
+
+    return measured
+
+
+TABLES: Mapping[str, Callable[[], list[Row]]] = {
+    "command": command.measure,
+    "stack": stack.measure,
+    "chain": on_a_stack(chain.measure),
+    "webhooks": on_a_stack(webhooks.measure),
+    "telemetry": telemetry.measure,
+    "compose": compose.measure,
+    "chaos": chaos.measure,
+}
+LONG = ("search", "proxy", "retrieval", "indexing")
+"""Modules that write their own table, and take minutes, a peer to install, or options."""
 
 
 def main() -> None:
-    """Measure, and put each table between its markers."""
-    text = README.read_text()
-    for name, rows in sections().items():
-        text = re.sub(
-            rf"(<!-- {name} -->\n).*?(<!-- end -->)",
-            lambda match, rows=rows: f"{match[1]}{markdown(rows)}\n{match[2]}",
-            text,
-            flags=re.DOTALL,
-        )
+    """Measure what is named, else everything; without an engine, no containers."""
+    every = (*TABLES, *LONG)
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(every))
+    names = parser.parse_args().names or every
+    if unknown := set(names) - set(every):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(every)}")
+    for name in names:
+        print(f"{name} …", flush=True)
+        if name in LONG:
+            subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+        elif name != "compose" or compose.engine_answers():
+            table = markdown(TABLES[name]())
+            print(table, flush=True)
+            put(name, table)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine}"
-    README.write_text(re.sub(r"(<!-- when -->).*?(<!-- end -->)", rf"\1{when}\2", text))
+    put("when", f"Measured {datetime.now(UTC):%Y-%m-%d}, {machine}.")
 
 
 if __name__ == "__main__":
