@@ -7,8 +7,9 @@ from functools import lru_cache
 import asyncpg
 import orjson
 
-from salambot.database import Connection, Pool, tenant_transaction
+from salambot.database import Pool, tenant_transaction
 from salambot.messages import Passage
+from salambot.rag.frequencies import Frequencies
 from salambot.rag.question import Question, Weighed, weigh
 from salambot.text.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
 from salambot.vectors.base import Hit
@@ -16,7 +17,7 @@ from salambot.vectors.base import Hit
 LIMIT = 30
 """Candidates of each search; with a filter FILTERED, because many will not pass it."""
 FILTERED = 400
-MOST_POSTINGS = 50_000
+MOST_POSTINGS = 10_000
 """Read for one question: what stands in most passages of a large index tells little, and costs most."""
 _VARIANT, _CONCEPT = 0.6, 0.7
 """Of a term's idf: a skeleton or a concept stands for more than was said."""
@@ -64,11 +65,16 @@ class Candidate:
 
 
 async def gather_candidates(
-    pool: Pool, tenant: str, question: Question, hits: Sequence[Hit], wanted: Mapping[str, str]
+    pool: Pool,
+    frequencies: Frequencies,
+    tenant: str,
+    question: Question,
+    hits: Sequence[Hit],
+    wanted: Mapping[str, str],
 ) -> tuple[Weighed, list[Candidate]]:
     """Return the question weighed by this index, and the passages that match it or were hit, unordered."""
     async with tenant_transaction(pool, tenant) as rows:
-        weighed, terms = await _weigh(rows, tenant, question)
+        weighed, terms = _weigh(question, *await frequencies.of(rows, tenant, question.terms))
         similarities = {hit.digest: hit.similarity for hit in hits}
         found = await rows.fetch(
             _CANDIDATES,
@@ -97,11 +103,8 @@ def _heading(heading: str, language: str) -> tuple[Token, ...]:
     return tuple(analyse(heading, language))
 
 
-async def _weigh(rows: Connection, tenant: str, question: Question) -> tuple[Weighed, list[str]]:
+def _weigh(question: Question, frequencies: Mapping[str, int], chunks: int) -> tuple[Weighed, list[str]]:
     """Weigh the question; choose the terms to search by: the rarest, as long as their postings are few enough."""
-    counted = await rows.fetch(_FREQUENCIES, tenant, question.terms)
-    frequencies = {row["term"]: row["chunks"] for row in counted}
-    chunks = frequencies.pop("", 0)
     chosen: list[str] = []
     postings = 0
     for term in sorted(frequencies, key=frequencies.__getitem__):
@@ -116,9 +119,6 @@ def _worth(term: str) -> float:
     return _CONCEPT if term[0] == CONCEPT else _VARIANT if term[0] in {SKELETON, HEARD} else 1.0
 
 
-_FREQUENCIES = """
-    SELECT term, count(*) AS chunks FROM postings WHERE tenant = $1 AND term = ANY($2) GROUP BY term
-    UNION ALL SELECT '', chunks FROM index_state WHERE tenant = $1"""
 _CANDIDATES = """
     WITH lexical AS (
       SELECT chunk, sum(postings.weight * asked.weight)::float8 AS bm25

@@ -10,6 +10,7 @@ from salambot.database import Pool
 from salambot.embedders.base import Embedder, EmbeddingError
 from salambot.messages import Passage, SearchRequest
 from salambot.rag.candidates import FILTERED, LIMIT, gather_candidates
+from salambot.rag.frequencies import Frequencies
 from salambot.rag.question import ask
 from salambot.rag.ranking import rank
 from salambot.vectors.base import Hit, VectorStore, VectorStoreError
@@ -35,6 +36,7 @@ class Lookup:
         self._store = store
         self._embedder = embedder
         self._floor = floor
+        self._frequencies = Frequencies()
 
     async def passages(self, request: SearchRequest) -> list[Passage]:
         """Return the passages that answer, best first. Raises DatabaseUnavailable."""
@@ -53,7 +55,9 @@ class Lookup:
         if not question.tokens:
             return []
         hits = await self._dense(request, question.text)
-        weighed, candidates = await gather_candidates(self._pool, request.tenant, question, hits, request.filter)
+        weighed, candidates = await gather_candidates(
+            self._pool, self._frequencies, request.tenant, question, hits, request.filter
+        )
         return rank(weighed, candidates, floor=self._floor, top_k=request.top_k)
 
     async def _dense(self, request: SearchRequest, text: str) -> list[Hit]:
