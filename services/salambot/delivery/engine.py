@@ -41,7 +41,7 @@ class Engine(Worker[None]):
         try:
             async with asyncio.timeout(_ANSWER_S):
                 return await self.queue_size()
-        except (RedisError, OSError):
+        except (RedisError, OSError, RuntimeError):  # the last is what a pool says once it is closed
             return None
 
     async def signal_handler(self, scope: CancelScope) -> None:
