@@ -11,7 +11,7 @@ from tests import events
 from tests.events import messenger, messenger_message, whatsapp, whatsapp_message
 from tests.fakes.peers import REPLY
 from tests.servers import PostgresServer, ValkeyServer
-from tests.services.channels.conftest import ALL_DONE, FAILED, Shop, StartWorker
+from tests.services.channels.conftest import ALL_DONE, FAILED, Shop, StartShop, StartWorker
 
 
 @pytest.mark.parametrize(("locale_of", "word"), [("fr", "écrire"), ("ary-Latn", "kteb"), ("ar", "كتابة")])
@@ -265,6 +265,19 @@ async def test_old_messages_are_forgotten(
     postgres_server.run("UPDATE inbox SET received_at = now() - interval '9 days' WHERE message_id = 'old'", "channels")
     start_worker(shop)
     await shop.until("SELECT count(*) = 1 AND bool_and(message_id = 'new') FROM inbox")
+
+
+async def test_a_kept_body_is_erased_after_a_day(
+    start_shop: StartShop, start_worker: StartWorker, postgres_server: PostgresServer
+) -> None:
+    shop = start_shop(webhook_keep_bodies=True)
+    shop.post("messenger", messenger(messenger_message(mid="old"), messenger_message(mid="new")))
+    assert all(row["sealed"] for row in await shop.rows())
+    postgres_server.run(
+        "UPDATE inbox SET received_at = now() - interval '25 hours' WHERE message_id = 'old'", "channels"
+    )
+    start_worker(shop)
+    await shop.until("SELECT bool_and((sealed IS NULL) = (message_id = 'old')) FROM inbox")
 
 
 async def test_nothing_of_a_customer_is_in_the_logs_of_a_worker(shop: Shop, start_worker: StartWorker) -> None:

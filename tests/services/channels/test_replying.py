@@ -49,7 +49,7 @@ async def test_what_is_answered_is_erased(shop: Shop) -> None:
     shop.post("messenger", messenger(messenger_message()))
     await shop.until(ALL_DONE)
     (row,) = await shop.rows()
-    assert (row["content"], row["recipient"]) == (None, None)
+    assert (row["content"], row["recipient"], row["sealed"]) == (None, None, None)
 
 
 async def test_messages_are_read_and_typing_is_shown(shop: Shop) -> None:
