@@ -28,6 +28,7 @@ def tunnel(
 
     session: Session = context.obj
     if download:
+        session.say("[dim]fetching cloudflared from its makers…[/]")
         path, digest = download_cloudflared()
         session.say(f"SHA-256 {digest}\n[dim]compare it with https://github.com/cloudflare/cloudflared/releases[/]")
         session.result(str(path))

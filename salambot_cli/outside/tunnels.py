@@ -6,14 +6,16 @@ import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
-from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.outside.http import request
 
 TunnelKind = Literal["cloudflared", "ngrok"]
 _NAMED = "CLOUDFLARED_PATH"
 _SECONDS = 2.0
+_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,42 @@ def find_cloudflared() -> Path:
 
 
 def download_cloudflared() -> tuple[Path, str]:
-    """Fetch cloudflared from its makers; return where it is, and the SHA-256 of it to compare with theirs."""
-    from pycloudflared.util import download
+    """Fetch cloudflared from its makers; return where it is, and the SHA-256 of it to compare with theirs.
 
-    path = Path(download())
-    path.chmod(0o755)
+    Raises:
+        SalamBotError: they cannot be reached, have none for this system, or it cannot be written.
+    """
+    import httpx
+
+    try:
+        path = _fetch()
+    except (OSError, httpx.HTTPError, RuntimeError) as error:
+        mend = f"install it by your system's packages, or name it by {_NAMED}"
+        raise SalamBotError("cloudflared cannot be downloaded", str(error), mend) from error
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fetch() -> Path:
+    """Fetch it whole before it gets its name: pycloudflared's own way takes a part for the whole."""
+    import httpx
+    from pycloudflared.util import get_info
+
+    made = get_info()
+    place = Path(made.executable)
+    with TemporaryDirectory(dir=place.parent) as folder:
+        file = Path(folder) / Path(made.url).name
+        with (
+            httpx.stream("GET", made.url, follow_redirects=True, timeout=_PATIENCE_S) as answer,
+            file.open("wb") as out,
+        ):
+            for piece in answer.raise_for_status().iter_raw():
+                out.write(piece)
+        if file.suffix == ".tgz":
+            shutil.unpack_archive(file, folder, filter="data")
+            file = file.with_name(place.name)
+        file.chmod(0o755)
+        file.replace(place)
+    return place
 
 
 def _downloaded() -> Path:

@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +17,13 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from pycloudflared.util import get_info
 
 from tests.e2e.tunnels import program_of, public_url_of, until_url_is_other_than
 from tests.events import by_meta, messenger
 from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.ngrok_edge import AUTHTOKEN, NgrokEdge, authority
+from tests.fakes.releases import PROGRAM, releases
 from tests.servers import free_port, serving
 from tests.stack import Project, make_project
 
@@ -139,6 +143,15 @@ def test_no_request_fails_while_the_gateway_follows_its_url(project: Project, do
     assert gateway_url_of(project) == url
 
 
+def test_a_program_that_answers_no_more_is_started_anew(project: Project, document: dict[str, Any]) -> None:
+    del document
+    before, program = public_url_of(project), program_of(project)
+    program.suspend()
+    url = until_url_is_other_than(project, before)
+    assert program_of(project).pid != program.pid
+    assert project.json("webhook", "trigger", "messenger", "--url", url)["status"] == "done"
+
+
 def test_the_tunnel_ends_with_its_keeper(project: Project, document: dict[str, Any]) -> None:
     del document
     program = program_of(project)
@@ -166,6 +179,34 @@ def test_a_missing_program_is_named_with_what_mends_it(project: Project) -> None
     wrong = project.run("up", "--tunnel", "--no-seed", status=3, CLOUDFLARED_PATH=str(project.folder))
     assert "CLOUDFLARED_PATH names no program" in wrong.stderr
     assert "salambot tunnel --download" in done.stderr
+
+
+@pytest.fixture
+def place_of_download() -> Iterator[Path]:
+    path = Path(get_info().executable)
+    assert not path.exists()
+    yield path
+    path.unlink(missing_ok=True)
+
+
+async def test_a_download_shows_its_checksum_and_is_whole_or_leaves_nothing(
+    project: Project, tmp_path: Path, place_of_download: Path
+) -> None:
+    certificates, authority_file = authority(tmp_path)
+
+    async def download(proxy: str, status: int) -> subprocess.CompletedProcess[str]:
+        given = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "SSL_CERT_FILE": str(authority_file)}
+        return await asyncio.to_thread(project.run, "tunnel", "--download", status=status, **given)
+
+    assert "cloudflared cannot be downloaded" in (await download(f"http://127.0.0.1:{free_port()}", 1)).stderr
+    async with releases(certificates, whole=False) as proxy:
+        assert "CLOUDFLARED_PATH" in (await download(proxy, 1)).stderr
+    assert not os.access(place_of_download, os.F_OK)
+    async with releases(certificates) as proxy:
+        done = await download(proxy, 0)
+    assert done.stdout.strip() == str(place_of_download)
+    assert hashlib.sha256(PROGRAM).hexdigest() in done.stderr
+    assert os.access(place_of_download, os.X_OK)
 
 
 def test_a_program_that_ends_at_once_is_told_with_its_last_words(project: Project, cloudflared: Path) -> None:
