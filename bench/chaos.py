@@ -34,6 +34,7 @@ WORKERS = 2
 CONCURRENCY = 16
 """Conversations that one worker answers at once: its default."""
 KILL_EVERY_S = 2.0
+AWAY_S = 2.0
 PATIENCE_S = 900.0
 SECRET = "app_secret_demo"  # noqa: S105 - of the tests
 _dice = random.SystemRandom()
@@ -75,6 +76,14 @@ class Fire:
             process.wait()
 
 
+@dataclass(frozen=True)
+class Stores:
+    """What keeps the messages: killed and started again as well."""
+
+    postgres: PostgresServer
+    redis: ValkeyServer
+
+
 async def deliver(url: str, messages: int) -> None:
     """Deliver every message until it is acknowledged, as Meta does; each user's one after the other."""
     numbers: dict[int, list[int]] = defaultdict(list)
@@ -101,20 +110,27 @@ async def deliver(url: str, messages: int) -> None:
         await asyncio.gather(*(user(client, who) for who in range(USERS)))
 
 
-async def burn(fire: Fire, graph: Graph, redis: ValkeyServer, done: asyncio.Event) -> None:
+async def burn(fire: Fire, graph: Graph, stores: Stores, done: asyncio.Event) -> None:
     """Kill something every now and then, and let the Graph API have its moods."""
     while not done.is_set():
         await asyncio.sleep(_dice.uniform(0.5, 2 * KILL_EVERY_S))
         graph.faults.append(_dice.choice(FAULTS))
-        victim = _dice.choice([*(f"worker {n}" for n in range(WORKERS)), "gateway", "redis"])
-        if victim == "redis":
-            redis.kill()
-            if _dice.random() < 0.5:
-                redis.forget()
-            redis.start()
-            fire.kills += 1
-        else:
+        victim = _dice.choice([*fire.running, "redis", "postgres"])
+        if victim in fire.running:
             fire.kill(victim)
+        else:
+            await _shake(stores, victim)
+            fire.kills += 1
+
+
+async def _shake(stores: Stores, victim: str) -> None:
+    """Kill a store; it stays away for a moment. Half of the time Redis has lost everything."""
+    store = stores.postgres if victim == "postgres" else stores.redis
+    store.kill()
+    await asyncio.sleep(_dice.uniform(0, AWAY_S))
+    if victim == "redis" and _dice.random() < 0.5:
+        stores.redis.forget()
+    store.start()
 
 
 async def pending(database_url: str) -> int:
@@ -126,15 +142,15 @@ async def pending(database_url: str) -> int:
         await connection.close()
 
 
-async def run(messages: int, fire: Fire, graph: Graph, redis: ValkeyServer, database_url: str) -> None:
+async def run(messages: int, fire: Fire, graph: Graph, stores: Stores) -> None:
     """Deliver under fire, then wait until all is answered."""
     done = asyncio.Event()
-    burning = asyncio.create_task(burn(fire, graph, redis, done))
+    burning = asyncio.create_task(burn(fire, graph, stores, done))
     await deliver(f"http://127.0.0.1:{fire.gateway_port}/v1/webhooks/messenger", messages)
     done.set()
     await burning
     deadline = time.monotonic() + PATIENCE_S
-    while await pending(database_url) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes work
+    while await pending(stores.postgres.url()) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes work
         await asyncio.sleep(0.5)
 
 
@@ -192,7 +208,7 @@ def measure(messages: int = MESSAGES) -> list[Row]:
         for name in ("gateway", *(f"worker {n}" for n in range(WORKERS))):
             fire.start(name)
         await_answer(f"http://127.0.0.1:{fire.gateway_port}/health")
-        asyncio.run(run(messages, fire, graph, redis, postgres.url()))
+        asyncio.run(run(messages, fire, graph, Stores(postgres, redis)))
         return verdict(messages, graph, fire)
 
 
