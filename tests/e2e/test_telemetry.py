@@ -1,26 +1,26 @@
 """A live stack that exports to a real OTLP receiver: one trace through the four services, and nothing of the prompt."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.e2e.dashboards import exemplars, exposed, listening, look_at, queries, shown_queries
 from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
-from tests.prometheus import Prometheus, prometheus
+from tests.prometheus import prometheus
 from tests.servers import serving
 from tests.stack import Project, make_project
 
 pytestmark = pytest.mark.xdist_group("telemetry")
 SERVICES = {"gateway", "orchestrateur", "nlu", "rag"}
 PROMPT = "quelle est la zibeline 0612345678 politique de remboursement"
+PERSONAL = f"""{PROMPT} sara@example.com BE123456 ٠٦٩٨٧٦٥٤٣٢ MA64011519000001205000534921
+{{"event":"forged"}}\x1b[31m"""
 TELEMETRY = """allow_insecure = ["telemetry"]
 [placement]
 telemetry = "otlp"
@@ -93,13 +93,16 @@ def test_one_chat_is_one_connected_trace_over_the_four_services(project: Project
     assert trace in said.stderr.split("panes=")[1]
 
 
-def test_no_word_of_the_prompt_leaves(project: Project, receiver: OtlpReceiver) -> None:
-    trace = trace_of(project.run("chat", PROMPT).stderr)
+def test_no_word_of_the_prompt_leaves_or_is_logged_or_counted(project: Project, receiver: OtlpReceiver) -> None:
+    trace = trace_of(project.run("chat", PERSONAL).stderr)
     whole(receiver, trace, "salambot chat")
     until(lambda: receiver.counts["logs"] > 0 and receiver.counts["metrics"] > 0)
-    sent = b"".join(export.SerializeToString() for export in receiver.exports)
-    for word in ("zibeline", "0612345678", "612345678"):
-        assert word.encode() not in sent
+    told = b"".join(export.SerializeToString() for export in receiver.exports)
+    told += project.run("logs", "--json").stdout.encode()
+    told += b"".join(httpx.get(f"http://127.0.0.1:{port}/metrics").content for port in listening(project))
+    assert trace.encode() in told
+    words = ("zibeline", "612345678", "sara@", "BE123456", "٠٦٩٨", "698765432", "01151900", "forged")
+    assert [word for word in words if word.encode() in told] == []
 
 
 def test_smoke_is_one_trace(project: Project, receiver: OtlpReceiver) -> None:
@@ -160,13 +163,6 @@ def test_every_query_of_every_dashboard_asks_for_what_the_stack_exposes(project:
         assert "salambot_" in query or any(name in query for name in recorded)
 
 
-NOTHING_TO_SHOW = {
-    "Errors by service and route",  # no 5xx here
-    "Tokens embedded",  # the local embedder counts none, and costs nothing
-    "Embedding cost, last day",
-}
-
-
 @pytest.mark.prometheus
 def test_every_panel_shows_numbers_of_a_running_stack(
     project: Project, receiver: OtlpReceiver, graph: Graph, checkout: Path, tmp_path: Path
@@ -176,22 +172,13 @@ def test_every_panel_shows_numbers_of_a_running_stack(
             found.wait_for_scrapes()
             be_busy(project, graph)
         found.wait_for_scrapes()
-        asked = {
-            (panel["title"], target["legendFormat"]): target["expr"].replace("$__rate_interval", "2m")
-            for panel in panels(checkout)
-            if panel["title"] not in NOTHING_TO_SHOW
-            for target in panel["targets"]
-        }
+        asked = shown_queries(checkout)
         for query in asked.values():
             found.wait_for_numbers(query)
         moment = time.time()
         look_at({panel: found.numbers(query, moment) for panel, query in asked.items()})
         traces = exemplars(found)
     until(lambda: any(receiver.spans(trace) for trace in traces))
-
-
-Shown = dict[tuple[str, str], dict[str, float]]
-"""The numbers of each series, by panel and legend."""
 
 
 def be_busy(project: Project, graph: Graph) -> None:
@@ -201,74 +188,3 @@ def be_busy(project: Project, graph: Graph) -> None:
     project.run("chat", "zzz qqq")
     for words in ((), ("--duplicate",), ("--stale",), ("--invalid-signature",)):
         project.run("webhook", "trigger", "messenger", *words, "--text", PROMPT, status=None)
-
-
-def look_at(shown: Shown) -> None:
-    """Check the numbers as far as what was done decides them."""
-    assert all(shown.values()), shown
-    for panel, legend in shown:
-        if legend.startswith("p50"):
-            low, middle, high = (shown[panel, legend.replace("p50", quantile)] for quantile in ("p50", "p95", "p99"))
-            assert all(low[series] <= middle[series] <= high[series] for series in low), panel
-    assert 0 < shown["Share of searches with a hit", "hit rate"]["{}"] < 1
-    assert max(shown["Sends that failed and are tried again", "{{channel}} {{reason}}"].values()) > 0
-    left = [next(iter(values.values())) for (_, legend), values in shown.items() if legend == "left"]
-    assert len(left) == 3
-    assert max(left) == 1.0, "no reply failed: the whole budget is left"
-
-
-def exemplars(found: Prometheus) -> set[str]:
-    """Return the traces that the points of a graph lead to."""
-    query = {"query": "salambot_ttfb_seconds_bucket", "start": "0", "end": str(time.time() + 60)}
-    return {
-        each["labels"]["trace_id"] for series in found.get("query_exemplars", **query) for each in series["exemplars"]
-    }
-
-
-def panels(checkout: Path) -> list[dict[str, Any]]:
-    """Return every panel of every dashboard."""
-    paths = sorted((checkout / "templates/grafana/dashboards").glob("*.json"))
-    return [panel for path in paths for panel in json.loads(path.read_text())["panels"]]
-
-
-def queries(checkout: Path) -> list[str]:
-    """Return what the panels and the rules ask for."""
-    paths = (checkout / "templates/grafana/rules").glob("*.yaml")
-    rules = [line for path in paths for line in path.read_text().splitlines() if "salambot_" in line]
-    return [target["expr"] for panel in panels(checkout) for target in panel["targets"]] + rules
-
-
-def exposed(project: Project) -> dict[str, set[str]]:
-    """Return the label names of every sample name that the processes of the stack expose or declare."""
-    found: dict[str, set[str]] = {}
-    for port in listening(project):
-        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
-        for family in text_string_to_metric_families(answer.text):
-            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
-            for suffix in suffixes:
-                found.setdefault(f"{family.name}{suffix}", set())
-            for sample in family.samples:
-                found.setdefault(sample.name, set()).update(sample.labels)
-    declared = {  # families without a sample yet: what nobody sent has no labels to look at
-        name: names for name, names in DECLARED.items() if not found.get(name)
-    }
-    assert set(declared) <= set(found)
-    return found | declared
-
-
-def listening(project: Project) -> list[int]:
-    """Return where the services and the worker listen."""
-    words = [process.cmdline() for process in project.processes()]
-    return [
-        int(line[line.index("--port") + 1]) for line in words if "salambot.serve" in line or "salambot.worker" in line
-    ]
-
-
-DECLARED = {
-    "salambot_webhook_refusals_total": {"channel", "cause"},
-    "salambot_channel_replies_total": {"channel", "outcome"},
-    "salambot_channel_retries_total": {"channel", "reason"},
-    "salambot_channel_reply_seconds_bucket": {"channel", "le"},
-    "salambot_embedding_tokens_total": {"model"},
-    "salambot_embedding_cost_dollars_total": {"model"},
-}
