@@ -12,7 +12,7 @@ from dataclasses import asdict
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from bench.load import Figures, Job
+from bench.load.closed import Figures, Job
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
 from salambot_cli.outside.ports import free_port
@@ -70,7 +70,7 @@ def bare_chain() -> Iterator[str]:
 def put_load(job: Job) -> Figures:
     """Put a load on from a process of its own; exits when any request fails."""
     answer = subprocess.run(
-        [sys.executable, "-m", "bench.load"],
+        [sys.executable, "-m", "bench.load.closed"],
         input=json.dumps(asdict(job)),
         text=True,
         stdout=subprocess.PIPE,

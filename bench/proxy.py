@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.chain import await_answer, bodies, medians, put_load
-from bench.load import Figures, Job
+from bench.load.closed import Figures, Job
 from bench.stack import running_stack
 from bench.table import Row, markdown, put
 from salambot_cli.outside.ports import free_port
@@ -76,13 +76,17 @@ def asked() -> list[str]:
     ]
 
 
+def behind(model: str) -> dict[str, str]:
+    """Return the variables of a stack that asks this model."""
+    insecure = {"SALAMBOT_PLACEMENT_LLM": "openai", "SALAMBOT_ALLOW_INSECURE": "llm"}
+    return insecure | {"OPENAI_BASE_URL": model, "OPENAI_API_KEY": KEY}
+
+
 def measure(folder: Path, program: Path) -> list[Row]:
     """Load both in turn, and compare the medians of the rounds."""
     found: dict[str, list[Figures]] = {"litellm": [], "ours": []}
     with upstream() as model, litellm(folder, program, model) as peer:
-        ours = {"SALAMBOT_PLACEMENT_LLM": "openai", "SALAMBOT_ALLOW_INSECURE": "llm"}
-        ours |= {"OPENAI_BASE_URL": model, "OPENAI_API_KEY": KEY}
-        with running_stack(ours) as stack:
+        with running_stack(behind(model)) as stack:
             jobs = {
                 "litellm": (peer, asked(), {"Authorization": f"Bearer {KEY}"}),
                 "ours": (f"{stack.gateway}/v1/generate/reply", bodies(), stack.headers),

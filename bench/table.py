@@ -40,12 +40,12 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def put(name: str, text: str) -> None:
-    """Put a text between its markers in bench/README.md."""
+def put(name: str, text: str, page: Path = README) -> None:
+    """Put a text between its markers in a page, bench/README.md by default."""
     written = re.sub(
         rf"(<!-- {name} -->\n).*?(<!-- end -->)",
         lambda match: f"{match[1]}{text}\n{match[2]}",
-        README.read_text(),
+        page.read_text(),
         flags=re.DOTALL,
     )
-    README.write_text(written)
+    page.write_text(written)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from aiohttp import web
 
 from bench.chain import SECONDS, WARM_UP, bodies, put_load
-from bench.load import Job
+from bench.load.closed import Job
 from bench.stack import Stack, a_project, run, up
 from bench.table import Row, markdown
 

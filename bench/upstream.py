@@ -1,5 +1,6 @@
 """A model that answers at once, OpenAI's protocol, for both sides of a comparison: `python -m bench.upstream PORT`."""
 
+import json
 import sys
 import time
 
@@ -8,9 +9,11 @@ from aiohttp import web
 ANSWER = "Vous êtes remboursé sous 14 jours [1]."
 
 
-async def complete(request: web.Request) -> web.Response:
+async def complete(request: web.Request) -> web.StreamResponse:
     """Answer a chat completion."""
     asked = await request.json()
+    if asked.get("stream"):
+        return await stream(request, asked["model"])
     return web.json_response(
         {
             "id": "chatcmpl-bench",
@@ -21,6 +24,18 @@ async def complete(request: web.Request) -> web.Response:
             "usage": {"prompt_tokens": 400, "completion_tokens": 12, "total_tokens": 412},
         }
     )
+
+
+async def stream(request: web.Request, model: str) -> web.StreamResponse:
+    """Answer in pieces."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    pieces = [{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None} for word in ANSWER.split()]
+    for choice in (*pieces, {"index": 0, "delta": {}, "finish_reason": "stop"}):
+        chunk = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": int(time.time())}
+        await response.write(f"data: {json.dumps({**chunk, 'model': model, 'choices': [choice]})}\n\n".encode())
+    await response.write(b"data: [DONE]\n\n")
+    return response
 
 
 if __name__ == "__main__":

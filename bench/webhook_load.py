@@ -13,7 +13,7 @@ from itertools import count
 
 import aiohttp
 
-from bench.load import Figures
+from bench.load.closed import Figures
 
 USERS = 500
 

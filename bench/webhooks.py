@@ -12,7 +12,7 @@ from dataclasses import asdict
 from urllib.parse import quote
 
 from bench.chain import await_answer
-from bench.load import Figures
+from bench.load.closed import Figures
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
 from bench.webhook_load import WebhookJob
