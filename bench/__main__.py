@@ -31,13 +31,21 @@ TABLES: Mapping[str, Callable[[], list[Row]]] = {
     "compose": compose.measure,
     "chaos": chaos.measure,
 }
-LONG = ("search", "proxy", "retrieval", "indexing")
-"""Modules that write their own table, and take minutes, a peer to install, or options."""
+ON_THEIR_OWN: Mapping[str, tuple[str, ...]] = {
+    "first_byte": (),
+    "search": (),
+    "proxy": (),
+    "retrieval": (),
+    "load": (),
+    "capacity": ("--measure",),
+    "indexing": (),
+}
+"""Modules that write their own table, with the options that they take here."""
 
 
 def main() -> None:
     """Measure what is named, else everything; without an engine, no containers."""
-    every = (*TABLES, *LONG)
+    every = (*TABLES, *ON_THEIR_OWN)
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(every))
     names = parser.parse_args().names or every
@@ -45,8 +53,8 @@ def main() -> None:
         parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(every)}")
     for name in names:
         print(f"{name} …", flush=True)
-        if name in LONG:
-            subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+        if name in ON_THEIR_OWN:
+            subprocess.run([sys.executable, "-m", f"bench.{name}", *ON_THEIR_OWN[name]], check=True)
         elif name != "compose" or compose.engine_answers():
             table = markdown(TABLES[name]())
             print(table, flush=True)

@@ -120,10 +120,11 @@ def measure(stack: Stack) -> list[Row]:
                 figures = put_load(Job(url, bodies(), concurrency, SECONDS, headers))
                 found.setdefault((name, concurrency), []).append(figures)
     (bare_rate, bare_p99), (our_rate, our_p99) = medians(found["bare", 16]), medians(found["ours", 16])
-    wide_rate, _ = medians(found["ours", 64])
+    (bare_wide, _), (wide_rate, _) = medians(found["bare", 64]), medians(found["ours", 64])
     return [
-        Row("requests at 16 connections", our_rate, bare_rate, "/s", bare_rate * 0.7, "≥ 0.7 ×", more_is_better=True),
+        Row("requests at 16 connections", our_rate, bare_rate, "/s", bare_rate * 0.8, "≥ 0.8 ×", more_is_better=True),
         Row("slowest hundredth at 16 connections", our_p99, bare_p99, "ms", bare_p99 * 2, "≤ 2 ×"),
+        Row("requests at 64 connections", wide_rate, bare_wide, "/s", bare_wide * 0.8, "≥ 0.8 ×", more_is_better=True),
         Row(
             "requests at 64 connections, beside 16",
             wide_rate,

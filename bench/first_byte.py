@@ -49,9 +49,8 @@ async def compare(gateway: str, headers: Mapping[str, str], model: str) -> tuple
 
 def measure() -> list[Row]:
     """Run the model and a stack before it."""
-    with upstream() as model:
-        with running_stack(behind(model)) as stack:
-            ours, theirs = asyncio.run(compare(stack.gateway, stack.headers, model))
+    with upstream() as model, running_stack(behind(model)) as stack:
+        ours, theirs = asyncio.run(compare(stack.gateway, stack.headers, model))
     mine, its = (statistics.quantiles(times, n=20)[18] for times in (ours, theirs))
     return [Row("first word, slowest twentieth", mine, its, "ms", its + ALLOWED_MS, "≤ the model's + 15 ms")]
 

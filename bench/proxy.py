@@ -85,17 +85,16 @@ def behind(model: str) -> dict[str, str]:
 def measure(folder: Path, program: Path) -> list[Row]:
     """Load both in turn, and compare the medians of the rounds."""
     found: dict[str, list[Figures]] = {"litellm": [], "ours": []}
-    with upstream() as model, litellm(folder, program, model) as peer:
-        with running_stack(behind(model)) as stack:
-            jobs = {
-                "litellm": (peer, asked(), {"Authorization": f"Bearer {KEY}"}),
-                "ours": (f"{stack.gateway}/v1/generate/reply", bodies(), stack.headers),
-            }
-            for url, sent, headers in jobs.values():
-                put_load(Job(url, sent, CONCURRENCY, WARM_UP, headers))
-            for _ in range(ROUNDS):
-                for name, (url, sent, headers) in jobs.items():
-                    found[name].append(put_load(Job(url, sent, CONCURRENCY, SECONDS, headers)))
+    with upstream() as model, litellm(folder, program, model) as peer, running_stack(behind(model)) as stack:
+        jobs = {
+            "litellm": (peer, asked(), {"Authorization": f"Bearer {KEY}"}),
+            "ours": (f"{stack.gateway}/v1/generate/reply", bodies(), stack.headers),
+        }
+        for url, sent, headers in jobs.values():
+            put_load(Job(url, sent, CONCURRENCY, WARM_UP, headers))
+        for _ in range(ROUNDS):
+            for name, (url, sent, headers) in jobs.items():
+                found[name].append(put_load(Job(url, sent, CONCURRENCY, SECONDS, headers)))
     (rate, p99), (their_rate, their_p99) = medians(found["ours"]), medians(found["litellm"])
     return [
         Row("requests at 16 connections", rate, their_rate, "/s", their_rate * 10, "≥ 10 ×", more_is_better=True),
