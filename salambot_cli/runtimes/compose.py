@@ -119,7 +119,9 @@ class ComposeRuntime:
             if not engine.problems or not isinstance(seen, SalamBotError):
                 raise seen
             seen = {}
-        problems = [*engine.problems, *git_problem(), *taken_ports(environment, seen)]
+        published = {*self.parts(environment), "ingress"} - {"worker"}
+        taken = taken_ports(environment, published, {*seen, *await _kept(environment)})
+        problems = [*engine.problems, *git_problem(), *taken]
         return problems + disk_problem(environment, _NEEDED_BYTES) + jump_problem(environment)
 
     async def prepare(self, environment: Environment) -> Environment:
@@ -134,9 +136,7 @@ class ComposeRuntime:
             seen = await self._containers(environment).look()
         except DockerError:  # `render` needs no engine; `up` has asked for one before
             seen = {}
-        kept = await SupervisorClient(environment.state).status()
-        units = cast("dict[str, object]", kept["units"]) if kept else {}
-        return {*seen, *units, *(["ingress"] if "gateway" in seen else [])}
+        return {*seen, *await _kept(environment)}
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
@@ -318,6 +318,12 @@ class ComposeRuntime:
         """Run a job inside a service's container, as `docker compose exec SERVICE python -m …`."""
         command = ("python", "-m", *argv)
         return await self.project(environment).execute(service, command, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
+
+
+async def _kept(environment: Environment) -> set[str]:
+    """Return what the supervisor keeps beside the containers."""
+    kept = await SupervisorClient(environment.state).status()
+    return set(cast("dict[str, object]", kept["units"])) if kept else set()
 
 
 def _project(root: Path, name: str, profiles: tuple[str, ...] = ()) -> Project:

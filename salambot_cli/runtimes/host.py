@@ -1,19 +1,18 @@
 """What runtimes ask of this machine: free ports, room on the disk, Git."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Literal, cast
 
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.topology import SERVICES
 from salambot_cli.outside.ports import free_port, holder_of, is_free
 from salambot_cli.outside.state import read_state
 
 
 def settle_ports(environment: Environment, running: Collection[str]) -> Environment:
     """Replace `auto` by the port of last time if it is ours or free, else by a free one."""
-    before = read_state(environment.root).ports
+    before, running = read_state(environment.root).ports, _with_ingress(running)
     ports: dict[str, int | Literal["auto"]] = {}
     for name, wanted in environment.ports.items():
         last = before.get(name)
@@ -30,13 +29,19 @@ def last_ports(environment: Environment) -> Environment:
     return replace(environment, ports=ports)
 
 
-def taken_ports(environment: Environment, running: Collection[str]) -> list[str]:
-    """Name the holder of each port that is taken by anything but our own running parts."""
+def taken_ports(environment: Environment, parts: Iterable[str], running: Collection[str]) -> list[str]:
+    """Name the holder of each port that a part of this environment needs and anything but our own running parts has."""
+    published = {*parts, *(("ingress", "tunnel") if environment.placement("tunnel") != "none" else ())}
     return [
-        _taken(service, port)
-        for service in SERVICES
-        if service not in running and isinstance(port := environment.port(service), int) and not is_free(port)
+        _taken(name, port)
+        for name, port in environment.ports.items()
+        if name in published - _with_ingress(running) and isinstance(port, int) and not is_free(port)
     ]
+
+
+def _with_ingress(running: Collection[str]) -> set[str]:
+    """Count the port where a tunnel reaches the gateway as the gateway's own."""
+    return {*running, *(["ingress"] if "gateway" in running else [])}
 
 
 def _taken(service: str, port: int) -> str:

@@ -62,7 +62,7 @@ class ProcessRuntime:
         """Return taken ports and a full disk."""
         running = await SupervisorClient(environment.state).status()
         ours = {str(name) for name in cast("dict[str, object]", running["units"])} if running else set()
-        problems = taken_ports(environment, ours) + disk_problem(environment, _NEEDED_BYTES)
+        problems = taken_ports(environment, self.parts(environment), ours) + disk_problem(environment, _NEEDED_BYTES)
         if environment.aws.jump is not None:
             # Without a container there is no place where the real host name could lead to the forward.
             problems.append("[aws] jump leads containers into the VPC, not processes: salambot up --runtime compose")

@@ -54,8 +54,11 @@ def test_git_and_a_taken_port_stand_in_one_report(project: Project, tmp_path: Pa
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        said = project.run("up", "--runtime", "compose", "--port", f"gateway={port}", PATH=only_docker, status=3).stderr
+        ports = ("--port", f"gateway={port}", "--port", f"postgres={port}", "--port", f"worker={port}")
+        said = project.run("up", "--runtime", "compose", *ports, PATH=only_docker, status=3).stderr
     assert "git is not installed" in said
     assert "apt-get install git" in said
     assert f"port {port} of gateway is taken" in said
+    assert f"port {port} of postgres is taken" in said
+    assert "of worker" not in said, "no port of this machine leads to its container"
     assert "local.prereq" in said, "the doctor's finding of the same"

@@ -75,6 +75,14 @@ def test_up_publishes_the_webhooks(project: Project, document: dict[str, Any]) -
     assert (status["worker"]["health"], status["worker"]["pending"]) == ("healthy", 0)
 
 
+def test_up_again_leaves_tunnel_and_gateway_alone(
+    project: Project, document: dict[str, Any], cloudflared: Path
+) -> None:
+    again = project.json("up", "--tunnel", "--no-seed", CLOUDFLARED_PATH=str(cloudflared))
+    assert again["public_url"] == document["public_url"]
+    assert again["services"]["gateway"]["pid"] == document["services"]["gateway"]["pid"]
+
+
 def test_nothing_else_can_be_reached(document: dict[str, Any]) -> None:
     with httpx.Client(base_url=document["public_url"], trust_env=False) as client:
         for path in HIDDEN:
