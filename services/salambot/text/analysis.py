@@ -51,7 +51,7 @@ def _phrases(found: list[str]) -> Iterator[str]:
     """Join what is listed as one, `money back` or `send it back`: two words with at most a stop word between."""
     at = 0
     while at < len(found):
-        for end in (at + 1, at + 2):
+        for end in (at + 1, at + 2) if found[at] in _first_words() else ():
             joined = end < len(found) and f"={found[at]}{_JOINT}{found[end]}" in _concepts()
             if joined and (end == at + 1 or found[at + 1] in STOPWORDS):
                 yield found[at] + _JOINT + found[end]
@@ -154,6 +154,12 @@ def _concepts() -> dict[str, tuple[str, ...]]:
                 if len(form) >= _SHORTEST_KEY[_kind(form)]:
                     found.setdefault(form, {})[concept] = None
     return {form: tuple(concepts) for form, concepts in found.items()}
+
+
+@cache
+def _first_words() -> frozenset[str]:
+    """Return the words that a listed phrase begins with."""
+    return frozenset(key[1:].partition(_JOINT)[0] for key in _concepts() if _JOINT in key)
 
 
 def _table() -> dict[str, str]:
