@@ -49,6 +49,10 @@ class PineconeServer:
     always: Fault | None = None
     requests: list[str] = field(default_factory=list)
     namespaces: dict[str, Vectors] = field(default_factory=dict)
+    behind: int = 0
+    """How many requests a write takes until queries see it: the service is eventually consistent."""
+    unseen: dict[str, int] = field(default_factory=dict)
+    """Of each new id, the number of the request from which on it is seen."""
 
     def script(self, *faults: Fault) -> None:
         """Let the next requests fail, one fault each."""
@@ -138,6 +142,7 @@ class PineconeServer:
         for vector in vectors:
             self._check(vector)
         namespace = self.namespaces.setdefault(_namespace(body.get("namespace")), {})
+        self.unseen |= {str(vector["id"]): len(self.requests) + self.behind for vector in vectors}
         namespace.update({str(vector["id"]): vector for vector in vectors})
         return web.json_response({"upsertedCount": len(vectors)})
 
@@ -160,7 +165,8 @@ class PineconeServer:
         top_k = body.get("topK")
         if not isinstance(top_k, int) or not 1 <= top_k <= MAX_TOP_K:
             raise Refused(400, f"topK must be between 1 and {MAX_TOP_K}")
-        found = [v for v in vectors.values() if _matches(v.get("metadata"), body.get("filter"))]
+        seen = [vector for name, vector in vectors.items() if self.unseen[name] < len(self.requests)]
+        found = [vector for vector in seen if _matches(vector.get("metadata"), body.get("filter"))]
         scored = sorted(((_cosine(wanted, _floats(v["values"])), v) for v in found), key=lambda pair: -pair[0])
         matches = [_match(vector, score, body) for score, vector in scored[:top_k]]
         namespace = body.get("namespace") or ""

@@ -151,6 +151,20 @@ async def test_pinecone_that_refuses_is_named(pinecone_server: tuple[PineconeSer
     await store.close()
 
 
+async def test_pinecone_that_is_behind_finds_what_it_sees(pinecone_server: tuple[PineconeServer, str]) -> None:
+    server, url = pinecone_server
+    store = PineconeVectors(pinecone_settings(url), EMBEDDER)
+    vectors, names = random_vectors(2), digests("old", "new")
+    await store.upsert("demo", names[:1], vectors[:1])
+    assert [hit.digest for hit in await store.search("demo", vectors[0], 5)] == names[:1]
+    server.behind = 2
+    await store.upsert("demo", names[1:], vectors[1:])
+    seen = [[hit.digest for hit in await store.search("demo", vectors[1], 5)] for _ in range(3)]
+    assert seen == [names[:1], names[:1], names[::-1]]
+    await store.delete("demo", names)
+    await store.close()
+
+
 async def test_qdrant_with_another_dimension_is_refused(tmp_path: Path) -> None:
     settings = QdrantSettings(qdrant_url=f"file://{tmp_path / 'qdrant'}")
     store = QdrantVectors(settings, EMBEDDER)
