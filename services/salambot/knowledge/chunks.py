@@ -1,6 +1,7 @@
 """From sections to chunks: what is embedded, indexed and cited."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PIPELINE = f"parse {documents.VERSION}, chunk {VERSION}, analyse {analysis.VERSI
 """What made a chunk of a document: another value makes the manifest's entry stale."""
 _K1, _B, _AVERAGE_TERMS = 1.2, 0.6, 60
 """BM25. The average is a constant: with the true one, each new document would change every weight."""
+_TABLE_HEADER = re.compile(r"^\|.*\|[ \t]*\n\|[ \t:|-]*-[ \t:|-]*\|[ \t]*$", re.MULTILINE)
 _HEADING_WEIGHT = 2
 """A term of the heading counts this often: a question's heading is what others ask."""
 
@@ -53,12 +55,27 @@ def _pieces(sections: tuple[Section, ...]) -> Iterator[tuple[Section, str]]:
         if len(section.text) <= CAPACITY:
             yield section, section.text
         else:
-            yield from ((section, text) for text in _splitter(section.markup).chunks(section.text))
+            yield from ((section, text) for text in _cut(section))
+
+
+def _cut(section: Section) -> Iterator[str]:
+    """Cut a long text; where that cuts a table, its header stands above each part."""
+    room = max((len(header) + 1 for header in _headers(section)), default=0)
+    header = ""
+    for text in _splitter(section.markup, CAPACITY - room).chunks(section.text):
+        cut_off = header and text.startswith("|") and not _TABLE_HEADER.match(text)
+        yield f"{header}\n{text}" if cut_off else text
+        header = (_headers(Section((), text, section.markup)) or [header])[-1]
+
+
+def _headers(section: Section) -> list[str]:
+    found = _TABLE_HEADER.findall(section.text) if section.markup == "markdown" else []
+    return [header for header in found if len(header) < HEADING]
 
 
 @cache
-def _splitter(markup: str) -> MarkdownSplitter | TextSplitter:
-    return MarkdownSplitter(CAPACITY) if markup == "markdown" else TextSplitter(CAPACITY)
+def _splitter(markup: str, capacity: int) -> MarkdownSplitter | TextSplitter:
+    return MarkdownSplitter(capacity) if markup == "markdown" else TextSplitter(capacity)
 
 
 def _chunk(number: int, document: Document, headings: tuple[str, ...], text: str) -> Chunk:

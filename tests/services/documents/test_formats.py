@@ -212,6 +212,17 @@ def test_a_file_damaged_anywhere_is_read_or_refused(name: str, part: int, at: in
         parse(name, damaged(name, part, at, put))
 
 
+def test_a_table_that_is_cut_keeps_its_header_and_every_row() -> None:
+    header = "| Ville | Prix |\n|---|---:|"
+    rows = "\n".join(f"| Ville {number} | {number} DH, livré en deux jours ouvrables |" for number in range(80))
+    first, *parts, last = chunk(parse("a.md", f"# Prix\n\nPar ville.\n\n{header}\n{rows}\n\nTTC.".encode()))
+    assert first.text == "Par ville."
+    assert len(parts) > 2
+    assert all(part.text.startswith(header + "\n|") and len(part.text) <= CAPACITY for part in (*parts, last))
+    whole = "\n".join(part.text.removeprefix(f"{header}\n") for part in (*parts, last))
+    assert whole == f"{rows}\n\nTTC."
+
+
 def test_a_title_made_of_the_name_and_an_endless_heading_are_not_embedded() -> None:
     (piece,) = chunk(parse("horaires-d-ouverture.txt", b"Ouvert de 9 h."))
     assert piece.embedded == "Ouvert de 9 h."
