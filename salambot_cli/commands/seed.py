@@ -106,6 +106,8 @@ def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedErro
 
 
 def _show(session: Session, label: str, document: dict[str, object]) -> None:
+    from rich.markup import escape
+
     if session.machine:
         session.document(document)
         return
@@ -113,4 +115,4 @@ def _show(session: Session, label: str, document: dict[str, object]) -> None:
     counts = ", ".join(f"{documents[name]} {name}" for name in ("seen", "added", "changed", "unchanged", "removed"))
     session.result(f"{label}: {counts}; {chunks['embedded']} chunks embedded, {chunks['deleted']} deleted.")
     for rejected in cast("list[dict[str, str]]", documents["rejected"]):
-        session.say(f"  [yellow]✗ {rejected['path']}: {rejected['reason']}[/]")
+        session.say(f"  [yellow]✗ {escape(rejected['path'])}: {escape(rejected['reason'])}[/]")
