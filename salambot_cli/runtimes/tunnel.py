@@ -12,7 +12,6 @@ from urllib.parse import quote, urlsplit
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.outside.files import private_folder, replace_file
 from salambot_cli.outside.http import request
 from salambot_cli.outside.tunnels import TunnelKind, find_cloudflared, look, require_ngrok
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
@@ -90,12 +89,9 @@ def fixed_host(environment: Environment, kind: TunnelKind) -> str:
 
 def _credentials(environment: Environment, kind: TunnelKind) -> dict[str, str]:
     given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    if kind == "cloudflared" and (token := environment.value("TUNNEL_TOKEN")):
-        file = private_folder(environment.state / "run") / "tunnel-token"
-        replace_file(file, token)
-        given["TUNNEL_TOKEN_FILE"] = str(file)
-    if kind == "ngrok" and (token := environment.value("NGROK_AUTHTOKEN")):
-        given["NGROK_AUTHTOKEN"] = token
+    name = "TUNNEL_TOKEN" if kind == "cloudflared" else "NGROK_AUTHTOKEN"
+    if token := environment.value(name):
+        given[name] = token  # cloudflared reads it there: no file, no argument
     return given
 
 
