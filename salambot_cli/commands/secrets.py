@@ -124,7 +124,7 @@ def _asked(name: str) -> str:
 def rotate_(
     context: typer.Context,
     name: str = typer.Argument(
-        autocompletion=completion.rotatable, help="jwt, webhook, meta, verify, internal, redis or postgres."
+        autocompletion=completion.rotatable, help="jwt, webhook, meta, verify, telegram, internal, redis or postgres."
     ),
     finish: bool = typer.Option(False, "--finish", help="End the overlap: only the current value holds."),
 ) -> None:

@@ -29,12 +29,14 @@ from salambot_cli.steps.push import push
 from salambot_cli.steps.records import pull_recorded, record
 from salambot_cli.steps.rotate_stores import rotate_store
 from salambot_cli.steps.show import LiveReporter
+from salambot_cli.steps.underway import Underway
 
 ROTATABLE = {
     "jwt": "the key pair that signs this environment's tokens",
     "webhook": "WEBHOOK_SECRET",
     "meta": "META_APP_SECRET of the local webhooks",
     "verify": "META_VERIFY_TOKEN",
+    "telegram": "TELEGRAM_WEBHOOK_SECRET; then setWebhook with the new one",
     "internal": "INTERNAL_TOKEN, between the services",
     "redis": "the password of the local Redis",
     "postgres": "the password of the local Postgres",
@@ -44,6 +46,7 @@ _VARIABLES = {
     "webhook": "WEBHOOK_SECRET",
     "meta": "META_APP_SECRET",
     "verify": "META_VERIFY_TOKEN",
+    "telegram": "TELEGRAM_WEBHOOK_SECRET",
     "internal": "INTERNAL_TOKEN",
 }
 _STORES: Mapping[str, Component] = {"redis": "redis", "postgres": "postgres"}
@@ -123,26 +126,44 @@ async def _rotate_variable(session: Session, environment: Environment, variable:
         fix = f"set {variable}=NEW,OLD there (the newest first, both hold), then: salambot up"
         raise ConfigurationError(f"{variable} comes from {layer}, which this command does not write", "", fix)
     before = pulled.value(variable) or generated_secrets(environment.root)[variable].reveal()
-    done: list[str] = []
-    for value, words in _stages(variable, before.split(",")[0], finish=finish):
-        if layer == "generated":
+    underway = Underway.of(environment.root, variable)
+    resumed = any(underway.made(one) for one in before.split(","))
+    done = ["an interrupted rotation is finished"] if resumed else []
+    for value, words in _stages(variable, before, underway, finish=finish):
+        if value != before and layer == "generated":
             set_generated(environment.root, variable, value)
-        else:
+        elif value != before:
             await asyncio.to_thread(push, environment, {variable: Secret(value)}, create=False)
         restarted = await _restart(session, environment)
         done.append(f"{words}; restarted: {', '.join(restarted) or 'nothing runs'}")
+    underway.end()
     return done
 
 
-def _stages(variable: str, current: str, *, finish: bool) -> list[tuple[str, str]]:
+def _stages(variable: str, before: str, underway: Underway, *, finish: bool) -> list[tuple[str, str]]:
+    """Return the values that follow one another, and what holds then; an interrupted rotation comes first."""
+    current, _, other = before.partition(",")
+    if underway.made(other):
+        stages = _newest_first(variable, other, current)
+    elif other and underway.made(current):
+        stages = _newest_first(variable, current, other)[-1:]
+    elif finish:
+        stages = []
+    else:
+        underway.begin(fresh := new_secret(variable))
+        stages = _newest_first(variable, fresh, current)
     if finish:
-        return [(current, f"only the current {variable} holds")]
-    fresh = new_secret(variable)
-    newest_first = (f"{fresh},{current}", f"the new {variable} is in use, the one before holds too")
+        newest = stages[-1][0].partition(",")[0] if stages else current
+        stages.append((newest, f"only the current {variable} holds"))
+    return stages
+
+
+def _newest_first(variable: str, fresh: str, current: str) -> list[tuple[str, str]]:
+    stage = (f"{fresh},{current}", f"the new {variable} is in use, the one before holds too")
     if variable != "INTERNAL_TOKEN":
-        return [newest_first]
+        return [stage]
     # Services restart one by one: each has to know the new token before any other sends it.
-    return [(f"{current},{fresh}", f"every service knows the new {variable}"), newest_first]
+    return [(f"{current},{fresh}", f"every service knows the new {variable}"), stage]
 
 
 async def _restart(session: Session, environment: Environment) -> list[str]:

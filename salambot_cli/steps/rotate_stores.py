@@ -1,7 +1,6 @@
 """Rotating the logins of Redis and Postgres: the new one holds beside the one before until every service has it."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,14 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import Component
-from salambot_cli.outside.files import replace_file
-from salambot_cli.outside.keys import generated_secrets, keys_folder, new_secret, set_generated
+from salambot_cli.outside.keys import generated_secrets, new_secret, set_generated
 from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.choose import running_runtime
 from salambot_cli.runtimes.compose import ComposeRuntime
 from salambot_cli.steps.push import push
 from salambot_cli.steps.records import pull_recorded
 from salambot_cli.steps.rotate_postgres import CloudLogins, LocalLogins
+from salambot_cli.steps.underway import Underway
 
 _HOST = "127.0.0.1"
 _SECONDS = 5
@@ -92,26 +91,21 @@ async def rotate_store(environment: Environment, store: Component, restart: Rest
     logins = await _logins(environment, store)
     if isinstance(logins, CloudLogins):
         await logins.check()
-    marker = keys_folder(environment.root) / f"{store}.rotating"
+    underway = Underway.of(environment.root, store)
     done = []
-    if marker.is_file() and marker.read_text() == _digest(logins.current()):
+    if underway.made(logins.current()):
         done.append("an interrupted rotation is finished")
     else:
         login = logins.next()
         await logins.admit(login)
         done.append(f"{store} takes the new login beside the one before")
-        replace_file(marker, _digest(login))
+        underway.begin(login)
         await logins.adopt(login)
     restarted = await restart()
     done.append(f"restarted: {', '.join(restarted) or 'nothing runs'}")
     await logins.retire()
-    marker.unlink()
+    underway.end()
     return [*done, f"{store} takes the new login only"]
-
-
-def _digest(login: str) -> str:
-    """Stand for a login: it is random and long, so nobody finds it from its hash."""
-    return hashlib.sha256(login.encode()).hexdigest()
 
 
 async def _logins(environment: Environment, store: Component) -> Logins:

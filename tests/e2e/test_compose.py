@@ -18,6 +18,7 @@ import pytest
 
 from tests.e2e.compose_project import compose, containers, rendered
 from tests.e2e.conftest import with_compose
+from tests.load import load, search_now
 from tests.offline_cloud import DATABASE_NAME
 from tests.stack import Project
 
@@ -190,7 +191,10 @@ def test_rotating_the_signing_key_restarts_nothing(make_compose_project: Callabl
     project = make_compose_project()
     project.run("up", "--no-seed")
     before = containers(project)
-    assert "the gateway verifies tokens of both" in project.json("secrets", "rotate", "jwt")["steps"]
+    with load(project.json("status")["services"]["gateway"]["url"], search_now(project.folder)) as statuses:
+        assert "the gateway verifies tokens of both" in project.json("secrets", "rotate", "jwt")["steps"]
+    assert len(statuses) > 20
+    assert set(statuses) == {200}
     assert project.json("smoke")["status"] == "pass"
     assert containers(project) == before
     assert project.json("up", "--no-seed")["status"] == "ready"

@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -15,13 +13,23 @@ import redis
 import redis.asyncio
 
 from salambot_cli.catalog.endpoints import postgres_url, redis_url
-from salambot_cli.outside.keys import JWKS, NEXT_KEY, adopt_next_key, identity_provider, mint_token, publish_next_key
+from salambot_cli.outside.files import replace_file
+from salambot_cli.outside.keys import (
+    JWKS,
+    NEXT_KEY,
+    adopt_next_key,
+    identity_provider,
+    keys_folder,
+    mint_token,
+    publish_next_key,
+)
+from salambot_cli.steps.underway import Underway
 from tests import events
+from tests.load import CLAIMS, load, search, search_now
 from tests.stack import Project, make_project
 
 pytestmark = pytest.mark.xdist_group("local-stack")
 NUMBERS = itertools.count()
-CLAIMS = {"tenant": "demo", "issuer": "local-idp", "audience": "gateway", "seconds": 600, "scope": None}
 
 
 @pytest.fixture(scope="module")
@@ -30,40 +38,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     assert project.json("up", "--no-seed")["status"] == "ready"
     yield project
     project.run("down")
-
-
-def search(client: httpx.Client, token: str) -> int:
-    body = {"query": "remboursement", "tenant": "demo", "top_k": 1}
-    return client.post("/v1/search/query", json=body, headers={"Authorization": f"Bearer {token}"}).status_code
-
-
-@contextmanager
-def load(url: str, ask: Callable[[httpx.Client], int]) -> Iterator[list[int]]:
-    """Ask without a pause, over connections that stay open; yield the statuses so far."""
-    over, statuses = threading.Event(), list[int]()
-
-    def go_on() -> None:
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-            while not over.is_set():
-                try:
-                    statuses.append(ask(client))
-                except httpx.TransportError:
-                    statuses.append(0)
-
-    threads = [threading.Thread(target=go_on) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield statuses
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-
-
-def search_now(root: Path) -> Callable[[httpx.Client], int]:
-    """Search with a token of that moment."""
-    return lambda client: search(client, mint_token(root, **CLAIMS))  # type: ignore[arg-type] # the claims above
 
 
 def signed_now(state: Path) -> Callable[[httpx.Client], int]:
@@ -111,6 +85,32 @@ def test_webhook_secret_restarts_only_its_readers(project: Project) -> None:
     assert {name for name in before if before[name] != after[name]} == {"gateway"}
     project.run("secrets", "rotate", "webhook", "--finish")
     assert (project.state / "keys" / "WEBHOOK_SECRET").read_text() == held[0]
+
+
+@pytest.mark.parametrize(("name", "variable"), [("webhook", "WEBHOOK_SECRET"), ("internal", "INTERNAL_TOKEN")])
+def test_what_a_killed_rotation_made_is_what_the_next_one_puts_to_use(
+    project: Project, name: str, variable: str
+) -> None:
+    file = project.state / "keys" / variable
+    old = file.read_text().split(",")[0]
+    url = project.json("status")["services"]["gateway"]["url"]
+    ask = signed_now(project.state) if name == "webhook" else search_now(project.folder)
+    with load(url, ask) as statuses:
+        command = project.start("secrets", "rotate", name)
+        while len(held := file.read_text().split(",")) < 2 or old not in held:
+            assert command.poll() is None
+        command.kill()
+        command.communicate()
+        fresh = next(one for one in file.read_text().split(",") if one != old)
+        steps = project.json("secrets", "rotate", name)["steps"]
+    assert len(statuses) > 20
+    assert set(statuses) == {200}, "a third secret would have ended the first, which is still in use"
+    assert steps[0] == "an interrupted rotation is finished"
+    assert file.read_text() == f"{fresh},{old}"
+    assert not (project.state / "keys" / f"{variable}.rotating").exists()
+    assert project.json("smoke")["status"] == "pass"
+    project.run("secrets", "rotate", name, "--finish")
+    assert file.read_text() == fresh
 
 
 def test_internal_token_changes_while_the_stack_answers(project: Project) -> None:
@@ -234,3 +234,24 @@ def test_a_rotation_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     publish_next_key(tmp_path)
     kids = [key["kid"] for key in json.loads((folder / JWKS).read_text())["keys"]]
     assert kids[1:] == [key["kid"] for key in again], "the one before is trusted until what it signed has expired"
+
+
+@pytest.mark.parametrize(
+    ("held", "more", "left"),
+    [
+        ("fresh,old", (), "fresh,old"),
+        ("old,fresh", (), "fresh,old"),
+        ("old,fresh", ("--finish",), "fresh"),
+        ("fresh,old", ("--finish",), "fresh"),
+    ],
+)
+def test_a_secret_is_rotated_on_from_each_of_its_stages(
+    tmp_path: Path, held: str, more: tuple[str, ...], left: str
+) -> None:
+    file = keys_folder(tmp_path) / "INTERNAL_TOKEN"
+    replace_file(file, held)
+    Underway.of(tmp_path, "INTERNAL_TOKEN").begin("fresh")
+    steps = make_project(tmp_path).json("secrets", "rotate", "internal", *more)["steps"]
+    assert steps[0] == "an interrupted rotation is finished"
+    assert file.read_text() == left
+    assert not Underway.of(tmp_path, "INTERNAL_TOKEN").made("fresh")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.security.conftest import Account
-from tests.stack import Project
+from tests.stack import Project, make_project
 
 Reader = Callable[..., dict[str, str]]
 KEY = "sk-planted-value-of-the-model"
@@ -128,6 +128,19 @@ def test_what_is_not_ours_to_rotate(tmp_path: Path) -> None:
     assert "salambot secrets push OPENAI_API_KEY" in error
     given = Project(tmp_path).run("secrets", "rotate", "webhook", status=2, WEBHOOK_SECRET="whsec_" + "A" * 32).stderr
     assert "WEBHOOK_SECRET=NEW,OLD" in given
+
+
+@pytest.mark.parametrize("name", ["webhook", "meta", "verify", "telegram", "internal"])
+def test_the_one_before_holds_on_until_the_overlap_is_finished(tmp_path: Path, name: str) -> None:
+    project, keys = make_project(tmp_path), tmp_path / ".salambot" / "keys"
+    project.json("secrets", "rotate", name)
+    [rotated] = [path for path in keys.iterdir() if "," in path.read_text() and path.suffix != ".json"]
+    newest, before = rotated.read_text().split(",")
+    project.json("secrets", "rotate", name)
+    assert rotated.read_text().split(",")[1:] == [newest]
+    project.json("secrets", "rotate", name, "--finish")
+    assert rotated.read_text() not in {newest, before}
+    assert "," not in rotated.read_text()
 
 
 @pytest.mark.parametrize(
