@@ -1,5 +1,6 @@
 """Each revision leaves to the code of the version before all that it names: both versions run during an update."""
 
+import asyncio
 from itertools import pairwise
 
 import asyncpg
@@ -45,3 +46,23 @@ async def test_nothing_that_the_version_before_uses_goes_away(empty_database: st
         demanded = {line for line in after - before if line.endswith(" required")}
         new_demands = {line for line in demanded if line.split()[1].partition(".")[0] in known}
         assert new_demands == set(), f"revision {revision} demands what the version before does not write"
+
+
+async def test_a_table_in_use_is_waited_for_without_keeping_others_from_it(empty_database: str) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE audit%'"
+    await migrate(empty_database, "0004")
+    long, other = [await asyncpg.connect(empty_database) for _ in range(2)]
+    try:
+        using = long.transaction()
+        await using.start()
+        await long.fetch("SELECT * FROM audit")
+        migration = asyncio.create_task(migrate(empty_database, "0005"))  # its first statement alters the table
+        async with asyncio.timeout(30):
+            while not await other.fetchval(waiting):
+                await other.fetchval("SELECT pg_sleep(0.02)")
+            await other.fetch("SELECT * FROM audit")
+        await using.commit()
+        assert await asyncio.wait_for(migration, 60) == "0005"
+    finally:
+        await long.close()
+        await other.close()

@@ -11,10 +11,18 @@ from salambot.migrations import VERSIONS, head
 LOCK = 0x5A1A_B07
 """The advisory lock that one migration holds; it goes with its connection, so a killed job leaves none behind."""
 LOCK_TIMEOUT_S = 60
+TABLE_TIMEOUT_S = 2
+"""How long a revision waits for a table that is in use: whoever comes for the table meanwhile waits behind it."""
+TABLE_PAUSE_S = 1.0
+TABLE_TRIES = 60
 
 
 class MigrationError(Exception):
     """The schema could not be brought forward; the message says why and what mends it."""
+
+
+class TableInUseError(Exception):
+    """A table that a revision changes was not to be had in time."""
 
 
 async def migrate(url: str, revision: str | None = None) -> str:
@@ -30,7 +38,7 @@ async def migrate(url: str, revision: str | None = None) -> str:
                 await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
                 await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
                 await _require_vector(connection)
-                await _upgrade(url, wanted)
+                await _upgrade_between_transactions(url, wanted)
             return wanted
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
@@ -57,16 +65,30 @@ async def _require_vector(connection: "asyncpg.Connection[asyncpg.Record]") -> N
         ) from error
 
 
+async def _upgrade_between_transactions(url: str, revision: str) -> None:
+    """Upgrade; where a table is in use for long, let the others go first and try again. Raises MigrationError."""
+    for _ in range(TABLE_TRIES):
+        try:
+            await _upgrade(url, revision)
+        except TableInUseError:
+            await asyncio.sleep(TABLE_PAUSE_S)
+        else:
+            return
+    raise MigrationError("a table that the migration changes is in use all the time: end long transactions, try again")
+
+
 async def _upgrade(url: str, revision: str) -> None:
-    """Run alembic, whose import is paid for only when there is something to do."""
+    """Run alembic, whose import is paid for only when there is something to do. Raises TableInUseError."""
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
+    settings = {"lock_timeout": f"{TABLE_TIMEOUT_S}s"}
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S),
+        async_creator=lambda: asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings),
         poolclass=NullPool,
     )
     config = Config()
@@ -80,6 +102,10 @@ async def _upgrade(url: str, revision: str) -> None:
 
             await connection.run_sync(run)
             await connection.commit()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == asyncpg.LockNotAvailableError.sqlstate:
+            raise TableInUseError from error
+        raise
     finally:
         await engine.dispose()
 
