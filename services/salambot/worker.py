@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import aiohttp
+import uvloop
 from pydantic import Field, SecretStr, ValidationError
 
 from salambot import database, logs, telemetry
@@ -92,7 +93,7 @@ def main() -> None:
     telemetry.start("worker")
     os.nice(_NICE)
     try:
-        asyncio.run(work(settings, arguments.host, arguments.port))
+        uvloop.run(work(settings, arguments.host, arguments.port))
     finally:
         telemetry.stop()
 
