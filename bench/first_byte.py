@@ -51,8 +51,11 @@ def measure() -> list[Row]:
     """Run the model and a stack before it."""
     with upstream() as model, running_stack(behind(model)) as stack:
         ours, theirs = asyncio.run(compare(stack.gateway, stack.headers, model))
-    mine, its = (statistics.quantiles(times, n=20)[18] for times in (ours, theirs))
-    return [Row("first word, slowest twentieth", mine, its, "ms", its + ALLOWED_MS, "≤ the model's + 15 ms")]
+    mine, its = (statistics.quantiles(times, n=20) for times in (ours, theirs))
+    return [
+        Row("first word, median", mine[9], its[9], "ms", float("inf"), ""),
+        Row("first word, slowest twentieth", mine[18], its[18], "ms", its[18] + ALLOWED_MS, "≤ the model's + 15 ms"),
+    ]
 
 
 if __name__ == "__main__":
