@@ -50,7 +50,7 @@ class MixedFigures:
     requests: int = 0
     shed: int = 0
     shed_p99: float = 0.0
-    failed: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, int] = field(default_factory=dict)
 
 
 class Mixed:
@@ -62,7 +62,7 @@ class Mixed:
         self._took: list[float] = []
         self._refused: list[float] = []
         self._first_bytes: list[float] = []
-        self._figures = MixedFigures()
+        self._failed: Counter[str] = Counter()
 
     async def run(self) -> MixedFigures:
         """Send each request when it is due; wait for the last answers."""
@@ -83,7 +83,7 @@ class Mixed:
         return self._summed(number, sending, time.perf_counter() - started)
 
     def _summed(self, requests: int, sending: float, elapsed: float) -> MixedFigures:
-        found = self._figures
+        found = MixedFigures(failed=dict(self._failed))
         found.requests, found.offered, found.answered = requests, requests / sending, len(self._took) / elapsed
         found.p50, found.p95, found.p99 = (percentile(self._took, share) for share in (50, 95, 99))
         found.first_byte_p95 = percentile(self._first_bytes, 95)
@@ -99,7 +99,7 @@ class Mixed:
                 else:
                     whole = bool(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._figures.failed[type(error).__name__] += 1
+            self._failed[type(error).__name__] += 1
             return
         took = time.perf_counter() - due
         if response.status in SHED:
@@ -107,7 +107,7 @@ class Mixed:
         elif response.status == 200 and whole:
             self._took.append(took)
         else:
-            self._figures.failed[f"{kind} {response.status}"] += 1
+            self._failed[f"{kind} {response.status}"] += 1
 
     async def _read_stream(self, response: aiohttp.ClientResponse, due: float) -> bool:
         """Note when the first piece of text comes; tell whether the stream came to its good end."""
