@@ -74,10 +74,10 @@ def render(
 
 
 def _tell(session: Session, rendering: "Rendering", kept: list[Path], *, diff: bool) -> None:
-    from rich.text import Text
-
     for change in rendering.changes:
         if diff or change.by_hand:
+            from rich.text import Text
+
             session.result(Text(change.diff))
         session.say(f"{rendering.folder / change.name}: {'edited by hand' if change.by_hand else 'changed'}")
     for path in kept:

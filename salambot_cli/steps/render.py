@@ -70,7 +70,9 @@ async def render(environment: Environment, output: Path | None) -> ComposeRender
     """
     validate(environment)
     runtime = ComposeRuntime()
-    prepared = await runtime.prepare(await asyncio.to_thread(with_mounted_secrets, environment))
+    completed = await asyncio.to_thread(with_mounted_secrets, environment)
+    # The sources are hashed, once a process, while the engine is asked which ports are ours.
+    prepared, _ = await asyncio.gather(runtime.prepare(completed), asyncio.to_thread(image_tag))
     default = await asyncio.to_thread(rendered_folder, environment.root)
     folder = default if output is None else output
     files = await asyncio.to_thread(runtime.render, prepared, folder)
