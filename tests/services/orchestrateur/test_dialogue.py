@@ -45,7 +45,7 @@ async def test_odd_prompts_get_a_reply(orchestra: Orchestra, prompt: str) -> Non
 
 async def test_a_stream_says_what_the_whole_says(orchestra: Orchestra) -> None:
     whole = await orchestra.reply("Quels sont vos horaires ?")
-    *pieces, last = await orchestra.events("Quels sont vos horaires ?")
+    *pieces, last = await orchestra.events("Quels sont vos horaires ?", message_id="m2")
     assert isinstance(last, Completed)
     assert last.reply == whole
     assert "".join(event.text for event in pieces if isinstance(event, Delta)) == whole.reply
