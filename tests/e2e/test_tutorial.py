@@ -1,11 +1,13 @@
 """The tutorial, word for word: every command block of it, in an empty folder, against a cloud on this machine."""
 
 import asyncio
+import json
 import os
 import shlex
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -92,6 +94,21 @@ async def test_every_block_of_the_readmes_runs(name: str, shell: dict[str, str],
         await _run("./salambot down --yes", folder, shell)
     assert "remboursement" in "\n".join(said)
     assert "/console" in said[-1]
+    assert Project(folder).processes() == []
+
+
+async def test_the_recipe_for_ci_runs(shell: dict[str, str], tmp_path: Path, clone: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (tmp_path / "bin" / "salambot").symlink_to(clone / "salambot")
+    recipe, *_ = blocks((clone / "docs/how-to/ci.md").read_text(encoding="utf-8"))
+    try:
+        await _run(recipe, folder, shell)
+    finally:
+        await _run("salambot down --yes", folder, shell)
+    assert json.loads((folder / "up.json").read_text())["status"] == "ready"
+    assert ET.parse(folder / "smoke.xml").getroot().get("failures") == "0"
+    assert json.loads((folder / "doctor.sarif").read_text())["version"] == "2.1.0"
     assert Project(folder).processes() == []
 
 
