@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.plan import StepResult, StepStatus
 from salambot_cli.steps.base import Reporter, Run, Step
 
@@ -54,8 +55,16 @@ class Execution:
             self._reporter.finished(step, result)
 
     async def _undo(self) -> None:
+        """Undo in reverse. What cannot be undone neither keeps the rest from it nor hides why the run ended."""
+        failures: dict[str, SalamBotError] = {}
         for step in reversed(self._attempted):
-            await step.undo(self._run)
+            try:
+                await step.undo(self._run)
+            except SalamBotError as error:
+                failures[step.id] = error
+        if failures:
+            first = next(iter(failures.values()))
+            self._run.runtime.notes.append(f"not undone: {', '.join(failures)} ({first.what}); later: salambot down")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -229,11 +229,13 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def test_the_engine_stops_while_up_runs(make_compose_project: MakeProject, tmp_path: Path) -> None:
+def test_the_engine_stops_while_up_runs(make_compose_project: MakeProject, tmp_path: Path, cloudflared: Path) -> None:
+    """What does not need the engine is undone all the same; what is left over for `down` is said."""
     project = make_compose_project()
     engine = FragileEngine(tmp_path / "engine.sock")
+    environ = {"DOCKER_HOST": f"unix://{tmp_path}/engine.sock", "CLOUDFLARED_PATH": str(cloudflared)}
     try:
-        process = project.start("up", "--json-lines", DOCKER_HOST=f"unix://{tmp_path}/engine.sock")
+        process = project.start("up", "--tunnel", "--json-lines", **environ)
         wait_for(process, "start.migrate")
     finally:
         engine.stop()
@@ -241,5 +243,7 @@ def test_the_engine_stops_while_up_runs(make_compose_project: MakeProject, tmp_p
     assert process.returncode == 1, said
     assert "Traceback" not in said
     assert "docker" in said.lower()
+    assert "not undone: start.migrate, " in said
+    assert project.processes() == []
     project.run("down")
     assert containers(project) == {}
