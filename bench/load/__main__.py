@@ -17,7 +17,7 @@ from bench.stack import Stack, resident_mebibytes, running_stack
 from bench.table import Row, markdown, put
 
 MINUTES = 10.0
-CALM, TOO_MUCH = 0.4, 2.5
+CALM, TOO_MUCH = 0.4, 1.5
 """Shares of the requests a second that the stack answers when it is asked without pause."""
 TOO_MUCH_S = 20.0
 SAMPLE_S = 5.0
@@ -82,6 +82,8 @@ def _calm_rows(calm: MixedFigures, weights: list[float], minutes: float) -> list
 
 def _flood_rows(flood: MixedFigures, calm: MixedFigures) -> list[Row]:
     failed = sum(flood.failed.values())
+    for kind, times in flood.failed.items():
+        print(f"{times} × {kind}", file=sys.stderr)
     return [
         Row(
             f"answered, at {flood.offered:.0f} a second",
