@@ -178,7 +178,7 @@ def break_it(project: Project, watch: Watch, cloud: OfflineCloud) -> None:
     whole = toml.read_text()
     toml.write_text(whole.replace(f'secret = "{SECRET}"', f'secret = {{ OPENAI_API_KEY = "{SECRET}#nothing" }}'))
     watch.run(project, "up", **cloud.credentials)
-    watch.run(project, "secrets", "pull", **cloud.credentials)
+    watch.run(project, "secrets", "pull", "--json", **cloud.credentials)
     toml.write_text(whole.replace('ca = "cloud-ca.pem"', "", 1))
     watch.run(project, "up", "--no-seed", **cloud.credentials)
     watch.run(project, "logs")
