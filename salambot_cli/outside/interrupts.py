@@ -17,11 +17,16 @@ async def to_the_end(
     function: Callable[_Parameters, _Result], *words: _Parameters.args, **named: _Parameters.kwargs
 ) -> _Result:
     """Run blocking work in a thread; an interrupt waits for its end, so that nothing is written after the undoing."""
-    work = asyncio.create_task(asyncio.to_thread(function, *words, **named))
+    return await uninterrupted(asyncio.to_thread(function, *words, **named))
+
+
+async def uninterrupted(work: Coroutine[object, object, _Result]) -> _Result:
+    """Do work that must be done whole or not at all; an interrupt waits for its end."""
+    task = asyncio.create_task(work)
     try:
-        return await asyncio.shield(work)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({work})
+        await asyncio.wait({task})
         raise
 
 

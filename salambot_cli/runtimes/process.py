@@ -18,7 +18,7 @@ from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.attached import Followed, Hear, follow
 from salambot_cli.outside.files import private_folder, unwritable
-from salambot_cli.outside.interrupts import to_the_end
+from salambot_cli.outside.interrupts import to_the_end, uninterrupted
 from salambot_cli.outside.keys import OWN_UNLESS_GIVEN, generated_secrets, identity_provider
 from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
@@ -112,7 +112,7 @@ class ProcessRuntime:
         """Start one part under the supervisor, which is started first if there is none."""
         client = SupervisorClient(environment.state)
         async with self._launching:
-            self._launched = await client.launch() or self._launched
+            await uninterrupted(self._launch(client))
         unit = await to_the_end(self._unit, environment, part)
         result = cast("StartResult", await client.ensure(unit))
         if result == "unchanged" and await self._hangs(environment, part):
@@ -120,6 +120,9 @@ class ProcessRuntime:
             await client.ensure(unit)
             return "restarted"
         return result
+
+    async def _launch(self, client: SupervisorClient) -> None:
+        self._launched = await client.launch() or self._launched
 
     async def _hangs(self, environment: Environment, part: str) -> bool:
         """Tell whether a part that runs does not answer, twice; one that only misses another is not at fault."""
