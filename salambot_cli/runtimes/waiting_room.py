@@ -27,16 +27,25 @@ _Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def waiting_room(port: int, patience_s: float = _PATIENCE_S) -> AsyncIterator[int]:
     """Lead to a port of this machine, once it listens; yield the port to connect to in its place."""
     room = asyncio.Semaphore(_MOST)
+    leading = set[asyncio.Task[None]]()
 
-    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def lead(caller: _Wire) -> None:
         async with room:
-            await _lead(port, (reader, writer), patience_s)
+            await _lead(port, caller, patience_s)
 
-    server = await asyncio.start_server(lead, LOOPBACK, 0)
+    def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(lead((reader, writer)))
+        leading.add(task)
+        task.add_done_callback(leading.discard)
+
+    server = await asyncio.start_server(admit, LOOPBACK, 0)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
         server.close()
+        for task in leading:
+            task.cancel()
+        await asyncio.gather(*leading, return_exceptions=True)
 
 
 async def _lead(port: int, caller: _Wire, patience_s: float) -> None:
@@ -61,12 +70,12 @@ async def _ask(port: int, caller: _Wire, said: bytearray, deadline: float) -> bo
             await asyncio.sleep(_POLL_S)  # who ended may listen for a moment more
             return False
         caller[1].write(answer)
-        await asyncio.wait((asking, asyncio.create_task(_pass_on(origin[0], caller[1]))))
+        await asyncio.gather(asking, _pass_on(origin[0], caller[1]))
         return True
     finally:
-        asking.cancel()
-        await asyncio.wait((asking,))
         origin[1].close()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _connect(port: int, deadline: float) -> _Wire | None:
