@@ -11,6 +11,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - the result
         return
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads what every installed package offers
     from salambot_cli.outside.language import choose_language, speak
 
     if "--plain" in sys.argv[1:]:

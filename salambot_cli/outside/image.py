@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator
 from functools import cache
@@ -27,12 +28,24 @@ def image_tag() -> str:
 
 
 def assemble_context(folder: Path) -> None:
-    """Put the build context into a folder of its own, in place of what was there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, path in _sources():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    """Put the build context into a folder of its own, in place of what was there; what is there already stays."""
+    wanted = {folder / name: path for name, path in _sources()}
+    for stray in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
+        stray.unlink()
+    for target, path in wanted.items():
+        if not _is_copy(target, path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            os.utime(target, ns=(0, path.stat().st_mtime_ns))  # last: what broke off half-way is no copy
+
+
+def _is_copy(target: Path, path: Path) -> bool:
+    try:
+        there = target.stat()
+    except FileNotFoundError:
+        return False
+    source = path.stat()
+    return (there.st_size, there.st_mtime_ns) == (source.st_size, source.st_mtime_ns)
 
 
 def _sources() -> Iterator[tuple[str, Path]]:

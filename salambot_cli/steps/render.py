@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from salambot_cli.catalog.policies import ACCOUNT
-from salambot_cli.catalog.render import is_untouched, render_example
+from salambot_cli.catalog.render import is_untouched, render_compose, render_example
 from salambot_cli.catalog.validate import validate
 from salambot_cli.catalog.vault import expected_names
 from salambot_cli.model.environment import Environment, Variable
@@ -16,14 +16,17 @@ from salambot_cli.outside.files import private_folder
 from salambot_cli.outside.image import assemble_context, image_tag
 from salambot_cli.outside.keys import JWKS, generated_secrets, keys_folder
 from salambot_cli.outside.state import read_state, write_state
-from salambot_cli.runtimes.compose import ComposeRuntime
 from salambot_cli.runtimes.container_view import (
     OWN_FILE,
     addressed_view,
+    compose_facts,
     copy_public_files,
+    inside_view,
     rendered_folder,
     with_mounted_secrets,
 )
+from salambot_cli.runtimes.host import last_ports, settle_ports
+from salambot_cli.runtimes.jump import through_jumps, with_jump_ports
 from salambot_cli.steps.records import pull_recorded
 
 EXAMPLE = ".env.cloud-local.example"
@@ -69,13 +72,13 @@ async def render(environment: Environment, output: Path | None) -> ComposeRender
         SalamBotError: a variable is missing, or a cloud URL is refused.
     """
     validate(environment)
-    runtime = ComposeRuntime()
     completed = await asyncio.to_thread(with_mounted_secrets, environment)
-    # The sources are hashed, once a process, while the engine is asked which ports are ours.
-    prepared, _ = await asyncio.gather(runtime.prepare(completed), asyncio.to_thread(image_tag))
+    # The ports of the last `up`, whoever holds them now: no engine is asked.
+    settled = settle_ports(last_ports(with_jump_ports(completed)), ())
+    prepared = await asyncio.to_thread(inside_view, through_jumps(settled))
     default = await asyncio.to_thread(rendered_folder, environment.root)
     folder = default if output is None else output
-    files = await asyncio.to_thread(runtime.render, prepared, folder)
+    files = render_compose(prepared, await asyncio.to_thread(compose_facts, prepared, folder))
     if output is not None:
         files[EXAMPLE] = render_example(environment)
     found = rendered.changes(folder, files, is_untouched)
