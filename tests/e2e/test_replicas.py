@@ -22,7 +22,7 @@ from tests.fakes.issuer import Issuer
 from tests.fakes.peers import Peers
 from tests.servers import PostgresServer, ValkeyServer, serving
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(400), pytest.mark.xdist_group("replicas")]
 
 CLIENTS, USERS = 6, 12
 PAUSE_S = 0.1
@@ -191,6 +191,7 @@ async def test_a_rolling_restart_with_a_migration_loses_and_doubles_nothing(worl
 
 
 async def test_replicas_that_are_killed_lose_nothing_and_repeat_only_what_they_were_just_sending(world: World) -> None:
+    await migrate(world.database_url)  # where this test comes first
     repeatable: set[str] = set()
     async with load_on(world, world.fleet.repeating) as load:
         await one_by_one((*GATEWAYS[:2], *ORCHESTRATEURS), world.fleet.kill)
