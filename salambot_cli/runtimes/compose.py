@@ -134,17 +134,13 @@ class ComposeRuntime:
         """Return what runs and holds a port of its own: containers, and what the supervisor keeps."""
         try:
             seen = await self._containers(environment).look()
-        except DockerError:  # `render` needs no engine; `up` has asked for one before
+        except DockerError:  # `up` has asked for an engine before; one that is gone since fails where it is needed
             seen = {}
         return {*seen, *await _kept(environment)}
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
         return _project(environment.root, project_name(environment), local_parts(environment))
-
-    def render(self, environment: Environment, folder: Path) -> dict[str, str]:
-        """Return the text of each file to be rendered into a folder; the environment has to be prepared."""
-        return render_compose(environment, compose_facts(environment, folder))
 
     async def start(self, environment: Environment, part: str) -> StartResult:
         """Start one part and wait until it is healthy; `image` renders the files and builds what changed."""
