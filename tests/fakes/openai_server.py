@@ -20,7 +20,9 @@ from typing import Literal, get_args
 
 from aiohttp import web
 
-Fault = Literal["slow", "rate_limit", "insufficient_quota", "error_500", "cut", "silent_cut", "invalid_json", "stall"]
+Fault = Literal[
+    "slow", "rate_limit", "insufficient_quota", "error_500", "cut", "silent_cut", "invalid_json", "nonsense", "stall"
+]
 """`slow` never answers; `cut` breaks the connection in the middle, `silent_cut` ends the stream there as if it were
 complete; `stall` streams a piece and then nothing."""
 BAD_KEY = "sk-bad"
@@ -112,6 +114,8 @@ class OpenAiServer:
                 return web.json_response(body, status=429)
             case "error_500":
                 return web.json_response(error("server_error", None, "The server had an error"), status=500)
+            case "nonsense":
+                return web.json_response({"object": "chat.completion", "choices": [], "output": "none"})
             case "invalid_json":
                 return web.Response(text='{"id": "chatcmpl-1", "choices": [', content_type="application/json")
         return None

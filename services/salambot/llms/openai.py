@@ -9,7 +9,7 @@ from json import JSONDecodeError
 
 import openai
 import stamina
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from stamina.instrumentation import set_on_retry_hooks
 
 from salambot.language import detect
@@ -124,7 +124,7 @@ class OpenAiLlm:
         async with self.circuit.closed():
             try:
                 yield
-            except (openai.OpenAIError, TimeoutError, JSONDecodeError) as error:
+            except (openai.OpenAIError, TimeoutError, JSONDecodeError, ValidationError) as error:
                 raise self._problem(error) from error
 
     def _problem(self, error: Exception) -> Problem:
@@ -181,7 +181,7 @@ def _is_worth_another_try(error: Exception) -> bool | float:
         return not _is_out_of_quota(error) and _asked_wait(error)
     if isinstance(error, openai.InternalServerError):
         return _asked_wait(error)
-    return isinstance(error, openai.APIConnectionError | JSONDecodeError)
+    return isinstance(error, openai.APIConnectionError | JSONDecodeError | ValidationError)
 
 
 def _asked_wait(error: openai.APIStatusError) -> bool | float:

@@ -101,7 +101,7 @@ async def test_why_an_answer_ended_is_told(llm: OpenAiLlm, upstream: tuple[OpenA
     assert (await streamed(llm))[1].finish_reason == reason
 
 
-@pytest.mark.parametrize("fault", ["rate_limit", "error_500", "invalid_json", "cut"])
+@pytest.mark.parametrize("fault", ["rate_limit", "error_500", "invalid_json", "nonsense", "cut"])
 async def test_what_passes_is_tried_again(llm: OpenAiLlm, upstream: tuple[OpenAiServer, str], fault: Fault) -> None:
     upstream[0].script(fault, fault)
     assert (await llm.reply(QUESTION)).reply == TEXT
@@ -123,6 +123,7 @@ async def test_a_stream_is_tried_again_before_its_first_piece(
         ("error_500", "llm_unavailable", 503, 3),
         ("cut", "llm_unavailable", 503, 3),
         ("invalid_json", "llm_invalid", 502, 3),
+        ("nonsense", "llm_invalid", 502, 3),
         ("insufficient_quota", "llm_quota_exceeded", 503, 1),
     ],
 )
