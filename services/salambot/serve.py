@@ -19,6 +19,7 @@ from salambot.mounted_secrets import load_mounted_secrets
 
 _YOUNG = 10_000
 """Objects made before the youngest are looked at; Python's own 700 are fewer than a burst of requests makes."""
+_ACCEPTED_AT_ONCE = 8
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
 
 
@@ -50,17 +51,27 @@ def _spare_the_collector() -> None:
 
 def serve(app: FastAPI, host: str, port: int, grace_s: int = STOP_SECONDS) -> None:
     """Serve an application until a signal; exit with uvicorn's status where it cannot start."""
-    server = uvicorn.Server(listener_config(app, host, port, http=LaneHttp, grace_s=grace_s))
+    config = listener_config(app, host, port, http=LaneHttp, grace_s=grace_s)
+    server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # raised again once all is shut down
-        server.run(sockets=_inherited())
+        server.run(sockets=several(_inherited() or config.bind_socket()))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
 
-def _inherited() -> list[socket.socket] | None:
+def several(listener: socket.socket) -> list[socket.socket]:
+    """Return a listening socket under several descriptors.
+
+    libuv accepts one connection of each in a round of its loop (since 1.45). In a rush, when a round has hundreds of
+    requests to serve, who is not connected yet would wait for many seconds, behind everybody who is.
+    """
+    return [listener, *(listener.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]
+
+
+def _inherited() -> socket.socket | None:
     """Return the listening socket that a supervisor opened and keeps open over restarts."""
     descriptor = os.environ.pop("SALAMBOT_LISTENER", "")
-    return [socket.socket(fileno=int(descriptor))] if descriptor else None
+    return socket.socket(fileno=int(descriptor)) if descriptor else None
 
 
 if __name__ == "__main__":
