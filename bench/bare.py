@@ -1,6 +1,7 @@
 """The peer of the gateway path: the same four hops, messages, server and HTTP client, and none of our logic.
 
-`python -m bench.bare gateway --port 9000` starts one hop; ORCHESTRATEUR_URL, RAG_URL and NLU_URL name the others.
+`python -m bench.bare gateway --port 9000` starts one hop; ORCHESTRATEUR_URL, RAG_URL and NLU_URL name the others. With
+MODEL_URL the last one asks a model, as few words as that takes.
 """
 
 import argparse
@@ -96,10 +97,23 @@ async def rag(request: SearchRequest) -> RetrievedPassages:
 
 @app.post("/nlu")
 async def nlu(question: ComposeRequest) -> Reply:
-    """Return the same reply to everybody."""
+    """Return the same reply to everybody, or what a model says."""
     first = question.passages[0]
     cited = Citation(id=first.id, title=first.title, uri=first.uri, score=first.score)
-    return Reply(reply=TEXT, language="fr", citations=[cited], model="none", provider="local")
+    model = os.environ.get("MODEL_URL")
+    text = await completed(model, question) if model else TEXT
+    return Reply(reply=text, language="fr", citations=[cited], model="none", provider="local")
+
+
+async def completed(model: str, question: ComposeRequest) -> str:
+    """Ask the model."""
+    messages = [{"role": "user", "content": question.prompt}]
+    async with app.state.client.post(
+        f"{model}/chat/completions", json={"model": "bench", "messages": messages}
+    ) as response:
+        response.raise_for_status()
+        text: str = (await response.json())["choices"][0]["message"]["content"]
+    return text
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from urllib.error import HTTPError, URLError
@@ -47,11 +47,11 @@ def await_answer(url: str, seconds: float = 30) -> None:
 
 
 @contextmanager
-def bare_chain() -> Iterator[str]:
+def bare_chain(environ: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run the bare chain and yield the URL of its gateway."""
     services = ("gateway", "orchestrateur", "nlu", "rag")
     ports = {service: free_port() for service in services}
-    urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()} | dict(environ or {})
     hops = [
         subprocess.Popen([sys.executable, "-m", "bench.bare", name, "--port", str(port)], env=os.environ | urls)
         for name, port in ports.items()

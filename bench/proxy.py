@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.chain import await_answer, bodies, medians, put_load
+from bench.chain import await_answer, bare_chain, bodies, medians, put_load
 from bench.load.closed import Figures, Job
 from bench.stack import running_stack
 from bench.table import Row, markdown, put
@@ -83,11 +83,17 @@ def behind(model: str) -> dict[str, str]:
 
 
 def measure(folder: Path, program: Path) -> list[Row]:
-    """Load both in turn, and compare the medians of the rounds."""
-    found: dict[str, list[Figures]] = {"litellm": [], "ours": []}
-    with upstream() as model, litellm(folder, program, model) as peer, running_stack(behind(model)) as stack:
+    """Load all in turn, and compare the medians of the rounds."""
+    found: dict[str, list[Figures]] = {"litellm": [], "bare": [], "ours": []}
+    with (
+        upstream() as model,
+        litellm(folder, program, model) as peer,
+        bare_chain({"MODEL_URL": model}) as bare,
+        running_stack(behind(model)) as stack,
+    ):
         jobs = {
             "litellm": (peer, asked(), {"Authorization": f"Bearer {KEY}"}),
+            "bare": (bare, bodies(), {}),
             "ours": (f"{stack.gateway}/v1/generate/reply", bodies(), stack.headers),
         }
         for url, sent, headers in jobs.values():
@@ -96,9 +102,19 @@ def measure(folder: Path, program: Path) -> list[Row]:
             for name, (url, sent, headers) in jobs.items():
                 found[name].append(put_load(Job(url, sent, CONCURRENCY, SECONDS, headers)))
     (rate, p99), (their_rate, their_p99) = medians(found["ours"]), medians(found["litellm"])
+    most, _ = medians(found["bare"])
     return [
         Row("requests at 16 connections", rate, their_rate, "/s", their_rate * 10, "≥ 10 ×", more_is_better=True),
         Row("slowest hundredth at 16 connections", p99, their_p99, "ms", their_p99 / 4, "≤ 1/4"),
+        Row(
+            "requests of a bare chain that asks the same model, beside LiteLLM",
+            most,
+            their_rate,
+            "/s",
+            0,
+            "",
+            more_is_better=True,
+        ),
     ]
 
 

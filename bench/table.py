@@ -36,7 +36,8 @@ def markdown(rows: Iterable[Row]) -> str:
     for row in rows:
         ratio = f"{row.ours / row.peer:.2f}" if row.peer else ""
         cells = (row.what, _number(row.ours, row.unit), _number(row.peer, row.unit), ratio, row.rule)
-        lines.append(f"| {' | '.join(cells)} | {'yes' if row.holds else '**no**'} |")
+        verdict = "" if not row.rule else "yes" if row.holds else "**no**"
+        lines.append(f"| {' | '.join(cells)} | {verdict} |")
     return "\n".join(lines)
 
 

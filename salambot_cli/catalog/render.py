@@ -49,14 +49,24 @@ class ComposeFacts:
     ports: Mapping[str, int]
     passwords: Mapping[str, Secret]
     """POSTGRES_PASSWORD and REDIS_PASSWORD of the local containers."""
+    fingerprint_key: Secret
+    """Keys the hash in CONFIG_LABEL: nobody can try values against it. It is never rotated."""
     secrets_folder: Path | None = None
-    """Where secrets stand as files, outside the project; None hands them over as variables."""
+    """Where secrets stand as files; None hands them over as variables."""
+    only_own: bool = False
+    """Whether only the secrets that the environment made for itself stand there: the owner's own are in `.env`."""
     mounts: Mapping[Program, tuple[Mount, ...]] = field(default_factory=dict)
     extra_hosts: tuple[str, ...] = ()
     user_file: str | None = None
     """The text of the owner's own Compose file, which comes last."""
     user_file_path: str = ""
     """Where that file is, as seen from the rendered files."""
+
+    def is_file(self, variable: Variable) -> bool:
+        """Tell whether containers read this variable from a file."""
+        if self.secrets_folder is None or not isinstance(variable.value, Secret):
+            return False
+        return variable.layer == "generated" or not self.only_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +103,33 @@ def render_example(environment: Environment) -> str:
 
 def secret_files(environment: Environment, facts: ComposeFacts) -> dict[str, Secret]:
     """Return the secrets that the containers read as files, by name."""
-    secrets = dict(_local_passwords(environment, facts))
-    for service in PROGRAMS:
-        variables = variables_for(environment, service)
-        secrets |= {name: v.value for name, v in variables.items() if isinstance(v.value, Secret)}
+    secrets: dict[str, Secret] = {}
+    for held in _as_files(environment, facts).values():
+        secrets |= held
     return secrets
+
+
+def secret_digests(environment: Environment, facts: ComposeFacts) -> dict[str, str]:
+    """Return a hash of the content of the files that each container reads."""
+    digests = {}
+    for part, secrets in _as_files(environment, facts).items():
+        digest = hashlib.sha256()
+        for name, secret in sorted(secrets.items()):
+            value = secret.reveal()
+            digest.update(f"{name}:{len(value)}:{value}".encode())
+        digests[part] = digest.hexdigest()
+    return digests
+
+
+def _as_files(environment: Environment, facts: ComposeFacts) -> dict[str, dict[str, Secret]]:
+    """Return by container what it reads from files."""
+    if facts.secrets_folder is None:
+        return {}
+    parts: dict[str, dict[str, Secret]] = {}
+    for service in PROGRAMS:
+        variables = variables_for(environment, service).values()
+        parts[service] = {v.name: Secret(v.reveal()) for v in variables if facts.is_file(v)}
+    return parts | {part: {PASSWORDS[part]: facts.passwords[PASSWORDS[part]]} for part in local_parts(environment)}
 
 
 def with_header(body: str, instead: str = "change compose.local.yml instead") -> str:
@@ -122,14 +154,12 @@ def with_public_url(text: str, url: str) -> str:
 
 
 def config_label(environment: Environment, facts: ComposeFacts) -> dict[str, str]:
-    """Return the value of CONFIG_LABEL for each container: it changes with anything that the container depends on."""
+    """Return the value of CONFIG_LABEL for each container: it changes with anything for which it has to be replaced."""
     return {name: container.labels[CONFIG_LABEL] for name, container in _containers(environment, facts).items()}
 
 
 def _override(environment: Environment, facts: ComposeFacts) -> str:
-    secrets = {}
-    if facts.secrets_folder:
-        secrets = {name: str(facts.secrets_folder / name) for name in secret_files(environment, facts)}
+    secrets = {name: f"{facts.secrets_folder}/{name}" for name in secret_files(environment, facts)}
     services = _containers(environment, facts)
     return _templates().get_template("docker-compose.override.yml.j2").render(services=services, secrets=secrets)
 
@@ -158,7 +188,7 @@ def _service(
 ) -> _Container:
     container = _Container(
         environment=_references(_handed_over(variables.values(), facts)),
-        secrets=_as_files(variables, facts),
+        secrets=tuple(v.name for v in variables.values() if facts.is_file(v)),
         volumes=facts.mounts.get(name, ()),
         depends_on=tuple(part for part in needs if environment.placement(part) == "local"),
         extra_hosts=facts.extra_hosts,
@@ -180,13 +210,12 @@ def _local_part(facts: ComposeFacts, part: Component) -> _Container:
 
 
 def _labelled(container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, own: str) -> _Container:
-    """Add the fingerprint of everything that goes into a container, the content of its secrets included.
+    """Add the fingerprint of everything that goes into a container, but for the content of files: it may change there.
 
-    Compose compares labels, but not the content of files. The hash is keyed with a password of the environment:
-    nobody can try values against it.
+    Compose itself compares labels and variables, not the files of the owner or of the image.
     """
-    digest = hmac.new(facts.passwords["POSTGRES_PASSWORD"].reveal().encode(), digestmod="sha256")
-    values = [f"{name}={variable.reveal()}" for name, variable in variables.items()]
+    digest = hmac.new(facts.fingerprint_key.reveal().encode(), digestmod="sha256")
+    values = [f"{v.name}={v.reveal()}" for v in variables.values() if not facts.is_file(v)]
     for text in (_base(), facts.user_file or "", own, repr(container), *values):
         digest.update(f"{len(text)}:{text}".encode())
     return replace(container, labels={CONFIG_LABEL: digest.hexdigest()})
@@ -198,17 +227,11 @@ def _base() -> str:
 
 
 def _handed_over(variables: Iterable[Variable], facts: ComposeFacts) -> list[str]:
-    return [v.name for v in variables if facts.secrets_folder is None or not isinstance(v.value, Secret)]
+    return [v.name for v in variables if not facts.is_file(v)]
 
 
 def _references(names: Iterable[str]) -> dict[str, str]:
     return {name: f"${{{name}}}" for name in names}
-
-
-def _as_files(variables: Mapping[str, Variable], facts: ComposeFacts) -> tuple[str, ...]:
-    if facts.secrets_folder is None:
-        return ()
-    return tuple(name for name, variable in variables.items() if isinstance(variable.value, Secret))
 
 
 def _env(environment: Environment, facts: ComposeFacts) -> str:

@@ -76,6 +76,12 @@ class Project:
             raise DockerError("Compose does not read the files", why, "salambot render --diff")
         return set(ended.output.split())
 
+    async def restart(self, service: str) -> None:
+        """Stop and start the process of a container. Raises DockerError."""
+        ended = await run_docker(self._command("restart", service), _UP_SECONDS)
+        if ended.status != 0:
+            raise _not_started([service], ended.errors)
+
     async def remove(self, *services: str) -> None:
         """Stop and remove the containers of some services."""
         await run_docker(self._command("rm", "--stop", "--force", *services), _UP_SECONDS)

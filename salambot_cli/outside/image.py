@@ -12,7 +12,7 @@ from salambot_cli.model.errors import PrerequisiteError
 from salambot_cli.outside.assets import asset
 
 IMAGE_LABEL = "io.salambot.image=services"
-_FILES = ("Dockerfile", "healthcheck.py", "requirements.lock")
+_FILES = ("Dockerfile", "healthcheck.py", "keep.py", "requirements.lock")
 _TAG_DIGITS = 12
 
 

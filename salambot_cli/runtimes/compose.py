@@ -14,6 +14,7 @@ from salambot_cli.catalog.render import (
     is_untouched,
     local_parts,
     render_compose,
+    secret_digests,
     secret_files,
     with_public_url,
 )
@@ -39,7 +40,7 @@ from salambot_cli.outside.docker import DockerError
 from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
-from salambot_cli.outside.runtime_folder import forget_secrets, secrets_folder, write_secrets
+from salambot_cli.outside.runtime_folder import forget_secrets, last_read, note_read, secrets_folder, write_secrets
 from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult
 from salambot_cli.runtimes.client import SupervisorClient
 from salambot_cli.runtimes.components import component_parts, load_clients, service_part
@@ -92,6 +93,7 @@ class ComposeRuntime:
         self._launch_lock = asyncio.Lock()
         self._started: ContainerStart | None = None
         self._wanted: dict[str, str] = {}
+        self._secrets: dict[str, str] = {}
         self._had_data = True
         self._before_jumps: Environment | None = None
         """The environment whose URLs still lead to the real ports."""
@@ -150,7 +152,25 @@ class ComposeRuntime:
         for jump in jumps(self._before_jumps or environment):
             if jump.name == part:
                 return await self._open(self._before_jumps or environment, jump)
-        return await self._containers(environment).start(project, part, self._wanted.get(part))
+        result = await self._containers(environment).start(project, part, self._wanted.get(part))
+        return await self._read_secrets(environment, project, part, result)
+
+    async def _read_secrets(
+        self, environment: Environment, project: Project, part: str, result: StartResult
+    ) -> StartResult:
+        """Have a part that went on running read the secrets that changed since it started; its port stays open.
+
+        The stores take new passwords by `secrets rotate`, which needs them to go on.
+        """
+        wanted, folder = self._secrets.get(part), secrets_folder(project.name)
+        if wanted is None or (read := await asyncio.to_thread(last_read, folder, part)) == wanted:
+            return result
+        if result == "unchanged" and part not in local_parts(environment):
+            # Without a note the files were gone for a while (a logout may do that): it still holds those before.
+            await self._containers(environment).renew(project, part, anew=read is None)
+            result = "restarted"
+        await asyncio.to_thread(note_read, folder, part, wanted)
+        return result
 
     def _containers(self, environment: Environment) -> ContainerStart:
         if self._started is None:
@@ -193,6 +213,7 @@ class ComposeRuntime:
             await asyncio.to_thread(assemble_context, project.folder / "image")
             await project.build("gateway")
         self._wanted = await asyncio.to_thread(config_label, environment, facts)
+        self._secrets = await asyncio.to_thread(secret_digests, environment, facts)
         return "started" if built else "unchanged"
 
     async def _remove_others(self, environment: Environment, project: Project) -> None:
@@ -235,7 +256,7 @@ class ComposeRuntime:
         if not await containers(project.name):
             # Volumes that this run made go with their passwords: nobody could open them again.
             await remove_project(project.name, volumes=not self._had_data)
-            await asyncio.to_thread(forget_secrets, secrets_folder(project.name))
+            await asyncio.to_thread(forget_secrets, secrets_folder(project_name(environment)))
             await SupervisorClient(environment.state).shutdown()
 
     async def observe(self, environment: Environment) -> Observed:
@@ -273,7 +294,7 @@ class ComposeRuntime:
         await SupervisorClient(environment.state).shutdown()  # it keeps the tunnel
         stopped = await remove_project(name, volumes=volumes)
         await SupervisorClient(environment.state).shutdown()
-        await asyncio.to_thread(forget_secrets, secrets_folder(name))
+        await asyncio.to_thread(forget_secrets, secrets_folder(project_name(environment)))
         if prune:
             await remove_images(IMAGE_LABEL)
         if volumes:

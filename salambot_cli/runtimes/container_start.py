@@ -5,12 +5,14 @@ import time
 from collections.abc import Mapping
 
 from salambot_cli.catalog.render import CONFIG_LABEL
+from salambot_cli.model.topology import SERVICES
 from salambot_cli.outside.compose_project import Project
 from salambot_cli.outside.containers import Changes, Container, containers
 from salambot_cli.runtimes.base import StartResult
 from salambot_cli.runtimes.client import UnitFailedError
 
 _READY_SECONDS = 150
+_RENEW = ("python", "-IS", "/app/keep.py", "renew")
 _FRESH_SECONDS = 1.0
 _GLANCE_SECONDS = 5.0
 """How long a wait relies on events alone."""
@@ -24,6 +26,7 @@ class ContainerStart:
         self._changes = Changes(project)
         self._looking = asyncio.Lock()
         self._creating = asyncio.Lock()
+        self._renewing = asyncio.Lock()
         self._seen: tuple[float, dict[str, Container]] = (-1.0, {})
         self._asked: dict[str, str | None] = {}
         self._before: dict[str, Container | None] = {}
@@ -54,6 +57,32 @@ class ContainerStart:
             return "unchanged"
         await self._wait(project, part)
         return "started" if before is None or before.phase != "running" else "restarted"
+
+    async def renew(self, project: Project, part: str, *, anew: bool) -> None:
+        """Have a running part read its secrets again, and wait until it is ready; a service keeps its port open.
+
+        With `anew` its container is replaced.
+
+        Raises:
+            UnitFailedError: it ends over them, or is not healthy in time.
+            DockerError: the engine does not do it.
+        """
+        # One after the other: who ends has little time to answer what is under way, and asks the others for it.
+        async with self._renewing:
+            if anew:
+                await project.up([part], recreate=True)
+            elif part in SERVICES:
+                await self._renew_service(project, part)
+            else:
+                await project.restart(part)
+            await self._wait(project, part)
+
+    async def _renew_service(self, project: Project, part: str) -> None:
+        ended = await project.execute(part, _RENEW, lambda _: None, stdin=None, silence_s=_READY_SECONDS)
+        if ended.status != 0:
+            trouble = _trouble((await self.look(not_before=time.monotonic())).get(part))
+            why = trouble or "it does not start with the secrets that changed"
+            raise UnitFailedError(part, why, await project.last_lines(part))
 
     async def _create(self, project: Project) -> None:
         """Create what is asked for, all of it with one command; while we look, others ask."""

@@ -118,17 +118,24 @@ def with_mounted_secrets(environment: Environment) -> Environment:
 
 
 def compose_facts(environment: Environment, folder: Path | None = None) -> ComposeFacts:
-    """Return what Compose needs beside the variables, for files in `folder`. Ports have to be settled."""
+    """Return what Compose needs beside the variables, for files in `folder`. Ports have to be settled.
+
+    What stands elsewhere than in the project is for plain `docker compose`: its `.env` holds all but a vault's secrets.
+    """
     own = generated_secrets(environment.root)
     project = project_name(environment)
     own_file = environment.root / OWN_FILE
-    place = folder or environment.state / "rendered"
+    home = environment.state / "rendered"
+    place = folder or home
+    in_vault = environment.placement("secrets") == "aws"
     return ComposeFacts(
         project=project,
         image=image_tag(),
         ports={name: port for name, port in environment.ports.items() if isinstance(port, int)},
         passwords={name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
-        secrets_folder=secrets_folder(project) if environment.placement("secrets") == "aws" else None,
+        fingerprint_key=own["POSTGRES_ADMIN_PASSWORD"],
+        secrets_folder=secrets_folder(project) if in_vault or place == home else None,
+        only_own=not in_vault,
         mounts=_mounts(environment),
         user_file=own_file.read_text(encoding="utf-8") if own_file.is_file() else None,
         extra_hosts=_hosts_behind_jump(environment),

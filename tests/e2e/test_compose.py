@@ -25,6 +25,13 @@ from tests.stack import Project
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 RUNNING = {"gateway", "orchestrateur", "nlu", "rag"}
 CONTAINERS = RUNNING | {"worker", "migrate"}
+ROTATED = {
+    "webhook": {"gateway"},
+    "internal": RUNNING | {"worker"},
+    "redis": {"gateway", "orchestrateur", "rag", "worker"},
+    "postgres": {"gateway", "orchestrateur", "rag", "worker"},
+}
+"""Which parts read each secret anew."""
 
 
 @contextmanager
@@ -198,6 +205,39 @@ def test_rotating_the_signing_key_restarts_nothing(make_compose_project: Callabl
     assert project.json("smoke")["status"] == "pass"
     assert containers(project) == before
     assert project.json("up", "--no-seed")["status"] == "ready"
+    assert containers(project) == before
+
+
+def test_rotating_any_other_secret_drops_no_request(make_compose_project: Callable[..., Project]) -> None:
+    project = make_compose_project()
+    up = project.json("up", "--no-seed")
+    before = containers(project)
+    for name, restarted in ROTATED.items():
+        with load(up["services"]["gateway"]["url"], search_now(project.folder)) as statuses:
+            steps = project.json("secrets", "rotate", name)["steps"]
+        assert len(statuses) > 20
+        assert set(statuses) == {200}, name
+        (said,) = {step.rpartition("restarted: ")[2] for step in steps if "restarted: " in step}
+        assert set(said.split(", ")) == restarted
+    assert containers(project) == before, "each reads its secrets where it runs"
+    assert project.json("smoke")["status"] == "pass"
+    assert project.json("up", "--no-seed")["status"] == "ready"
+
+
+def test_a_secret_that_changed_and_was_not_read_is_read_by_the_next_up(
+    make_compose_project: Callable[..., Project],
+) -> None:
+    project = make_compose_project()
+    project.run("up", "gateway", "--no-seed")
+    before = containers(project)
+    fresh = "whsec_" + "c2VjcmV0" * 4
+    (project.state / "keys" / "WEBHOOK_SECRET").write_text(fresh)
+    given = "printenv; cat /run/secrets/WEBHOOK_SECRET"
+    assert project.json("up", "gateway", "--no-seed")["status"] == "ready"
+    assert compose(project, "exec", "-T", "gateway", "sh", "-c", given).stdout.endswith(fresh)
+    assert "SECRET=" not in compose(project, "exec", "-T", "gateway", "sh", "-c", given).stdout
+    assert "WEBHOOK_SECRET" not in (rendered(project) / ".env").read_text()
+    project.run("webhook", "trigger", "generic", "--text", "Bonjour")
     assert containers(project) == before
 
 

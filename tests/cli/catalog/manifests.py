@@ -73,7 +73,7 @@ def compose_variables(environment: Environment, checkout: Path) -> dict[str, set
     """Return what Compose gives each of its containers: variables, and secrets as files."""
     ports = dict.fromkeys(("gateway", "orchestrateur", "nlu", "rag", "postgres", "redis", "ingress"), 1)
     folder = Path("/nowhere") if environment.placement("secrets") == "aws" else None
-    facts = ComposeFacts("salambot-demo", "salambot:dev", ports, PASSWORDS, secrets_folder=folder)
+    facts = ComposeFacts("salambot-demo", "salambot:dev", ports, PASSWORDS, Secret("key"), secrets_folder=folder)
     texts = [(checkout / "compose/docker-compose.yml").read_text()]
     texts.append(render_compose(environment, facts)["docker-compose.override.yml"])
     found: dict[str, set[str]] = {}

@@ -22,11 +22,12 @@ from salambot_cli.catalog.render import (
     is_untouched,
     render_compose,
     render_example,
+    secret_digests,
     secret_files,
 )
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.catalog.validate import EXAMPLES
-from salambot_cli.model.environment import Environment
+from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS
 
@@ -50,6 +51,7 @@ FACTS = ComposeFacts(
     image="salambot:0123",
     ports=PORTS,
     passwords={"POSTGRES_PASSWORD": Secret("pg-sentinel"), "REDIS_PASSWORD": Secret("redis-sentinel")},
+    fingerprint_key=Secret("key-sentinel"),
 )
 VALUES = {name: f"{name.lower()}-sentinel" for name in EXAMPLES} | {"OPENAI_API_KEY": NASTY}
 
@@ -173,9 +175,40 @@ def test_a_changed_variable_concerns_only_the_services_that_read_it(
     concerned: set[str],
 ) -> None:
     facts = replace(FACTS, secrets_folder=tmp_path if "t3" in topology else None)
-    before = config_label(make_environment(*topology, variables=VALUES), facts)
-    after = config_label(make_environment(*topology, variables={**VALUES, name: value}), facts)
-    assert {part for part in before if before[part] != after[part]} == concerned
+    held = {"META_APP_SECRET": "before", **VALUES}
+    before, after = (make_environment(*topology, variables=values) for values in (held, {**held, name: value}))
+    replaced = changed(config_label(before, facts), config_label(after, facts))
+    told = changed(secret_digests(before, facts), secret_digests(after, facts))
+    as_file = "t3" in topology and name in secret_files(after, facts)
+    assert (replaced, told) == ((set(), concerned) if as_file else (concerned, set()))
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {part for part in before if before[part] != after[part]}
+
+
+def test_a_rotated_password_replaces_no_container(make_environment: MakeEnvironment, tmp_path: Path) -> None:
+    """The stores take it while they run; who is replaced in the middle of it, refuses the one before."""
+    environment = make_environment(variables=VALUES)
+    facts = replace(FACTS, secrets_folder=tmp_path, only_own=True)
+    other = replace(facts, passwords={name: Secret("another") for name in facts.passwords})
+    assert config_label(environment, facts) == config_label(environment, other)
+    assert changed(secret_digests(environment, facts), secret_digests(environment, other)) == {"postgres", "redis"}
+
+
+def test_of_an_environment_without_a_vault_its_own_secrets_are_files(
+    make_environment: MakeEnvironment, tmp_path: Path
+) -> None:
+    environment = make_environment("t2", variables=VALUES)
+    made = {"INTERNAL_TOKEN": Variable("INTERNAL_TOKEN", Secret("made-sentinel"), "generated")}
+    environment = replace(environment, variables={**environment.variables, **made})
+    facts = replace(FACTS, secrets_folder=tmp_path, only_own=True)
+    files = render_compose(environment, facts)
+    assert set(secret_files(environment, facts)) == {"INTERNAL_TOKEN", *facts.passwords}
+    assert "made-sentinel" not in "".join(files.values())
+    assert compose_env(NASTY) in files[".env"]
+    assert "made-sentinel" in render_compose(environment, FACTS)[".env"]
 
 
 @needs_compose
