@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from salambot_cli.catalog.infrastructure import CACHE_NODE_TYPE, DATABASE_CLASS
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.outside.assets import asset
 
 Table = Mapping[str, float]
-_DATABASE, _DATABASE_GB, _CACHE = "db.t4g.micro", 20, "cache.t4g.micro"
+_DATABASE_GB = 20
 _NIGHTS_AND_WEEKENDS = 1 - 50 / 168
 """The share of a week outside five days of ten hours."""
 _TOKENS_IN, _TOKENS_OUT = 600, 150
@@ -31,7 +32,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What would cost less. `usd` is a month's difference, None where it depends on what is there."""
+    """What would cost less. `usd` is what it takes off the estimate, None where that depends on what is there."""
 
     component: Component
     what: str
@@ -97,13 +98,13 @@ def savings(environment: Environment, usage: Usage, table: Prices) -> list[Savin
 
 
 def _postgres(_: Usage, table: Prices) -> tuple[str, float]:
-    running = table.monthly("postgres", _DATABASE) + table.monthly("postgres", "public_address")
-    what = f"RDS {_DATABASE}, {_DATABASE_GB} GB, one zone"
+    running = table.monthly("postgres", DATABASE_CLASS) + table.monthly("postgres", "public_address")
+    what = f"RDS {DATABASE_CLASS}, {_DATABASE_GB} GB, one zone"
     return what, running + _DATABASE_GB * table.of("postgres", "storage_gb")
 
 
 def _redis(_: Usage, table: Prices) -> tuple[str, float]:
-    return f"ElastiCache {_CACHE}, one node", table.monthly("redis", _CACHE)
+    return f"ElastiCache {CACHE_NODE_TYPE}, one node", table.monthly("redis", CACHE_NODE_TYPE)
 
 
 def _pinecone(usage: Usage, table: Prices) -> tuple[str, float]:
@@ -160,7 +161,7 @@ _LINES: Mapping[tuple[Component, str], Callable[[Usage, Prices], tuple[str, floa
 
 
 def _save_postgres(_: Usage, table: Prices) -> Iterator[Saving]:
-    running = table.monthly("postgres", _DATABASE) + table.monthly("postgres", "public_address")
+    running = table.monthly("postgres", DATABASE_CLASS) + table.monthly("postgres", "public_address")
     yield Saving(
         "postgres", "stop RDS at night and at weekends", round(running * _NIGHTS_AND_WEEKENDS, 2), "salambot park"
     )
@@ -170,16 +171,13 @@ def _save_postgres(_: Usage, table: Prices) -> Iterator[Saving]:
 
 
 def _save_redis(_: Usage, table: Prices) -> Iterator[Saving]:
-    more = table.monthly("redis", "cache.t4g.small") - table.monthly("redis", _CACHE)
-    yield Saving("redis", "cache.t4g.micro is enough for development, not cache.t4g.small", round(more, 2))
+    yield Saving("redis", f"{CACHE_NODE_TYPE}, counted here, is enough for development", None)
     what = "ElastiCache has no stop: with a local Redis nothing is paid while nobody works"
-    yield Saving("redis", what, round(table.monthly("redis", _CACHE), 2), 'placement: redis = "local"')
+    yield Saving("redis", what, round(table.monthly("redis", CACHE_NODE_TYPE), 2), 'placement: redis = "local"')
 
 
-def _save_pinecone(usage: Usage, table: Prices) -> Iterator[Saving]:
-    serverless = _pinecone(usage, table)[1]
-    difference = round(table.monthly("vector", "p1_x1") - serverless, 2)
-    yield Saving("vector", "a p1.x1 pod holds 100,000 vectors; a serverless index of them costs less", difference)
+def _save_pinecone(_: Usage, __: Prices) -> Iterator[Saving]:
+    yield Saving("vector", "a serverless index, counted here, holds what a p1.x1 pod does: 100,000 vectors", None)
     yield Saving("vector", "delete indexes that nobody asks", None, "salambot doctor vector")
 
 

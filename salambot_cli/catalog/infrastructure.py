@@ -9,6 +9,8 @@ from salambot_cli.model.environment import Environment
 
 Value = str | int | bool
 
+DATABASE_CLASS = "db.t4g.micro"
+CACHE_NODE_TYPE = "cache.t4g.micro"
 _PARAMETERS: Mapping[str, str] = {
     "tenant": "Tenant",
     "developer_cidr": "DeveloperCidr",
@@ -47,10 +49,10 @@ def infrastructure(environment: Environment, address: str | None) -> Infrastruct
         "tenant": environment.tenant,
         "region": environment.aws.region or environment.value("AWS_REGION") or "eu-west-1",
         "database": environment.placement("postgres") == "cloud",
-        "database_class": "db.t4g.micro",
+        "database_class": DATABASE_CLASS,
         "database_port": port,
         "cache": environment.placement("redis") == "cloud",
-        "cache_node_type": "cache.t4g.micro",
+        "cache_node_type": CACHE_NODE_TYPE,
         "objects": environment.placement("objects") == "s3",
         "bucket_name": environment.value("S3_BUCKET") or f"salambot-kb-{environment.tenant}",
         "secrets": environment.placement("secrets") == "aws",

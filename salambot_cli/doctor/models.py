@@ -11,7 +11,8 @@ from salambot_cli.outside.http import Answer, host_and_port, request
 
 CHECK = "openai.access"
 _OPENAI = "https://api.openai.com/v1"
-_DEFAULT_MODEL = "gpt-4o-mini"
+DEFAULT_MODEL = "gpt-4.1-mini"
+"""What `nlu` asks where OPENAI_MODEL names none."""
 
 
 async def check_model(exam: Examination) -> Finding:
@@ -24,7 +25,7 @@ async def check_model(exam: Examination) -> Finding:
     failed = http_failure(CHECK, listed, "OPENAI_BASE_URL") or _no_answer(listed, base) or _refused(listed, base)
     if failed is not None:
         return failed
-    model = exam.value("OPENAI_MODEL") or _DEFAULT_MODEL
+    model = exam.value("OPENAI_MODEL") or DEFAULT_MODEL
     body = {"model": model, "messages": [{"role": "user", "content": "1"}], "max_completion_tokens": 1}
     asked = await request(
         "POST",

@@ -1,15 +1,20 @@
 """`salambot costs`: the estimate adds up, follows placements and usage, and names the savings."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from salambot_cli.catalog.costs import prices
+from salambot.nlu.settings import NluSettings
+from salambot_cli.catalog.costs import Usage, estimate, prices, savings
+from salambot_cli.catalog.load import load_environment
+from salambot_cli.doctor.models import DEFAULT_MODEL
 from salambot_cli.model.topology import COMPONENTS
 from tests.stack import Project
 
+PAGES = pytest.mark.parametrize("page", ["explanation/costs.md", "fr/couts.md"])
 _ROW = re.compile(r"^\| [^|]+ \| ([\d, ]+) \| ([\d.,]+) \| ([\d.,]+) \| ([\d.,]+) \|$", flags=re.MULTILINE)
 
 
@@ -29,7 +34,7 @@ def test_what_is_local_costs_nothing(project: Project) -> None:
     assert document["savings"] == []
 
 
-@pytest.mark.parametrize("page", ["explanation/costs.md", "fr/couts.md"])
+@PAGES
 def test_the_small_calculator_of_the_pages_is_the_commands(project: Project, checkout: Path, page: str) -> None:
     rows = _ROW.findall((checkout / "docs" / page).read_text(encoding="utf-8"))
     assert len(rows) == 3
@@ -38,6 +43,39 @@ def test_the_small_calculator_of_the_pages_is_the_commands(project: Project, che
         model, total = document["components"]["llm"]["usd"], document["total_usd"]
         told = [float(figure.replace(",", ".")) for figure in figures]
         assert told == [round(model, 0 if model >= 1 else 1), round(total - model), round(total)]
+
+
+@PAGES
+def test_the_pages_tell_the_prices_that_the_command_counts_with(project: Project, checkout: Path, page: str) -> None:
+    text = (checkout / "docs" / page).read_text(encoding="utf-8").replace(",", ".")
+    components = costs(project, "--topology", "t1,t3")["components"]
+    about = [float(figure.strip()) for figure in re.findall(r"^\| .*?`.*?\|([ \d.]+)\|", text, flags=re.MULTILINE)]
+    assert about == [round(components[name]["usd"]) for name in ("postgres", "redis", "llm")]
+    model = str(NluSettings.model_fields["openai_model"].default)
+    assert components["llm"]["what"].endswith(model)
+    assert f"`{model}`" in text
+    assert re.search(r"0\.40\s(and|et)\s1\.60", text)
+
+
+def test_the_doctor_asks_the_model_that_the_service_asks() -> None:
+    assert NluSettings.model_fields["openai_model"].default == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(
+    ("component", "item"), [(name, item) for name, table in prices().tables.items() for item in table]
+)
+def test_no_price_stands_unused(tmp_path: Path, component: Any, item: str) -> None:  # noqa: ANN401 - a component
+    placements = {"vector": ("pinecone", "qdrant"), "tunnel": ("cloudflared", "ngrok")}.get(component, ("",))
+    dearer = {name: dict(table) for name, table in prices().tables.items()}
+    dearer[component][item] += 1
+    told = set()
+    for placement in placements:
+        given = {f"placement.{component}": placement} if placement else {}
+        environment = load_environment(tmp_path, {"topology": ["t1", "t3"], **given}, environ={})
+        for table in (prices(), replace(prices(), tables=dearer)):
+            lines, cheaper = estimate(environment, Usage(), table), savings(environment, Usage(), table)
+            told.add((*lines, *cheaper))
+    assert len(told) > len(placements)
 
 
 def test_the_sum_is_of_its_parts_and_dated(project: Project) -> None:
@@ -62,5 +100,7 @@ def test_the_savings_of_each_component_are_named(project: Project) -> None:
     words = " ".join(saving["what"] for saving in said)
     for name in ("Aurora Serverless v2", "cache.t4g.micro", "Intelligent-Tiering", "p1.x1", "top_k", "stop RDS"):
         assert name in words
-    assert all(saving["usd"] is None or saving["usd"] > 0 for saving in said)
+    assert "cache.t4g.small" not in words
+    parts = costs(project, "--topology", "t1")["components"]
+    assert all(0 < (saving["usd"] or 0.01) <= parts[saving["component"]]["usd"] for saving in said)
     assert "List prices of" in project.run("costs", "--topology", "t1").stderr
