@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
@@ -83,7 +83,7 @@ class ClusterFacts:
 def render_kubernetes(environment: Environment, facts: ClusterFacts) -> dict[str, str]:
     """Return the files by path; no manifest holds a secret, and `base/secrets/*.env` those that no vault holds."""
     own = _own_secrets(environment, facts)
-    manifests = _manifests(environment, facts)
+    manifests = _manifests(environment, facts, own)
     kustomization = _fill(
         "base/kustomization.yaml.j2",
         environment,
@@ -98,16 +98,24 @@ def render_kubernetes(environment: Environment, facts: ClusterFacts) -> dict[str
     return {name: with_header(text, "put an overlay of your own on top instead") for name, text in files.items()}
 
 
+def manifest_stream(files: Mapping[str, str]) -> str:
+    """Return the objects of the base as one stream of YAML, which any validator reads."""
+    manifests = [text for name, text in files.items() if name.startswith("base/") and name.endswith(".yaml")]
+    return "---\n".join(text for text in manifests if "kind: Kustomization" not in text)
+
+
 def namespace(environment: Environment) -> str:
     """Name the namespace of an environment."""
     return f"salambot-{environment.tenant}"
 
 
-def _manifests(environment: Environment, facts: ClusterFacts) -> dict[str, str]:
+def _manifests(
+    environment: Environment, facts: ClusterFacts, own: Mapping[str, Mapping[str, Secret]]
+) -> dict[str, str]:
     pods = {name: pod_of(environment, name, facts.public_files) for name in PROGRAMS}
     manifests = {"namespace.yaml": _fill("base/namespace.yaml.j2", environment, public_files=facts.public_files)}
     manifests |= {f"{name}.yaml": _program(environment, name, pod) for name, pod in pods.items()}
-    manifests["seed.yaml"] = _seed(environment, facts, pods["orchestrateur"])
+    manifests["seed.yaml"] = _seed(environment, facts, pods["orchestrateur"], own.get("orchestrateur-own", {}))
     manifests["network.yaml"] = _network(environment, pods)
     manifests["ingress.yaml"] = _fill("base/ingress.yaml.j2", environment, host=_public_host(environment))
     if vault := _external_secrets(environment, facts):
@@ -138,20 +146,22 @@ def _program(environment: Environment, name: Program, pod: Pod) -> str:
     )
 
 
-def _seed(environment: Environment, facts: ClusterFacts, pod: Pod) -> str:
+def _seed(environment: Environment, facts: ClusterFacts, pod: Pod, own: Mapping[str, Secret]) -> str:
     """Return the job, which sees what orchestrateur sees; its role reads the tenant's documents."""
     command = ["python", "-m", "salambot.jobs.seed_kb", "--tenant", environment.tenant, "--incremental"]
     local = environment.placement("objects") == "local"
-    what = json.dumps([facts.image, command, dict(pod.plain), dict(pod.secrets)])
-    return _fill(
+    fill = partial(
+        _fill,
         "base/seed.yaml.j2",
         environment,
         annotations={} if local else _role(environment, facts, "orchestrateur"),
         documents=_DOCUMENTS if local else "",
-        fingerprint=hashlib.sha256(what.encode()).hexdigest()[:10],
         command=command,
         pod=pod,
     )
+    # Kustomize names a Secret by what it holds: another value is another name in the job.
+    what = json.dumps([facts.image, fill(fingerprint=""), {name: value.reveal() for name, value in own.items()}])
+    return fill(fingerprint=hashlib.sha256(what.encode()).hexdigest()[:10])
 
 
 def _role(environment: Environment, facts: ClusterFacts, name: str) -> dict[str, str]:

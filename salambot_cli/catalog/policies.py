@@ -1,10 +1,12 @@
 """The least that each part must be allowed in AWS: IAM policies from templates, filled in for one environment."""
 
 import json
+import re
 from collections.abc import Mapping
 
 from salambot_cli.catalog.vault import secret_ids
 from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.outside.assets import asset
 
 POLICIES: Mapping[str, str] = {
@@ -15,6 +17,19 @@ POLICIES: Mapping[str, str] = {
 }
 ACCOUNT = "111122223333"
 """AWS's own example of an account, where `--account` names none."""
+
+
+def account_of(given: str | None) -> str:
+    """Return the account that somebody named, or AWS's example.
+
+    Raises:
+        ConfigurationError: this is no number of an account.
+    """
+    if given is not None and re.fullmatch(r"[0-9]{12}", given) is None:
+        raise ConfigurationError(
+            "--account is no AWS account", f"it has twelve digits, not {given}", "aws sts get-caller-identity"
+        )
+    return given or ACCOUNT
 
 
 def policy(environment: Environment, name: str, *, account: str = ACCOUNT, key: str | None = None) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`salambot render`: write the env and the Compose override without starting anything."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,10 @@ def render(
         )
     else:
         _tell(session, rendering, kept, diff=diff)
+        if target is Target.KUBERNETES and not (diff or check or output or sys.stdout.isatty()):
+            from salambot_cli.catalog.kubernetes import manifest_stream
+
+            typer.echo(manifest_stream(rendering.files), nl=False)  # for whoever checks it at the end of a pipe
     if check and rendering.changes:
         raise typer.Exit(1)
 

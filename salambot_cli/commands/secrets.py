@@ -187,7 +187,7 @@ def policy_(
     Example:  [bold]salambot secrets policy rotate --account 111122223333[/]
     """
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.policies import ACCOUNT, POLICIES, policy
+    from salambot_cli.catalog.policies import ACCOUNT, POLICIES, account_of, policy
     from salambot_cli.model.config import nearest
     from salambot_cli.model.errors import ConfigurationError
 
@@ -196,7 +196,7 @@ def policy_(
         why = "\n".join(f"{known}: for {whom}" for known, whom in POLICIES.items())
         what = f"there is no policy {name}{nearest(name, tuple(POLICIES))}"
         raise ConfigurationError(what, why, "salambot secrets policy read")
-    document = policy(load_environment(session.project), name, account=account or ACCOUNT, key=kms_key)
+    document = policy(load_environment(session.project), name, account=account_of(account), key=kms_key)
     if session.machine:
         session.document({"for": POLICIES[name], "policy": document})
     else:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +25,18 @@ class Change:
     """Whether somebody edited the file since it was written."""
 
 
-def changes(folder: Path, files: Mapping[str, str], is_untouched: Callable[[str], bool]) -> list[Change]:
-    """Compare a folder with what would be rendered into it."""
-    found = []
+def changes(
+    folder: Path, files: Mapping[str, str], is_untouched: Callable[[str], bool], *, ours: str | None = None
+) -> list[Change]:
+    """Compare a folder with what would be rendered into it.
+
+    Of the files that fit the pattern `ours`, those that are rendered no more go away, unless somebody edited them.
+    """
+    found = [
+        Change(name, _diff(name, text, ""), by_hand=False)
+        for name, text in _others(folder, files, ours)
+        if is_untouched(text)
+    ]
     for name, text in files.items():
         path = folder / name
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -41,6 +50,9 @@ def write(folder: Path, files: Mapping[str, str], found: list[Change]) -> list[P
     kept = []
     for change in found:
         path = folder / change.name
+        if change.name not in files:
+            path.unlink(missing_ok=True)
+            continue
         if change.by_hand:
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
             backup = path.with_name(f"{path.name}.edited-{stamp}")
@@ -48,6 +60,13 @@ def write(folder: Path, files: Mapping[str, str], found: list[Change]) -> list[P
             kept.append(backup)
         replace_file(path, files[change.name])
     return kept
+
+
+def _others(folder: Path, files: Mapping[str, str], pattern: str | None) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.glob(pattern)) if pattern else ():
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in files:
+            yield name, path.read_text(encoding="utf-8", errors="replace")
 
 
 def _diff(name: str, before: str, after: str) -> str:

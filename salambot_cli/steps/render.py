@@ -1,15 +1,16 @@
 """`render`: the files of an environment, for Docker Compose or Kubernetes, without starting anything."""
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from salambot_cli.catalog.policies import ACCOUNT
+from salambot_cli.catalog.policies import ACCOUNT, account_of
 from salambot_cli.catalog.render import is_untouched, render_compose, render_example
 from salambot_cli.catalog.validate import validate
 from salambot_cli.catalog.vault import expected_names
 from salambot_cli.model.environment import Environment, Variable
-from salambot_cli.model.errors import PrerequisiteError
+from salambot_cli.model.errors import ConfigurationError, PrerequisiteError
 from salambot_cli.model.secret import Secret
 from salambot_cli.outside import rendered
 from salambot_cli.outside.files import private_folder
@@ -30,6 +31,8 @@ from salambot_cli.runtimes.jump import through_jumps, with_jump_ports
 from salambot_cli.steps.records import pull_recorded
 
 EXAMPLE = ".env.cloud-local.example"
+_REFERENCE = re.compile(r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", re.ASCII)
+"""An image: registry, path, tag, digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,24 @@ async def render_manifests(
     complete, notes = await _with_vault(environment)
     default = await asyncio.to_thread(rendered_folder, environment.root)
     folder = default / "kubernetes" if output is None else output
-    files = await asyncio.to_thread(_manifests, complete, image, account)
-    return Rendering(environment, folder, files, rendered.changes(folder, files, is_untouched), notes)
+    files = await asyncio.to_thread(_manifests, complete, _image(image), account_of(account))
+    if account is None and any(f"iam::{ACCOUNT}:role" in text for text in files.values()):
+        notes += (f"{ACCOUNT} stands for your account: --account ID",)
+    found = rendered.changes(folder, files, is_untouched, ours="base/**/*")
+    return Rendering(environment, folder, files, found, notes)
 
 
-def _manifests(environment: Environment, image: str | None, account: str | None) -> dict[str, str]:
+def _image(given: str | None) -> str:
+    if given is None:
+        return image_tag()
+    if _REFERENCE.fullmatch(given) is None:
+        raise ConfigurationError(
+            "--image names no image", given, "salambot render --target kubernetes --image registry.example/salambot:1.0"
+        )
+    return given
+
+
+def _manifests(environment: Environment, image: str, account: str) -> dict[str, str]:
     from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes  # which Compose need not load
 
     own = generated_secrets(environment.root)
@@ -110,8 +126,8 @@ def _manifests(environment: Environment, image: str | None, account: str | None)
     public |= {"postgres-ca.pem": environment.postgres_ca} if environment.postgres_ca else {}
     public |= {"redis-ca.pem": environment.redis_ca} if environment.redis_ca else {}
     facts = ClusterFacts(
-        image or image_tag(),
-        account or ACCOUNT,
+        image,
+        account,
         {name: path.read_text(encoding="utf-8") for name, path in public.items()},
         {name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
     )

@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from referencing import Registry, Resource
 
 from salambot_cli.catalog.kubernetes import OVERLAYS
 from salambot_cli.catalog.pods import PORTS
+from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS
 from tests.cli.catalog.manifests import (
+    CLOUD,
     TOML,
     Document,
     compose_variables,
@@ -239,6 +243,17 @@ def test_workers_are_scaled_by_figures_that_they_measure(found: list[Document], 
         assert f'Gauge("{metric}"' in source
 
 
+def test_prometheus_finds_the_port_that_it_may_read(found: list[Document]) -> None:
+    into = edges(found, "ingress", "from")
+    for program, deployment in of_kind(found, "Deployment").items():
+        annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+        assert annotations["prometheus.io/scrape"] == "true"  # a text: annotations take nothing else
+        port = int(annotations["prometheus.io/port"])
+        assert (program, "prometheus", port) in into
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert port in {listed["containerPort"] for listed in container["ports"]}
+
+
 def test_every_pod_is_shut_in_and_calls_meet(found: list[Document]) -> None:
     closed = of_kind(found, "NetworkPolicy")["nothing"]["spec"]
     assert closed == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -324,11 +339,22 @@ def test_a_changed_image_is_another_job(tmp_path: Path) -> None:
     assert jobs[0] == jobs[2] != jobs[1]
 
 
+def test_another_secret_is_another_job(tmp_path: Path) -> None:
+    from salambot_cli.runtimes.container_view import with_values
+
+    environment = environment_of(tmp_path, "env")
+    keys = (Secret("sentinel-1"), Secret("sentinel-2"), Secret("sentinel-1"))
+    changed = [with_values(environment, {"PINECONE_API_KEY": key}) for key in keys]
+    jobs = [next(iter(of_kind(documents(rendered(one)), "Job"))) for one in changed]
+    assert jobs[0] == jobs[2] != jobs[1]
+
+
+@pytest.mark.parametrize("tenant", ["demo", "1e3"])
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_kustomize_builds_each_overlay(tmp_path: Path, overlay: str) -> None:
+def test_kustomize_builds_each_overlay(tmp_path: Path, overlay: str, tenant: str) -> None:
     if shutil.which("kubectl") is None:
         pytest.skip("needs kubectl, whose Kustomize needs no cluster")
-    for name, text in rendered(environment_of(tmp_path, "vault")).items():
+    for name, text in rendered(replace(environment_of(tmp_path, "vault"), tenant=tenant)).items():
         (tmp_path / "k" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "k" / name).write_text(text)
     built = subprocess.run(
@@ -338,6 +364,7 @@ def test_kustomize_builds_each_overlay(tmp_path: Path, overlay: str) -> None:
     found: list[dict[str, Any]] = list(yaml.safe_load_all(built))
     for document in found:
         validate(document, VERSIONS[-1])
+    assert {d["metadata"]["labels"]["salambot.io/tenant"] for d in found} == {tenant}
     images = {c["image"] for spec in pods(found).values() for c in spec["containers"]}
     assert images == {"registry.example:5000/salambot:1.2"}
     minimum = {"small": 1, "production": 3}[overlay]
@@ -360,11 +387,73 @@ def test_the_command_writes_compares_and_keeps_what_was_edited(tmp_path: Path) -
     assert "OPENAI_API_KEY" in masked.stdout
 
 
+def test_what_is_rendered_no_more_goes_away_and_what_is_yours_stays(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    words = ("render", "--target", "kubernetes", "--output", "k8s")
+    project.run(*words)
+    mine = tmp_path / "k8s/base/mine.yaml"
+    mine.write_text("kind: ConfigMap\n")
+    elsewhere = {"SALAMBOT_PLACEMENT_POSTGRES": "cloud", "POSTGRES_URL": CLOUD["POSTGRES_URL"]}
+    stale = tmp_path / "k8s/base/secrets/postgres-own.env"
+    password = stale.read_text().splitlines()[1].partition("=")[2]
+    document = project.json(*words, "--check", status=1, **elsewhere)
+    (change,) = [change for change in document["changes"] if change["file"] not in document["files"]]
+    assert change["file"] == "base/secrets/postgres-own.env"
+    assert "-POSTGRES_PASSWORD=" in change["diff"]
+    assert password not in str(document)
+    assert stale.exists()
+    project.run(*words, **elsewhere)
+    assert not stale.exists()
+    assert project.json(*words, "--check", **elsewhere)["changes"] == []
+    edited = tmp_path / "k8s/base/stores.yaml"
+    edited.write_text(edited.read_text() + "# mine\n")
+    nowhere = {"SALAMBOT_PLACEMENT_REDIS": "cloud", "REDIS_URL": CLOUD["REDIS_URL"].replace(":6380", ":6380/0")}
+    project.run(*words, **elsewhere, **nowhere)
+    assert edited.exists()
+    assert mine.exists()
+
+
+def test_the_manifests_go_down_a_pipe_to_any_validator(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    words = ("render", "--target", "kubernetes")
+    stream = project.run(*words).stdout
+    validator = [Path(sys.executable).with_name("kubernetes-validate"), "--strict", "-"]
+    done = subprocess.run(validator, input=stream, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "deployment/gateway" in done.stdout + done.stderr
+    wrong = stream.replace("readinessProbe:", "readynessProbe:", 1)
+    assert wrong != stream
+    assert subprocess.run(validator, input=wrong, capture_output=True, text=True, timeout=60, check=False).returncode
+    kinds = {document["kind"] for document in yaml.safe_load_all(stream)}
+    assert {"Deployment", "NetworkPolicy", "Job", "StatefulSet"} <= kinds
+    assert "Kustomization" not in kinds
+    assert project.run(*words, "--check").stdout == project.run(*words, "--output", "k8s").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words", [("--account", "12345678901"), ("--account", "mine"), ("--image", "bad image"), ("--image", "a/b:1:2")]
+)
+def test_no_account_and_no_image_is_a_usage_error_that_writes_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    Project(tmp_path).run("render", "--target", "kubernetes", "--output", "k8s", *words, status=2)
+    assert not (tmp_path / "k8s").exists()
+
+
+@pytest.mark.parametrize("image", ["salambot", "r.example:5000/a/salambot", f"r.example/a:1.0@sha256:{'0a' * 32}"])
+def test_an_image_may_have_a_port_a_tag_and_a_digest(tmp_path: Path, image: str) -> None:
+    project = Project(tmp_path)
+    project.run("render", "--target", "kubernetes", "--output", "k8s", "--image", image)
+    (entry,) = yaml.safe_load((tmp_path / "k8s/base/kustomization.yaml").read_text())["images"]
+    assert f"{entry['newName']}:{entry['newTag']}" in {image, f"{image}:latest"}
+
+
 def test_an_unread_vault_is_said(tmp_path: Path) -> None:
     (tmp_path / "salambot.toml").write_text('topology = "t3"\n[aws]\nregion = "eu-west-1"\nsecret = "salambot/demo"\n')
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    said = (
-        Project(tmp_path).run("render", "--target", "kubernetes", SALAMBOT_ALLOW_INSECURE="secrets", **nowhere).stderr
-    )
+    words = ("render", "--target", "kubernetes")
+    project = Project(tmp_path)
+    said = project.run(*words, SALAMBOT_ALLOW_INSECURE="secrets", **nowhere).stderr
     assert "Secrets Manager was not read" in said
     assert "OPENAI_API_KEY" in said
+    assert "111122223333 stands for your account" in said
+    named = project.run(*words, "--account", "123456789012", SALAMBOT_ALLOW_INSECURE="secrets", **nowhere).stderr
+    assert "111122223333" not in named
