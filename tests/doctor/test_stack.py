@@ -1,5 +1,6 @@
-"""The CloudFormation stack: the linter is content, moto makes it, the doctor finds it well."""
+"""The CloudFormation stack: the linter is content, moto makes it, `up` and the doctor find it well."""
 
+import asyncio
 import ipaddress
 import json
 import subprocess
@@ -21,6 +22,7 @@ from tests.stack import Project
 TEMPLATE = Path(__file__).parents[2] / "templates/cloudformation/salambot.yaml"
 NOT_OF_MOTO = "      DBParameterGroupName: !Ref DatabaseParameters\n"
 """moto hands itself the group in place of its name, and stumbles over that."""
+UP = ("up", "--runtime", "process", "--no-seed")
 
 
 def template() -> dict[str, Any]:
@@ -33,7 +35,7 @@ def template() -> dict[str, Any]:
 def create(moto: Moto, folder: Path) -> dict[str, str]:
     """Make the stack with the parameters of `salambot provision`; return logical id -> physical id.
 
-    moto's CloudFormation knows no ElastiCache, no trail, and of buckets the encryption alone: see below.
+    moto's CloudFormation knows no ElastiCache, secret or trail, and of buckets the encryption alone: see below.
     """
     words = ("provision", "--topology", "t1,t3", "--my-ip", MY_IP, "--plan")
     parameters = Project(folder).json(*words, S3_BUCKET="salambot-kb")["cloudformation"]
@@ -90,7 +92,7 @@ def test_the_linter_has_nothing_to_say() -> None:
 
 
 @pytest.mark.parametrize("topology", [("t1",), ("t1", "t3")])
-async def test_the_doctor_finds_the_stack_healthy(
+async def test_the_command_starts_on_the_stack_and_the_doctor_finds_it_healthy(
     moto: Moto,
     postgres_server: PostgresServer,
     valkey_server: ValkeyServer,
@@ -101,7 +103,16 @@ async def test_the_doctor_finds_the_stack_healthy(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     parts = Parts(postgres_server, valkey_server, moto, tmp_path)
     async with healthy(parts, tmp_path, *topology, make=furnish_by_stack) as cloud:
-        report = await diagnose(cloud.load(), options=Options(my_ip=(ipaddress.ip_address(MY_IP),)))
+        project = Project(cloud.root)
+        environment = cloud.load()
+        try:
+            up = await asyncio.to_thread(project.json, *UP, **cloud.variables)
+            report = await diagnose(environment, options=Options(my_ip=(ipaddress.ip_address(MY_IP),)))
+        finally:
+            await asyncio.to_thread(project.run, "down", **cloud.variables)
+    assert up["status"] == "ready"
+    placements = {name: part["placement"] for name, part in up["components"].items() if part["health"] == "healthy"}
+    assert placements == dict(environment.placements)
     assert report.root_causes == ()
     assert {f.id: f.title for f in report.findings if f.status in {"fail", "warn"}} == {}
     seen = {finding.check for finding in report.findings if finding.status == "ok"}
