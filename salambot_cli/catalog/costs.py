@@ -11,7 +11,8 @@ from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.outside.assets import asset
 
 Table = Mapping[str, float]
-_DATABASE_GB = 20
+_DATABASE, _DATABASE_GB, _CACHE = DATABASE_CLASS, 20, CACHE_NODE_TYPE
+"""What `salambot provision` makes."""
 _NIGHTS_AND_WEEKENDS = 1 - 50 / 168
 """The share of a week outside five days of ten hours."""
 _TOKENS_IN, _TOKENS_OUT = 600, 150
@@ -98,13 +99,13 @@ def savings(environment: Environment, usage: Usage, table: Prices) -> list[Savin
 
 
 def _postgres(_: Usage, table: Prices) -> tuple[str, float]:
-    running = table.monthly("postgres", DATABASE_CLASS) + table.monthly("postgres", "public_address")
-    what = f"RDS {DATABASE_CLASS}, {_DATABASE_GB} GB, one zone"
+    running = table.monthly("postgres", _DATABASE) + table.monthly("postgres", "public_address")
+    what = f"RDS {_DATABASE}, {_DATABASE_GB} GB, one zone"
     return what, running + _DATABASE_GB * table.of("postgres", "storage_gb")
 
 
 def _redis(_: Usage, table: Prices) -> tuple[str, float]:
-    return f"ElastiCache {CACHE_NODE_TYPE}, one node", table.monthly("redis", CACHE_NODE_TYPE)
+    return f"ElastiCache {_CACHE}, one node", table.monthly("redis", _CACHE)
 
 
 def _pinecone(usage: Usage, table: Prices) -> tuple[str, float]:
@@ -161,7 +162,7 @@ _LINES: Mapping[tuple[Component, str], Callable[[Usage, Prices], tuple[str, floa
 
 
 def _save_postgres(_: Usage, table: Prices) -> Iterator[Saving]:
-    running = table.monthly("postgres", DATABASE_CLASS) + table.monthly("postgres", "public_address")
+    running = table.monthly("postgres", _DATABASE) + table.monthly("postgres", "public_address")
     yield Saving(
         "postgres", "stop RDS at night and at weekends", round(running * _NIGHTS_AND_WEEKENDS, 2), "salambot park"
     )
@@ -171,9 +172,9 @@ def _save_postgres(_: Usage, table: Prices) -> Iterator[Saving]:
 
 
 def _save_redis(_: Usage, table: Prices) -> Iterator[Saving]:
-    yield Saving("redis", f"{CACHE_NODE_TYPE}, counted here, is enough for development", None)
+    yield Saving("redis", f"{_CACHE}, counted here, is enough for development", None)
     what = "ElastiCache has no stop: with a local Redis nothing is paid while nobody works"
-    yield Saving("redis", what, round(table.monthly("redis", CACHE_NODE_TYPE), 2), 'placement: redis = "local"')
+    yield Saving("redis", what, round(table.monthly("redis", _CACHE), 2), 'placement: redis = "local"')
 
 
 def _save_pinecone(_: Usage, __: Prices) -> Iterator[Saving]:

@@ -25,6 +25,8 @@ _PARAMETERS: Mapping[str, str] = {
     "secret_name": "SecretName",
 }
 """Terraform's name -> CloudFormation's, where the region is not a parameter."""
+_CHOSEN: Mapping[str, Value] = {"database_class": DATABASE_CLASS, "cache_node_type": CACHE_NODE_TYPE}
+"""What no environment tells: a person's choice, or this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,9 @@ def infrastructure(environment: Environment, address: str | None) -> Infrastruct
         "tenant": environment.tenant,
         "region": environment.aws.region or environment.value("AWS_REGION") or "eu-west-1",
         "database": environment.placement("postgres") == "cloud",
-        "database_class": DATABASE_CLASS,
+        **_CHOSEN,
         "database_port": port,
         "cache": environment.placement("redis") == "cloud",
-        "cache_node_type": CACHE_NODE_TYPE,
         "objects": environment.placement("objects") == "s3",
         "bucket_name": environment.value("S3_BUCKET") or f"salambot-kb-{environment.tenant}",
         "secrets": environment.placement("secrets") == "aws",
@@ -61,6 +62,21 @@ def infrastructure(environment: Environment, address: str | None) -> Infrastruct
     if address is not None:
         variables["developer_cidr"] = f"{address}/32"
     return Infrastructure(variables)
+
+
+def with_choices(
+    wanted: Infrastructure, written: Mapping[str, object], parameters: Mapping[str, object]
+) -> Infrastructure:
+    """Keep the sizes that a person wrote into the variables of either tool, and the address while nobody knows it."""
+    chosen = {
+        name: value
+        for name, default in _CHOSEN.items()
+        for value in (written.get(name), parameters.get(_PARAMETERS[name]))
+        if isinstance(value, str) and value != default
+    }
+    former = written.get("developer_cidr")
+    known: dict[str, Value] = {"developer_cidr": former} if isinstance(former, str) else {}
+    return Infrastructure({**known, **wanted.variables, **chosen})
 
 
 def _secret_name(environment: Environment) -> str:

@@ -100,8 +100,8 @@ def render_kubernetes(environment: Environment, facts: ClusterFacts) -> dict[str
 
 def manifest_stream(files: Mapping[str, str]) -> str:
     """Return the objects of the base as one stream of YAML, which any validator reads."""
-    manifests = [text for name, text in files.items() if name.startswith("base/") and name.endswith(".yaml")]
-    return "---\n".join(text for text in manifests if "kind: Kustomization" not in text)
+    manifests = {name: text for name, text in files.items() if name.startswith("base/") and name.endswith(".yaml")}
+    return "---\n".join(text for name, text in manifests.items() if name != "base/kustomization.yaml")
 
 
 def namespace(environment: Environment) -> str:

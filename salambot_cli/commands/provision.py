@@ -30,7 +30,7 @@ def provision(
     session: Session = context.obj
     environment = load_environment(session.project, {"topology": topology.split(",") if topology else None})
     planned = run(step(environment, output.resolve() if output else None, my_ip))
-    written = [] if plan else planned.write()
+    kept = [] if plan else planned.write()
     variables = dict(planned.wanted.variables)
     if session.machine:
         session.document(
@@ -38,7 +38,8 @@ def provision(
                 "status": "planned" if plan else "rendered",
                 "terraform": variables,
                 "cloudformation": planned.wanted.parameters(),
-                "files": [str(path) for path in written],
+                "files": [] if plan else [str(path) for path in planned.files],
+                "kept": [str(path) for path in kept],
                 "commands": list(planned.commands),
             }
         )
@@ -49,5 +50,7 @@ def provision(
         typer.echo(f"{name} = {dumps(value)}")
     if "developer_cidr" not in variables:
         session.say("This machine's public address is not known: give it with --my-ip.")
-    for command in planned.commands if written else ():
+    for path in kept:
+        session.say(f"The edited file is kept as {path}; put what is yours into {planned.owners_file}.")
+    for command in () if plan else planned.commands:
         session.say(command)

@@ -6,15 +6,18 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from salambot_cli.catalog.infrastructure import Infrastructure, infrastructure
+from salambot_cli.catalog.infrastructure import Infrastructure, infrastructure, with_choices
+from salambot_cli.catalog.render import is_untouched, with_header
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import Component
+from salambot_cli.outside import rendered
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.public_ip import public_addresses
 
 _FOLDERS = ("terraform", "cloudformation")
+_VARIABLES, _PARAMETERS = "terraform/terraform.tfvars.json", "cloudformation/parameters.json"
 _IN_AWS: tuple[tuple[Component, str], ...] = (
     ("postgres", "cloud"),
     ("redis", "cloud"),
@@ -29,6 +32,8 @@ class Provision:
 
     wanted: Infrastructure
     folder: Path
+    owners_file: str = "another file"
+    """Where an owner puts changes: salambot never writes it."""
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -42,19 +47,18 @@ class Provision:
         )
         return (f"{terraform} init && {terraform} apply", create)
 
+    @property
+    def files(self) -> list[Path]:
+        """Return what is written: templates and variables."""
+        return [self.folder / name for name in (*_templates(), _VARIABLES, _PARAMETERS)]
+
     def write(self) -> list[Path]:
-        """Write templates and variables; Terraform's own state beside them stays. Return the files."""
-        texts = {
-            str(path.relative_to(asset("templates"))): path.read_text(encoding="utf-8")
-            for name in _FOLDERS
-            for path in sorted(asset(f"templates/{name}").rglob("*"))
-            if path.suffix in {".tf", ".yaml"}
-        }
-        texts["terraform/terraform.tfvars.json"] = json.dumps(dict(self.wanted.variables), indent=2) + "\n"
-        texts["cloudformation/parameters.json"] = json.dumps(self.wanted.parameters(), indent=2) + "\n"
-        for name, text in texts.items():
-            replace_file(self.folder / name, text)
-        return [self.folder / name for name in texts]
+        """Write the files; Terraform's own state beside them stays. Return the copies of what was edited by hand."""
+        texts = _templates()
+        kept = rendered.write(self.folder, texts, rendered.changes(self.folder, texts, is_untouched))
+        replace_file(self.folder / _VARIABLES, json.dumps(dict(self.wanted.variables), indent=2) + "\n")
+        replace_file(self.folder / _PARAMETERS, json.dumps(self.wanted.parameters(), indent=2) + "\n")
+        return kept
 
 
 async def provision(environment: Environment, output: Path | None, my_ip: str | None) -> Provision:
@@ -71,7 +75,32 @@ async def provision(environment: Environment, output: Path | None, my_ip: str | 
         )
     address = await _address(my_ip)
     folder = output or environment.state / "cloud"
-    return Provision(await asyncio.to_thread(infrastructure, environment, address), folder)
+    return Provision(await asyncio.to_thread(_wanted, environment, address, folder), folder)
+
+
+def _wanted(environment: Environment, address: str | None, folder: Path) -> Infrastructure:
+    written, parameters = _read(folder / _VARIABLES), _read(folder / _PARAMETERS)
+    entries = [entry for entry in parameters if isinstance(entry, dict)] if isinstance(parameters, list) else []
+    by_key = {str(entry.get("ParameterKey")): entry.get("ParameterValue") for entry in entries}
+    return with_choices(infrastructure(environment, address), written if isinstance(written, dict) else {}, by_key)
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _templates() -> dict[str, str]:
+    return {
+        str(path.relative_to(asset("templates"))): with_header(
+            path.read_text(encoding="utf-8"), "put what is yours into another file"
+        )
+        for name in _FOLDERS
+        for path in sorted(asset(f"templates/{name}").rglob("*"))
+        if path.suffix in {".tf", ".yaml"}
+    }
 
 
 async def _address(given: str | None) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.catalog.infrastructure import Infrastructure
+from salambot_cli.catalog.infrastructure import Infrastructure, with_choices
 from tests.stack import Project
 
 ROOT = Path(__file__).parents[3] / "templates/terraform"
@@ -63,11 +63,12 @@ def test_a_module_reads_what_it_declares(module: str) -> None:
     assert [name for name in blocks(main, "variable") if f"var.{name}" not in main.read_text()] == []
 
 
-def test_terraform_finds_it_in_form() -> None:
+def test_terraform_finds_it_in_form(tmp_path: Path) -> None:
     program = shutil.which("terraform") or shutil.which("tofu")
     if program is None:
         pytest.skip("needs terraform or tofu, which needs no provider for that")
-    command = [program, "fmt", "-check", "-recursive", str(ROOT)]
+    Project(tmp_path).run("provision", "--topology", "t1", "--output", "cloud", "--my-ip", "203.0.113.7")
+    command = [program, "fmt", "-check", "-recursive", str(tmp_path / "cloud/terraform")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == ""
     assert done.returncode == 0, done.stderr
@@ -120,6 +121,39 @@ def test_the_files_are_written_whole_and_state_stays(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "cloud/cloudformation/parameters.json").read_text()) == document["cloudformation"]
     assert (tmp_path / "cloud/terraform/modules/network/main.tf").is_file()
     assert len(document["commands"]) == 2
+
+
+def test_what_somebody_edited_or_chose_is_never_lost(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    words = ("provision", "--topology", "t1", "--output", "cloud")
+    project.json(*words, "--my-ip", "203.0.113.7")
+    main, variables = tmp_path / "cloud/terraform/main.tf", tmp_path / "cloud/terraform/terraform.tfvars.json"
+    main.write_text(f"{main.read_text()}# mine\n")
+    variables.write_text(json.dumps(json.loads(variables.read_text()) | {"database_class": "serverless"}))
+    parameters = tmp_path / "cloud/cloudformation/parameters.json"
+    parameters.write_text(parameters.read_text().replace("cache.t4g.micro", "cache.t4g.small"))
+    document = project.json(*words, "--my-ip", "203.0.113.8")
+    assert [Path(path).read_text().endswith("# mine\n") for path in document["kept"]] == [True]
+    assert not main.read_text().endswith("# mine\n")
+    chosen = {"database_class": "serverless", "cache_node_type": "cache.t4g.small", "developer_cidr": "203.0.113.8/32"}
+    assert document["terraform"].items() >= chosen.items()
+    assert {"ParameterKey": "CacheNodeType", "ParameterValue": "cache.t4g.small"} in document["cloudformation"]
+    assert project.json(*words, "--my-ip", "203.0.113.8")["kept"] == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '[1, {"ParameterKey": 2}]', '{"database_class": 3}'])
+def test_variables_that_cannot_be_read_are_written_anew(tmp_path: Path, text: str) -> None:
+    project = Project(tmp_path)
+    words = ("provision", "--topology", "t1", "--output", "cloud", "--my-ip", "203.0.113.7")
+    first = project.json(*words)
+    for name in ("terraform/terraform.tfvars.json", "cloudformation/parameters.json"):
+        (tmp_path / "cloud" / name).write_text(text)
+    assert project.json(*words) == first
+
+
+def test_an_address_that_nobody_knows_now_stays() -> None:
+    known = with_choices(Infrastructure({"tenant": "demo"}), {"developer_cidr": "203.0.113.7/32"}, {})
+    assert known.variables == {"tenant": "demo", "developer_cidr": "203.0.113.7/32"}
 
 
 @pytest.mark.parametrize("words", [("--my-ip", "203.0.113"), ("--topology", "local", "--my-ip", "203.0.113.7")])
