@@ -80,6 +80,13 @@ def validate(environment: Environment, *, secrets_pulled: bool = False) -> None:
         )
 
 
+def require(environment: Environment, component: Component) -> None:
+    """Raise one error for what a single component needs and nothing sets, once the secrets are read."""
+    needed = missing_variables(environment, secrets_pulled=True)
+    if missing := tuple(variable for variable in needed if variable.component == component):
+        raise _missing_error(environment, missing, ())
+
+
 def _refuse_exposed_file(environment: Environment) -> None:
     """Refuse a `.env` that others can read, when a secret is read from it."""
     path = environment.root / ".env"

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from salambot_cli.catalog.endpoints import host_and_port
+from salambot_cli.catalog.validate import require
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.topology import Component
@@ -32,11 +33,12 @@ async def park(environment: Environment, wanted: Wanted) -> list[Parked]:
     """Bring the environment's cloud components into a state; what is there already, or cannot be, stays.
 
     Raises:
-        SalamBotError: AWS refuses, or the database is in a state that can only be waited for.
+        SalamBotError: nothing names the database, AWS refuses, or its state can only be waited for.
     """
     found = []
     if environment.placement("postgres") == "cloud":
         pulled = (await pull_recorded(environment)).environment
+        require(pulled, "postgres")
         found.append(await asyncio.to_thread(_database, pulled, wanted))
     if environment.placement("redis") == "cloud":
         found.append(Parked("redis", None, None, None, changed=False, reason="ElastiCache has no stop"))
@@ -56,7 +58,7 @@ def _database(environment: Environment, wanted: Wanted) -> Parked:
             )
         return _bring(aws, what, wanted)
     except AwsFailure as failure:
-        raise SalamBotError("AWS refuses", f"{failure.code}: {failure.message}", "salambot doctor aws") from failure
+        raise PrerequisiteError("AWS refuses", f"{failure.code}: {failure.message}", "salambot doctor aws") from failure
 
 
 def _bring(aws: Aws, what: Parkable, wanted: Wanted) -> Parked:

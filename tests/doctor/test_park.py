@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.doctor.cloud import KEYS, REGION, Moto, furnish
+from tests.doctor.wires import LOOPBACK, closed_port
 from tests.stack import Project
 
 
@@ -63,6 +64,22 @@ def test_a_database_of_somebody_else_is_an_error(tmp_path: Path, moto: Moto, rds
     assert "no RDS instance" in said
     assert "sentinel" not in said
     assert status_of(rds) == "available"
+
+
+@pytest.mark.parametrize("command", ["park", "unpark"])
+def test_who_has_no_credentials_or_no_way_to_aws_is_told(tmp_path: Path, moto: Moto, command: str) -> None:
+    project = project_of(tmp_path, moto, "db.elsewhere.example")
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "none", "AWS_SHARED_CREDENTIALS_FILE": "none"}
+    lines = (tmp_path / ".env").read_text().splitlines(keepends=True)
+    (tmp_path / ".env").write_text("".join(line for line in lines if line.partition("=")[0] not in KEYS))
+    assert "NoCredentials" in project.run(command, status=3, **nowhere).stderr
+    keys = {**KEYS, "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{closed_port()}"}
+    assert "Unreachable" in project.run(command, status=3, **keys).stderr
+
+
+def test_a_database_that_nothing_names_is_a_missing_variable(tmp_path: Path) -> None:
+    (tmp_path / "salambot.toml").write_text('[placement]\npostgres = "cloud"\n')
+    assert "POSTGRES_URL=" in Project(tmp_path).run("park", status=2).stderr
 
 
 def test_what_is_local_needs_no_account(tmp_path: Path) -> None:
