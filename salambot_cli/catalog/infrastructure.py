@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from salambot_cli.catalog.endpoints import host_and_port
 from salambot_cli.catalog.vault import Place
 from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
 
 Value = str | int | bool
 
@@ -25,6 +26,8 @@ _PARAMETERS: Mapping[str, str] = {
     "secret_name": "SecretName",
 }
 """Terraform's name -> CloudFormation's, where the region is not a parameter."""
+_LONGEST = 40
+"""Of an ElastiCache group."""
 _CHOSEN: Mapping[str, Value] = {"database_class": DATABASE_CLASS, "cache_node_type": CACHE_NODE_TYPE}
 """What no environment tells: a person's choice, or this."""
 
@@ -44,8 +47,29 @@ class Infrastructure:
         ]
 
 
+def own_name(environment: Environment, most: int) -> str:
+    """Name what an environment has in AWS or a cluster, where a name has at most so many characters.
+
+    Raises:
+        ConfigurationError: the tenant's name is too long for that.
+    """
+    name = f"salambot-{environment.tenant}"
+    if len(name) > most:
+        raise ConfigurationError(
+            f"the name {name} is too long: its tenant may have {most - len(name) + len(environment.tenant)} characters",
+            f"it has {len(environment.tenant)}",
+            "salambot config show",
+        )
+    return name
+
+
 def infrastructure(environment: Environment, address: str | None) -> Infrastructure:
-    """Return what the placements need in AWS; only the developer's `address` may reach the database."""
+    """Return what the placements need in AWS; only the developer's `address` may reach the database.
+
+    Raises:
+        ConfigurationError: AWS takes no name of this length.
+    """
+    own_name(environment, _LONGEST)
     _, port = host_and_port(environment.value("POSTGRES_URL") or "", 5432)
     variables: dict[str, Value] = {
         "tenant": environment.tenant,

@@ -9,6 +9,7 @@ from functools import cache, partial
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
+from salambot_cli.catalog.infrastructure import own_name
 from salambot_cli.catalog.pods import (
     PORTS,
     STORE_PORTS,
@@ -47,6 +48,8 @@ _UNDER_WAY_S = 60
 """After that a service lets requests end: the longest that a reply may take."""
 _GRACE_S = 75
 """In all; the worker gives its replies 6 s, and another one makes those that are not ready."""
+_LONGEST = 50
+"""Then `-orchestrateur` makes the 64 characters that the name of a role may have."""
 _PROMETHEUS = "http://prometheus-server.monitoring.svc:80"
 """Where KEDA asks for the length of the queue; an overlay names another one."""
 _DOCUMENTS = "/var/lib/salambot/objects"
@@ -105,8 +108,8 @@ def manifest_stream(files: Mapping[str, str]) -> str:
 
 
 def namespace(environment: Environment) -> str:
-    """Name the namespace of an environment."""
-    return f"salambot-{environment.tenant}"
+    """Name the namespace of an environment, and what its roles' names begin with; raises ConfigurationError."""
+    return own_name(environment, _LONGEST)
 
 
 def _manifests(

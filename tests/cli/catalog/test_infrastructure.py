@@ -16,6 +16,7 @@ from salambot_cli.catalog.infrastructure import Infrastructure, with_choices
 from tests.stack import Project
 
 ROOT = Path(__file__).parents[3] / "templates/terraform"
+RENDER = ("render", "--target", "kubernetes")
 MODULES = sorted(path.name for path in (ROOT / "modules").iterdir())
 
 
@@ -149,6 +150,15 @@ def test_variables_that_cannot_be_read_are_written_anew(tmp_path: Path, text: st
     for name in ("terraform/terraform.tfvars.json", "cloudformation/parameters.json"):
         (tmp_path / "cloud" / name).write_text(text)
     assert project.json(*words) == first
+
+
+@pytest.mark.parametrize(("words", "most"), [(("provision", "--my-ip", "203.0.113.7"), 31), (RENDER, 41)])
+def test_a_tenant_whose_names_are_too_long_is_a_usage_error(tmp_path: Path, words: tuple[str, ...], most: int) -> None:
+    given = {"SALAMBOT_PLACEMENT_OBJECTS": "s3", "AWS_REGION": "eu-west-1", "S3_BUCKET": "kb"}
+    project = Project(tmp_path)
+    project.run(*words, TENANT="a" * most, **given)
+    said = project.run(*words, TENANT="a" * (most + 1), status=2, **given).stderr
+    assert f"may have {most} characters" in said
 
 
 def test_an_address_that_nobody_knows_now_stays() -> None:
