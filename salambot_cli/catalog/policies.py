@@ -47,16 +47,30 @@ def policy(environment: Environment, name: str, *, account: str = ACCOUNT, key: 
     region = environment.aws.region or "eu-west-1"
     reads = name in {"read", "rotate"}
     ids = secret_ids(environment) if reads else ()
+    documents_key, documents_alias = _documents_key(environment.aws.kms_key, region, account)
     text = templates.get_template(f"{name}.json.j2").render(
         region=region,
         secrets=[_arn(secret_id, region, account) for secret_id in ids],
         several=len(ids) > 1,
         key=key or f"arn:aws:kms:{region}:{account}:key/00000000-0000-0000-0000-000000000000",
         bucket=environment.value("S3_BUCKET") or "salambot-kb",
+        documents_key=documents_key,
+        documents_alias=documents_alias,
         tenant=environment.tenant,
     )
     document: dict[str, object] = json.loads(text)
     return document
+
+
+def _documents_key(key: str | None, region: str, account: str) -> tuple[str | None, str | None]:
+    """Return the ARN that a policy names a key by, and the alias: which key has that only a condition tells."""
+    here = f"arn:aws:kms:{region}:{account}:"
+    if key is None:
+        return None, None
+    where, alias, name = key.rpartition("alias/")
+    if alias:
+        return f"{where or here}key/*", f"{alias}{name}"
+    return (key if key.startswith("arn:") else f"{here}key/{key}"), None
 
 
 def _arn(secret_id: str, region: str, account: str) -> str:

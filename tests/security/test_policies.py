@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,43 @@ def test_nothing_but_the_batch_call_is_for_every_resource(environment: Environme
         open_to_all = [r for r in resources if r in {"*", "arn:aws:s3:::*"}]
         assert open_to_all == [] or statement["Action"] == ["secretsmanager:BatchGetSecretValue"]
         assert not any("*" in action for action in statement["Action"])
+
+
+@pytest.mark.parametrize(
+    ("key", "resource", "alias"),
+    [
+        ("alias/documents", "arn:aws:kms:eu-west-1:123456789012:key/*", "alias/documents"),
+        (
+            "arn:aws:kms:eu-west-1:999999999999:alias/documents",
+            "arn:aws:kms:eu-west-1:999999999999:key/*",
+            "alias/documents",
+        ),
+        ("1234-abcd", "arn:aws:kms:eu-west-1:123456789012:key/1234-abcd", None),
+        ("arn:aws:kms:eu-west-1:999999999999:key/1234-abcd", "arn:aws:kms:eu-west-1:999999999999:key/1234-abcd", None),
+    ],
+)
+@pytest.mark.parametrize(("name", "most"), [("seed", {"kms:Decrypt", "kms:GenerateDataKey"}),
+                                            ("orchestrateur", {"kms:Decrypt"})])  # fmt: skip
+def test_documents_under_a_key_of_yours_can_be_written_and_read(
+    environment: Environment, name: str, most: set[str], key: str, resource: str, alias: str | None
+) -> None:
+    keyed = replace(environment, aws=replace(environment.aws, kms_key=key))
+    document = policy(keyed, name, account="123456789012")
+    assert actions(document) - actions(policy(environment, name)) == most
+    statement = document["Statement"][-1]  # type: ignore[index] # a list
+    assert statement["Resource"] == resource
+    condition = statement["Condition"]
+    assert condition["StringEquals"] == {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
+    assert condition.get("ForAnyValue:StringEquals", {}).get("kms:ResourceAliases") == alias
+    linter = Path(sys.executable).with_name("parliament")
+    done = subprocess.run(
+        [linter, "--json"], input=json.dumps(document), capture_output=True, text=True, timeout=60, check=False
+    )
+    said = [
+        line for line in done.stdout.splitlines() if "kms:ResourceAliases" not in line
+    ]  # which it is too old to know
+    assert said == []
+    assert alias or done.returncode == 0, done.stderr
 
 
 def test_the_command_prints_a_policy(environment: Environment) -> None:
