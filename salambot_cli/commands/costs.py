@@ -5,13 +5,16 @@ import typer
 from salambot_cli.outside.console import Session
 
 app = typer.Typer()
+_MOST_GB = 1_000_000
 
 
 @app.command()
 def costs(
     context: typer.Context,
     messages: int = typer.Option(10_000, min=0, help="Replies a month."),
-    documents: float = typer.Option(1.0, "--documents", metavar="GB", min=0, help="Size of the documents."),
+    documents: float = typer.Option(
+        1.0, "--documents", metavar="GB", min=0, max=_MOST_GB, help="Size of the documents."
+    ),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
 ) -> None:
     """Estimate what each component costs a month, and name what would cost less.

@@ -95,6 +95,11 @@ def test_replies_cost_what_their_tokens_cost(project: Project) -> None:
     assert many == pytest.approx(100 * few)
 
 
+@pytest.mark.parametrize("size", ["inf", "nan", "-1"])
+def test_a_size_that_is_none_is_a_usage_error(project: Project, size: str) -> None:
+    project.run("costs", "--documents", size, status=2)
+
+
 def test_the_savings_of_each_component_are_named(project: Project) -> None:
     said = costs(project, "--topology", "t1")["savings"]
     words = " ".join(saving["what"] for saving in said)
