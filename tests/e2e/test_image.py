@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from salambot_cli.model.config import looks_secret
+from tests.cli.catalog.manifests import documents, environment_of, pods, rendered
 from tests.stack import Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -23,6 +24,20 @@ for place in ("/app", "/opt/venv", "/", "/tmp"):
         pathlib.Path(place, "mine").touch()
     except OSError:
         print("refused", place)
+"""
+
+PROBE = """
+import sys, time, urllib.request
+port, *paths = sys.argv[1:]
+for path in paths:
+    for left in range(100, -1, -1):
+        try:
+            print(urllib.request.urlopen(f"http://127.0.0.1:{port}{path}").status)
+            break
+        except OSError:
+            if not left:
+                raise
+            time.sleep(0.3)
 """
 
 
@@ -87,6 +102,29 @@ def test_no_layer_holds_a_secret(image: str) -> None:
     suffixes = {Path(line).suffix for line in listing.splitlines()}
     assert ".py" in suffixes
     assert not suffixes & {"", ".env", ".pem", ".key", ".p12", ".jwk", ".lock"}
+
+
+def test_a_pod_starts_under_the_rules_of_its_manifest_and_answers_its_probes(image: str, tmp_path: Path) -> None:
+    files = rendered(environment_of(tmp_path, "local"))
+    spec = pods(documents(files))["nlu"]  # which needs no store
+    (pod,) = spec["containers"]
+    own = dict(
+        line.split("=", 1) for line in files["base/secrets/nlu-own.env"].splitlines() if not line.startswith("#")
+    )
+    env = [f"{entry['name']}={entry.get('value', own.get(entry['name']))}" for entry in pod["env"]]
+    user = f"{spec['securityContext']['runAsUser']}:{spec['securityContext']['runAsGroup']}"
+    rules = ("--read-only", "--user", user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+    room = [word for mount in pod["volumeMounts"] for word in ("--tmpfs", f"{mount['mountPath']}:size=64m,mode=1777")]
+    program, *words = pod["command"]
+    given = [word for pair in env for word in ("--env", pair)]
+    container = docker("run", "--detach", *rules, *room, *given, "--entrypoint", program, image, *words).strip()
+    try:
+        probes = [pod[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")]
+        (port,) = [listed["containerPort"] for listed in pod["ports"]]
+        assert docker("exec", container, "python", "-c", PROBE, str(port), *probes).split() == ["200"] * 3
+        docker("exec", container, pod["lifecycle"]["preStop"]["exec"]["command"][0], "0")
+    finally:
+        docker("rm", "--force", container)
 
 
 def test_a_changed_source_installs_nothing_again(image: str, base: str, checkout: Path, tmp_path: Path) -> None:
