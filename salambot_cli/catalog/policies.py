@@ -27,7 +27,9 @@ def account_of(given: str | None) -> str:
     """
     if given is not None and re.fullmatch(r"[0-9]{12}", given) is None:
         raise ConfigurationError(
-            "--account is no AWS account", f"it has twelve digits, not {given}", "aws sts get-caller-identity"
+            "no AWS account has the id of --account",
+            f"it has twelve digits, not {given}",
+            "aws sts get-caller-identity",
         )
     return given or ACCOUNT
 

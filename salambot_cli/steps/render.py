@@ -112,7 +112,9 @@ def _image(given: str | None) -> str:
         return image_tag()
     if _REFERENCE.fullmatch(given) is None:
         raise ConfigurationError(
-            "--image names no image", given, "salambot render --target kubernetes --image registry.example/salambot:1.0"
+            "no image has the name of --image",
+            given,
+            "salambot render --target kubernetes --image registry.example/salambot:1.0",
         )
     return given
 
