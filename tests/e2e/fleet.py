@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,13 +15,12 @@ import httpx
 
 from tests.servers import free_port
 
-GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
-ORCHESTRATEURS = ("orchestrateur-1", "orchestrateur-2")
-WORKERS = ("worker-1", "worker-2", "worker-3", "worker-4")
 START_S = 90
 STOP_S = 20
 # What was not sent yet is always given to another server. `repeating` does so with what may have arrived too: right for
-# requests that may be repeated (an Idempotency-Key, a webhook with ids of its own), and for no others.
+# requests that may be repeated (an Idempotency-Key, a webhook with ids of its own, a search), and for no others.
+_NEVER_TWICE = "error"
+_REPEATING = "error timeout http_502 http_503 non_idempotent"
 _NGINX = """
 daemon off;
 worker_processes 1;
@@ -38,53 +37,50 @@ http {{
   proxy_http_version 1.1;
   proxy_buffering off;
   map $http_upgrade $upgrading {{ default upgrade; "" ""; }}
-  upstream gateways {{ {gateways} keepalive 32; }}
-  upstream orchestrateurs {{ {orchestrateurs} }}
+  {services}
+}}
+"""
+_UPSTREAM = """
+  upstream {service} {{ {servers} keepalive 32; }}"""
+_LISTENER = """
   server {{
-    listen 127.0.0.1:{strict};
-    location / {{ proxy_pass http://gateways; proxy_set_header Connection ""; proxy_next_upstream error; }}
-  }}
-  server {{
-    listen 127.0.0.1:{repeating};
+    listen 127.0.0.1:{port};
     location / {{
-      proxy_pass http://gateways;
-      proxy_set_header Connection "";
-      proxy_next_upstream error timeout http_502 http_503 non_idempotent;
-    }}
-  }}
-  server {{
-    listen 127.0.0.1:{inner};
-    location / {{
-      proxy_pass http://orchestrateurs;
+      proxy_pass http://{service};
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $upgrading;
       proxy_read_timeout 1h;
-      proxy_next_upstream error;
+      proxy_next_upstream {given_on};
     }}
-  }}
-}}
-"""
+  }}"""
 
 
 class Fleet:
-    """Use it as a context manager: all runs inside. `strict` and `repeating` are the balancer's two public URLs."""
+    """Use it as a context manager: all runs inside. A replica is named after its service: `rag-1` runs rag.
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+    Each service gets the balancer's URL of every other in its environment, as `RAG_URL`.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], environ: Mapping[str, str]) -> None:
         self._folder = folder
-        self._ports = {name: free_port() for name in (*GATEWAYS, *ORCHESTRATEURS, *WORKERS)}
-        self._listeners = {name: free_port() for name in ("strict", "repeating", "inner")}
-        self._environ = os.environ | environ | {"ORCHESTRATEUR_URL": f"http://127.0.0.1:{self._listeners['inner']}"}
+        self._ports = {name: free_port() for name in names}
+        balanced = sorted({_service(name) for name in names} - {"worker"})
+        self._strict = {service: free_port() for service in balanced}
+        self._repeating = {service: free_port() for service in balanced}
+        self._environ = {
+            **os.environ,
+            **{f"{service.upper()}_URL": self.strict(service) for service in balanced},
+            **environ,
+        }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    @property
-    def strict(self) -> str:
-        """Return the URL at which nothing is sent twice."""
-        return f"http://127.0.0.1:{self._listeners['strict']}"
+    def strict(self, service: str) -> str:
+        """Return the balancer's URL at which nothing is sent twice."""
+        return f"http://127.0.0.1:{self._strict[service]}"
 
-    @property
-    def repeating(self) -> str:
-        """Return the URL at which a request is given to another gateway when one dies over it."""
-        return f"http://127.0.0.1:{self._listeners['repeating']}"
+    def repeating(self, service: str) -> str:
+        """Return the balancer's URL at which a request is given to another replica when one dies over it."""
+        return f"http://127.0.0.1:{self._repeating[service]}"
 
     def url(self, name: str) -> str:
         """Return the address of one replica."""
@@ -94,7 +90,7 @@ class Fleet:
         self._start_balancer()
         try:
             for name in self._ports:
-                self._start(name)
+                self._spawn(name)
             for name in self._ports:
                 self._await(name)
         except BaseException:
@@ -107,9 +103,17 @@ class Fleet:
 
     def kill(self, name: str) -> None:
         """End one as a crash would, and start it again."""
+        self.crash(name)
+        self.start(name)
+
+    def crash(self, name: str) -> None:
+        """End one as a crash would."""
         self._running[name].kill()
         self._running[name].wait(timeout=STOP_S)
-        self._start(name)
+
+    def start(self, name: str) -> None:
+        """Start one that ended, and wait until it works."""
+        self._spawn(name)
         self._await(name)
 
     def restart(self, name: str) -> None:
@@ -118,23 +122,27 @@ class Fleet:
         process.send_signal(signal.SIGTERM)
         status = process.wait(timeout=STOP_S)
         assert status in {0, -signal.SIGTERM}, f"{name} ended with {status}"
-        self._start(name)
-        self._await(name)
+        self.start(name)
 
     def _start_balancer(self) -> None:
-        servers = {
-            "gateways": _servers(self._ports[name] for name in GATEWAYS),
-            "orchestrateurs": _servers(self._ports[name] for name in ORCHESTRATEURS),
-        }
+        services = [_UPSTREAM.format(service=service, servers=self._servers(service)) for service in self._strict]
+        for given_on, ports in ((_NEVER_TWICE, self._strict), (_REPEATING, self._repeating)):
+            services += [
+                _LISTENER.format(service=service, port=port, given_on=given_on) for service, port in ports.items()
+            ]
         config = self._folder / "nginx.conf"
-        config.write_text(_NGINX.format(folder=self._folder, **servers, **self._listeners))
+        config.write_text(_NGINX.format(folder=self._folder, services="".join(services)))
         nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         assert nginx is not None
         command = [nginx, "-p", str(self._folder), "-e", str(self._folder / "nginx.log"), "-c", str(config)]
         self._running["nginx"] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
-    def _start(self, name: str) -> None:
-        service = name.rpartition("-")[0]
+    def _servers(self, service: str) -> str:
+        ports = [port for name, port in self._ports.items() if _service(name) == service]
+        return " ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
+
+    def _spawn(self, name: str) -> None:
+        service = _service(name)
         module = ["salambot.worker"] if service == "worker" else ["salambot.serve", service]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
@@ -164,5 +172,5 @@ class Fleet:
             process.wait(timeout=STOP_S)
 
 
-def _servers(ports: Iterable[int]) -> str:
-    return " ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
+def _service(name: str) -> str:
+    return name.rpartition("-")[0]

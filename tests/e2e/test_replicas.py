@@ -16,7 +16,7 @@ import pytest
 from salambot.jobs.migrate import migrate
 from salambot.migrations import revisions
 from tests import events
-from tests.e2e.fleet import GATEWAYS, ORCHESTRATEURS, WORKERS, Fleet
+from tests.e2e.fleet import Fleet
 from tests.fakes.graph_server import TOKENS, Graph
 from tests.fakes.issuer import Issuer
 from tests.fakes.peers import Peers
@@ -24,12 +24,15 @@ from tests.servers import PostgresServer, ValkeyServer, serving
 
 pytestmark = [pytest.mark.nginx, pytest.mark.timeout(400), pytest.mark.xdist_group("replicas")]
 
+GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
+ORCHESTRATEURS = ("orchestrateur-1", "orchestrateur-2")
+WORKERS = ("worker-1", "worker-2", "worker-3", "worker-4")
+EVERY_REPLICA = (*GATEWAYS, *ORCHESTRATEURS, *WORKERS)
 CLIENTS, USERS = 6, 12
 PAUSE_S = 0.1
 """Nobody asks or writes again before having read what came."""
 A_CLIENT_MAY = 40
 """Requests a minute: the load's clients are many, so that only who means to meets it."""
-EVERY_REPLICA = (*GATEWAYS, *ORCHESTRATEURS, *WORKERS)
 PATIENCE_S = 90
 
 
@@ -68,7 +71,7 @@ def world(
             "META_PAGE_TOKEN": TOKENS["messenger"], "GRAPH_BASE_URL": sending, "SEND_TIMEOUT_S": "2",
             "RATE_LIMIT_GENERATE": "1000000/minute", "RATE_LIMIT_CLIENT": f"{A_CLIENT_MAY}/minute",
         }  # fmt: skip
-        with Fleet(folder, environ) as fleet:
+        with Fleet(folder, EVERY_REPLICA, environ) as fleet:
             yield World(fleet, graph, issuer, database_url)
 
 
@@ -182,7 +185,7 @@ async def one_by_one(names: tuple[str, ...], disturb: Callable[[str], None]) -> 
 
 
 async def test_a_rolling_restart_with_a_migration_loses_and_doubles_nothing(world: World) -> None:
-    async with load_on(world, world.fleet.strict) as load:
+    async with load_on(world, world.fleet.strict("gateway")) as load:
         assert await migrate(world.database_url) == revisions()[-1]
         await one_by_one(EVERY_REPLICA, world.fleet.restart)
     assert load.unequal == []
@@ -193,7 +196,7 @@ async def test_a_rolling_restart_with_a_migration_loses_and_doubles_nothing(worl
 async def test_replicas_that_are_killed_lose_nothing_and_repeat_only_what_they_were_just_sending(world: World) -> None:
     await migrate(world.database_url)  # where this test comes first
     repeatable: set[str] = set()
-    async with load_on(world, world.fleet.repeating) as load:
+    async with load_on(world, world.fleet.repeating("gateway")) as load:
         await one_by_one((*GATEWAYS[:2], *ORCHESTRATEURS), world.fleet.kill)
         for name in WORKERS[:2]:
             killing = asyncio.create_task(asyncio.to_thread(world.fleet.kill, name))
