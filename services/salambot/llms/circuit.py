@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import HALF_OPENED, OpenedState
 
 from salambot.problems import Problem
 
@@ -16,7 +16,7 @@ _NAME = "llm"
 
 
 class Circuit:
-    """Count the failures of `host`; `failures` in a row open the circuit for `seconds`."""
+    """Count the failures of `host`; `failures` in a row open the circuit for `seconds`, then one call tries again."""
 
     def __init__(self, host: str, failures: int, seconds: float) -> None:
         self._host = host
@@ -33,12 +33,12 @@ class Circuit:
     async def closed(self) -> AsyncIterator[None]:
         """Run a call whose failure counts. Raises Problem 503 without running it while the circuit is open."""
         breaker = await self._factory.get_breaker(_NAME)
+        if breaker.context.state == HALF_OPENED:  # a call is trying again: it is this until that one ends
+            raise self._left_alone(1)
         try:
             await breaker.__aenter__()
         except OpenedState as opened:
-            wait = max(1, round(opened.opened_at + self._seconds - time.time()))
-            detail = f"{self._host} failed several times in a row and is left alone for a moment."
-            raise Problem(503, "llm_unavailable", detail, headers={"Retry-After": str(wait)}) from None
+            raise self._left_alone(round(opened.opened_at + self._seconds - time.time())) from None
         try:
             yield
         except BaseException as error:
@@ -46,6 +46,10 @@ class Circuit:
             raise
         else:
             await breaker.__aexit__(None, None, None)
+
+    def _left_alone(self, seconds: int) -> Problem:
+        detail = f"{self._host} failed several times in a row and is left alone for a moment."
+        return Problem(503, "llm_unavailable", detail, headers={"Retry-After": str(max(1, seconds))})
 
     def _note(self, _: str, kind: str, event: object) -> None:
         if kind == "state_changed":

@@ -201,6 +201,30 @@ async def test_the_circuit_opens_and_closes_again(upstream: tuple[OpenAiServer, 
         assert llm.circuit.state == "closed"
 
 
+async def test_a_circuit_whose_time_is_over_lets_one_reply_try_and_no_other_beside_it(
+    upstream: tuple[OpenAiServer, str],
+) -> None:
+    server, url = upstream
+    async with opened(url, attempts=1, circuit_failures=1, circuit_seconds=0.01) as llm:
+        server.script("error_500", "slow")
+        with pytest.raises(Problem):
+            await llm.reply(QUESTION)
+        await asyncio.sleep(0.02)  # the circuit's own time: there is no condition to wait for
+        trying = asyncio.create_task(llm.reply(QUESTION))
+        try:
+            for _ in range(2):
+                await server.arrivals.acquire()
+            for _ in range(3):
+                with pytest.raises(Problem, match="left alone") as caught:
+                    await llm.reply(QUESTION)
+                assert caught.value.headers == {"Retry-After": "1"}
+            assert len(server.requests) == 2
+        finally:
+            trying.cancel()
+            await asyncio.wait([trying])
+        assert (await llm.reply(QUESTION)).reply == TEXT
+
+
 async def test_leaving_cancels_the_call(llm: OpenAiLlm, upstream: tuple[OpenAiServer, str]) -> None:
     upstream[0].always = "stall"
     events = llm.stream(QUESTION)
