@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import asyncpg
 import orjson
@@ -32,8 +33,12 @@ from salambot.objects import Objects, ObjectsUnavailable
 from salambot.vectors import VECTORS, open_store
 from salambot.vectors.base import VectorStoreError
 
+if TYPE_CHECKING:  # a run without Redis should not pay for its client
+    from redis.asyncio import Redis
+
 LOCK_TIMEOUT_S = 600
 INTERRUPTED = 130
+_RETRY_S = 0.1
 _FAILURES = (
     DatabaseUnavailable,
     asyncpg.PostgresError,
@@ -132,7 +137,8 @@ async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speak
     finally:
         await store.close()
         await embedder.close()
-    await _tell_rag(settings, given.tenant)
+    if not given.dry_run:
+        await _tell_rag(settings, given.tenant)
     return report
 
 
@@ -199,21 +205,32 @@ async def _redis_answers(url: str) -> bool:
 
 
 async def _tell_rag(settings: JobSettings, tenant: str) -> None:
-    """Have caches look at the new index now; without Redis they do so by themselves within seconds."""
+    """Return once no rag answers from the index as it was: told by Redis, or after the time that Redis is believed."""
     if settings.redis_url is None:
         return
-    from redis.exceptions import RedisError
-
     from salambot import cache
-    from salambot.knowledge.version import forget_version
+    from salambot.knowledge.version import FRESH_S, TRUSTED_S
 
     redis = cache.connect(settings.redis_url.get_secret_value())
     try:
-        await forget_version(redis, tenant)
-    except RedisError:
-        print("redis does not answer: cached answers may be some seconds old", file=sys.stderr)  # noqa: T201
+        async with asyncio.timeout(TRUSTED_S + FRESH_S):
+            await _tell(redis, tenant)
+    except TimeoutError:
+        print("redis does not answer: waited until nothing older is believed", file=sys.stderr)  # noqa: T201
     finally:
         await redis.aclose()
+
+
+async def _tell(redis: "Redis", tenant: str) -> None:
+    from redis.exceptions import RedisError
+
+    from salambot.knowledge.version import forget_version
+
+    while True:
+        try:
+            return await forget_version(redis, tenant)
+        except RedisError:
+            await asyncio.sleep(_RETRY_S)
 
 
 class _Speaker:

@@ -1,31 +1,39 @@
 """The version of a tenant's index: caches are keyed by it, so that a change of the index empties them."""
 
+import asyncio
+
 from redis.asyncio import Redis
 
 from salambot.database import Pool, tenant_transaction
 
+FRESH_S = 0.25
+"""How long a process believes a version without asking Redis again."""
 TRUSTED_S = 10
 """How long a version in Redis is believed: the longest that an old answer can live when a seed run could not say."""
+_CHANGED = b""
+_CHANGED_S = 30
+"""How long Redis takes no version after a change: longer than any reader takes between Postgres and Redis."""
 
 
 def _key(tenant: str) -> str:
-    return f"rag:version:{tenant}"
+    return f"rag:index:{tenant}"
 
 
 async def cached_version(redis: Redis, tenant: str) -> int | None:
     """Return the version as Redis knows it. Raises RedisError."""
     found = await redis.get(_key(tenant))
-    return int(found) if found is not None else None
+    return int(found) if found else None
 
 
 async def remember_version(redis: Redis, tenant: str, version: int) -> None:
-    """Let others know what was read from Postgres. Raises RedisError."""
-    await redis.set(_key(tenant), version, ex=TRUSTED_S)
+    """Let others know what was read from Postgres, unless the index has changed since. Raises RedisError."""
+    await redis.set(_key(tenant), version, ex=TRUSTED_S, nx=True)
 
 
 async def forget_version(redis: Redis, tenant: str) -> None:
-    """Have the next search look at Postgres again. Raises RedisError."""
-    await redis.delete(_key(tenant))
+    """Return once every search looks at the index as Postgres has it now. Raises RedisError."""
+    await redis.set(_key(tenant), _CHANGED, ex=_CHANGED_S)
+    await asyncio.sleep(FRESH_S)
 
 
 async def current_version(pool: Pool, tenant: str) -> int:

@@ -11,13 +11,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from salambot.database import Pool
-from salambot.knowledge.version import cached_version, current_version, remember_version
+from salambot.knowledge.version import FRESH_S, TRUSTED_S, cached_version, current_version, remember_version
 from salambot.messages import SearchRequest
 from salambot.metrics import Timing
 from salambot.rag.lookup import Lookup
 
-FRESH_S = 0.25
-"""How long a version is believed without asking Redis again."""
 MOST_REMEMBERED = 512
 """Answers in this process, beside those in Redis."""
 _DURATION = Histogram("salambot_retrieval_duration_seconds", "Searching, by where the answer came from", ("source",))
@@ -34,6 +32,7 @@ class Searcher:
         self._redis = redis
         self._cache_s = cache_s
         self._versions: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._doubted_until = 0.0
         self._remembered: OrderedDict[str, bytes] = OrderedDict()
 
     async def search(self, request: SearchRequest) -> bytes:
@@ -53,18 +52,28 @@ class Searcher:
         return found
 
     async def _version(self, tenant: str) -> int:
+        now = time.monotonic()
         believed = self._versions.get(tenant)
-        if believed is not None and believed[0] > time.monotonic():
+        if believed is not None and believed[0] > now:
             return believed[1]
+        version = await self._shared_version(tenant) if now > self._doubted_until else None
+        if version is None:
+            version = await current_version(self._pool, tenant)
+        # Of two that read it at once the later one counts, though the other may be slower.
+        self._versions[tenant] = max(self._versions.get(tenant, (0.0, 0)), (now + FRESH_S, version))
+        _bound(self._versions)
+        return version
+
+    async def _shared_version(self, tenant: str) -> int | None:
+        """Return the version that Redis tells to all; None without Redis, which may miss a change while it is away."""
         try:
             version = await cached_version(self._redis, tenant)
             if version is None:
                 version = await current_version(self._pool, tenant)
                 await remember_version(self._redis, tenant, version)
         except RedisError:
-            version = await current_version(self._pool, tenant)
-        self._versions[tenant] = (time.monotonic() + FRESH_S, version)
-        _bound(self._versions)
+            self._doubted_until = time.monotonic() + TRUSTED_S
+            return None
         return version
 
     async def _recall(self, key: str) -> bytes | None:
