@@ -32,7 +32,7 @@ class Searcher:
         self._redis = redis
         self._cache_s = cache_s
         self._versions: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        self._doubted_until = 0.0
+        self._without_redis_until = 0.0
         self._remembered: OrderedDict[str, bytes] = OrderedDict()
 
     async def search(self, request: SearchRequest) -> bytes:
@@ -56,7 +56,7 @@ class Searcher:
         believed = self._versions.get(tenant)
         if believed is not None and believed[0] > now:
             return believed[1]
-        version = await self._shared_version(tenant) if now > self._doubted_until else None
+        version = await self._shared_version(tenant) if self._asks_redis() else None
         if version is None:
             version = await current_version(self._pool, tenant)
         # Of two that read it at once the later one counts, though the other may be slower.
@@ -65,30 +65,41 @@ class Searcher:
         return version
 
     async def _shared_version(self, tenant: str) -> int | None:
-        """Return the version that Redis tells to all; None without Redis, which may miss a change while it is away."""
         try:
             version = await cached_version(self._redis, tenant)
             if version is None:
                 version = await current_version(self._pool, tenant)
                 await remember_version(self._redis, tenant, version)
         except RedisError:
-            self._doubted_until = time.monotonic() + TRUSTED_S
+            self._leave_redis()
             return None
         return version
 
     async def _recall(self, key: str) -> bytes | None:
         try:
-            found = await self._redis.get(key) if self._cache_s else None
+            found = await self._redis.get(key) if self._cache_s and self._asks_redis() else None
         except RedisError:
+            self._leave_redis()
             return None
         return found if isinstance(found, bytes) else None
 
     async def _keep(self, key: str, found: bytes) -> None:
         try:
-            if self._cache_s:
+            if self._cache_s and self._asks_redis():
                 await self._redis.set(key, found, ex=self._cache_s)
         except RedisError:
-            _log.warning("an answer was not cached", exc_info=True)
+            self._leave_redis()
+
+    def _asks_redis(self) -> bool:
+        return time.monotonic() > self._without_redis_until
+
+    def _leave_redis(self) -> None:
+        """Do without Redis until nothing is left in it of before: a version that it kept may be old.
+
+        One that is silent would also hold up each search, three times, for longer than anybody waits.
+        """
+        self._without_redis_until = time.monotonic() + TRUSTED_S
+        _log.warning("searching without redis", exc_info=True)
 
     def _remember(self, key: str, found: bytes) -> None:
         self._remembered[key] = found
