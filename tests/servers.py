@@ -175,6 +175,16 @@ class ValkeyServer:
         """Lose everything that was kept; only while it is stopped."""
         shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
 
+    def freeze(self) -> None:
+        """Have it keep its connections and say nothing, until `thaw`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Stop it as a crash would."""
         if self._process is not None:
