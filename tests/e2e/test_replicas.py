@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import aiohttp
 import asyncpg
@@ -34,6 +35,7 @@ PAUSE_S = 0.1
 A_CLIENT_MAY = 40
 """Requests a minute: the load's clients are many, so that only who means to meets it."""
 PATIENCE_S = 90
+FIRST_KEYS, LATER_KEY = ("RS256", "ES256"), "EdDSA"
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,13 @@ class World:
     fleet: Fleet
     graph: Graph
     issuer: Issuer
+    jwks: Path
     database_url: str
     numbers: "count[int]" = field(default_factory=count)
 
-    def headers(self, client: str) -> dict[str, str]:
-        """Return the headers of one client of the tenant."""
-        return {"Authorization": f"Bearer {self.issuer.token(sub=client)}", "Content-Type": "application/json"}
+    def headers(self, client: str, key: str = FIRST_KEYS[-1]) -> dict[str, str]:
+        """Return the headers of one client of the tenant, its token signed by this key."""
+        return {"Authorization": f"Bearer {self.issuer.token(key, sub=client)}", "Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def world(
     database_url = postgres_server.url("fleet")
     asyncio.run(migrate(database_url, revisions()[-2]))
     jwks = folder / "jwks.json"
-    jwks.write_text(issuer.jwks())
+    jwks.write_text(issuer.jwks(*FIRST_KEYS))
     with serving(peers.app) as behind, serving(graph.app) as sending:
         environ = {
             "INTERNAL_TOKEN": "between-services", "POSTGRES_URL": database_url, "REDIS_URL": valkey_server.url(),
@@ -72,7 +75,7 @@ def world(
             "RATE_LIMIT_GENERATE": "1000000/minute", "RATE_LIMIT_CLIENT": f"{A_CLIENT_MAY}/minute",
         }  # fmt: skip
         with Fleet(folder, EVERY_REPLICA, environ) as fleet:
-            yield World(fleet, graph, issuer, database_url)
+            yield World(fleet, graph, issuer, jwks, database_url)
 
 
 def body(number: int) -> bytes:
@@ -264,3 +267,22 @@ async def test_a_limit_counts_what_all_gateways_admit(world: World) -> None:
     async with aiohttp.ClientSession() as http:
         statuses = await asyncio.gather(*(ask(http, name) for name in GATEWAYS * A_CLIENT_MAY))
     assert Counter(statuses) == {200: A_CLIENT_MAY, 429: 2 * A_CLIENT_MAY}
+
+
+async def test_a_key_that_the_issuer_adds_is_soon_good_at_every_gateway(world: World) -> None:
+    headers = world.headers("rotated", LATER_KEY)
+
+    async def ask(http: aiohttp.ClientSession, name: str) -> int:
+        url = f"{world.fleet.url(name)}/v1/generate/reply"
+        async with http.post(url, data=body(next(world.numbers)), headers=headers) as response:
+            return response.status
+
+    async with aiohttp.ClientSession() as http:
+        assert {await ask(http, name) for name in GATEWAYS} == {401}
+        world.jwks.write_text(world.issuer.jwks())
+        async with asyncio.timeout(PATIENCE_S):
+            for name in GATEWAYS:
+                while (status := await ask(http, name)) != 200:
+                    assert status == 401
+                    await asyncio.sleep(PAUSE_S)
+        assert {await ask(http, name) for name in GATEWAYS * 3} == {200}
