@@ -1,4 +1,4 @@
-"""Where secrets stand as files while containers run: outside the project, in memory where the system can.
+"""Secrets as the files that containers read; those of a vault outside the project, in memory where the system can.
 
 Beside them, as `.PART`, stands the hash of what a container has read of them: what changed since is still to be read.
 """

@@ -15,7 +15,6 @@ from salambot_cli.catalog.render import (
     local_parts,
     render_compose,
     secret_digests,
-    secret_files,
     with_public_url,
 )
 from salambot_cli.catalog.services import readers, variables_for
@@ -40,7 +39,7 @@ from salambot_cli.outside.docker import DockerError
 from salambot_cli.outside.engine import inspect_engine
 from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
-from salambot_cli.outside.runtime_folder import forget_secrets, last_read, note_read, secrets_folder, write_secrets
+from salambot_cli.outside.runtime_folder import forget_secrets, last_read, note_read, secrets_folder
 from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult
 from salambot_cli.runtimes.client import SupervisorClient
 from salambot_cli.runtimes.components import component_parts, load_clients, service_part
@@ -50,12 +49,14 @@ from salambot_cli.runtimes.container_view import (
     RECEIVERS,
     compose_facts,
     copy_public_files,
+    files_of_secrets,
     inside_view,
     outside_view,
     project_name,
     remove_rendered,
     rendered_folder,
     with_mounted_secrets,
+    write_files_of_secrets,
 )
 from salambot_cli.runtimes.host import disk_problem, git_problem, last_ports, settle_ports, taken_ports
 from salambot_cli.runtimes.jump import (
@@ -162,7 +163,7 @@ class ComposeRuntime:
 
         The stores take new passwords by `secrets rotate`, which needs them to go on.
         """
-        wanted, folder = self._secrets.get(part), secrets_folder(project.name)
+        wanted, folder = self._secrets.get(part), files_of_secrets(environment)
         if wanted is None or (read := await asyncio.to_thread(last_read, folder, part)) == wanted:
             return result
         if result == "unchanged" and part not in local_parts(environment):
@@ -231,8 +232,7 @@ class ComposeRuntime:
         folder = rendered_folder(environment.root)
         copy_public_files(environment)
         facts = compose_facts(environment)
-        if facts.secrets_folder:
-            write_secrets(facts.secrets_folder, secret_files(environment, facts))
+        write_files_of_secrets(environment, facts)
         files = render_compose(environment, facts)
         found = rendered.changes(folder, files, is_untouched)
         kept = rendered.write(folder, files, found)
@@ -298,6 +298,7 @@ class ComposeRuntime:
         if prune:
             await remove_images(IMAGE_LABEL)
         if volumes:
+            await asyncio.to_thread(forget_secrets, files_of_secrets(environment))
             await asyncio.to_thread(remove_rendered, environment)
             await asyncio.to_thread(shutil.rmtree, environment.state / "data", ignore_errors=True)
         return stopped

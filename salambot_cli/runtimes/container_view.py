@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from salambot_cli.catalog.endpoints import host_and_port, postgres_url, redis_url, urls_with_ca
-from salambot_cli.catalog.render import LOCAL_PARTS, ComposeFacts, Mount, local_parts
+from salambot_cli.catalog.render import LOCAL_PARTS, ComposeFacts, Mount, local_parts, secret_files
 from salambot_cli.catalog.services import readers
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.grafana import is_web_address
@@ -20,7 +20,7 @@ from salambot_cli.outside.aws import aws_of
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
 from salambot_cli.outside.image import image_tag
 from salambot_cli.outside.keys import JWKS, OWN_UNLESS_GIVEN, generated_secrets, identity_provider, keys_folder
-from salambot_cli.outside.runtime_folder import secrets_folder
+from salambot_cli.outside.runtime_folder import secrets_folder, write_secrets
 from salambot_cli.runtimes.base import objects_folder
 
 OWN_FILE = "compose.local.yml"
@@ -108,9 +108,25 @@ def with_values(environment: Environment, values: Mapping[str, str | Secret]) ->
     return replace(environment, variables={**environment.variables, **generated})
 
 
+def files_of_secrets(environment: Environment) -> Path:
+    """Return where the secrets stand that containers read as files: of a vault's environment in memory, where it can.
+
+    Those that any other environment made for itself stay in the project, so that plain `docker compose` finds them.
+    """
+    if environment.placement("secrets") == "aws":
+        return secrets_folder(project_name(environment))
+    return environment.state / "run" / "secrets"
+
+
+def write_files_of_secrets(environment: Environment, facts: ComposeFacts) -> None:
+    """Write the secrets that containers read as files."""
+    if facts.secrets_folder is not None:
+        write_secrets(facts.secrets_folder, secret_files(environment, facts))
+
+
 def with_mounted_secrets(environment: Environment) -> Environment:
     """Add the secrets that running containers were given as files, where this run has not read them itself."""
-    folder = secrets_folder(project_name(environment))
+    folder = files_of_secrets(environment)
     if environment.placement("secrets") != "aws" or not folder.is_dir():
         return environment
     missing = [path for path in folder.iterdir() if is_secret(path.name) and environment.value(path.name) is None]
@@ -134,7 +150,7 @@ def compose_facts(environment: Environment, folder: Path | None = None) -> Compo
         ports={name: port for name, port in environment.ports.items() if isinstance(port, int)},
         passwords={name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
         fingerprint_key=own["POSTGRES_ADMIN_PASSWORD"],
-        secrets_folder=secrets_folder(project) if in_vault or place == home else None,
+        secrets_folder=files_of_secrets(environment) if in_vault or place == home else None,
         only_own=not in_vault,
         mounts=_mounts(environment),
         user_file=own_file.read_text(encoding="utf-8") if own_file.is_file() else None,

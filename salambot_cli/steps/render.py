@@ -25,6 +25,7 @@ from salambot_cli.runtimes.container_view import (
     inside_view,
     rendered_folder,
     with_mounted_secrets,
+    write_files_of_secrets,
 )
 from salambot_cli.runtimes.host import last_ports, settle_ports
 from salambot_cli.runtimes.jump import through_jumps, with_jump_ports
@@ -64,6 +65,8 @@ class ComposeRendering(Rendering):
         ports = {name: port for name, port in self.environment.ports.items() if isinstance(port, int)}
         write_state(root, replace(read_state(root), ports=ports))  # `auto` is settled: the next run keeps it
         copy_public_files(self.environment)
+        if self.environment.placement("secrets") != "aws":  # those of a vault are written when containers start
+            write_files_of_secrets(self.environment, compose_facts(self.environment, self.folder))
         assemble_context(private_folder(self.folder) / "image")
         return rendered.write(self.folder, self.files, self.changes)
 
