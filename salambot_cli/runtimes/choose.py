@@ -27,7 +27,7 @@ async def choose_runtime(environment: Environment) -> Choice:
         return Choice(_make(last), "runtime process, as last time (salambot up --runtime compose changes it)")
     engine = await inspect_engine()
     if engine.problems:
-        why = "runtime process (plain processes and embedded servers): " + engine.problems[0].partition(":")[0]
+        why = "runtime process (plain processes and embedded servers): " + engine.problems[0].partition(": ")[0]
         return Choice(_make("process"), why)
     return Choice(_make("compose"), f"runtime compose: Docker engine {engine.version} answers")
 
