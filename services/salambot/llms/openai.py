@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from stamina.instrumentation import set_on_retry_hooks
 
 from salambot.language import detect
+from salambot.llms.asking import Asking, BrokenError, RefusedError
 from salambot.llms.circuit import Circuit
 from salambot.llms.openai_dialects import ChatCompletions, Dialect, Part, Responses
 from salambot.llms.prompting import CitationReader
@@ -20,8 +21,10 @@ from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
 from salambot.problems import Problem
 
 _OPENAI = "api.openai.com"
+_CONNECT_S = 5.0
 _PATIENCE_S = 5.0
 """The longest Retry-After that a customer is made to wait for."""
+_FAILURES = (openai.OpenAIError, BrokenError, RefusedError, TimeoutError, JSONDecodeError, ValidationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,24 @@ class OpenAiLlm:
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         set_on_retry_hooks([])  # the default hook logs the error's text, which may quote a customer
         self._config = config
+        connect_s = min(_CONNECT_S, config.timeout)
         self._client = openai.AsyncOpenAI(
             api_key=config.api_key.get_secret_value(),
             base_url=config.base_url,
             max_retries=0,
-            timeout=openai.Timeout(config.timeout, connect=min(5.0, config.timeout)),
+            timeout=openai.Timeout(config.timeout, connect=connect_s),
             http_client=openai.DefaultAioHttpClient(),
         )
+        self._asking = Asking(self._client, connect_s)
         self.host = self._client.base_url.host
         dialect = Responses if self.host == _OPENAI else ChatCompletions
-        self._dialect: Dialect = dialect(self._client, config.model)
+        self._dialect: Dialect = dialect(self._client, self._asking, config.model)
         self.circuit = Circuit(self.host, config.circuit_failures, config.circuit_seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+        await self._asking.close()
 
     async def reply(self, request: ComposeRequest) -> Reply:
         """Return the whole reply."""
@@ -124,26 +130,32 @@ class OpenAiLlm:
         async with self.circuit.closed():
             try:
                 yield
-            except (openai.OpenAIError, TimeoutError, JSONDecodeError, ValidationError) as error:
+            except _FAILURES as error:
                 raise self._problem(error) from error
 
     def _problem(self, error: Exception) -> Problem:
         match error:
             case TimeoutError() | openai.APITimeoutError() if _ran_out_of_time(error):
                 return Problem(504, "llm_timeout", f"{self.host} did not answer in time.")
-            case openai.RateLimitError() if _is_out_of_quota(error):
-                return Problem(503, "llm_quota_exceeded", f"{self.host} refuses: the quota of the account is used up.")
-            case openai.RateLimitError():
-                return self._unavailable("is receiving too many requests from this account")
-            case openai.AuthenticationError() | openai.PermissionDeniedError():
-                return Problem(503, "llm_unauthorized", f"{self.host} does not accept the API key.")
-            case openai.InternalServerError():
-                return self._unavailable(f"answered {error.status_code}")
             case openai.APIStatusError():
-                return Problem(502, "llm_refused", f"{self.host} refused the request with {error.status_code}.")
-            case openai.APIConnectionError():
+                return self._refusal(RefusedError.by_sdk(error))
+            case RefusedError():
+                return self._refusal(error)
+            case openai.APIConnectionError() | BrokenError():
                 return self._unavailable("cannot be reached, or broke off")
         return Problem(502, "llm_invalid", f"{self.host} answered with something that is not of its protocol.")
+
+    def _refusal(self, refused: RefusedError) -> Problem:
+        match refused.status:
+            case 429 if _is_out_of_quota(refused):
+                return Problem(503, "llm_quota_exceeded", f"{self.host} refuses: the quota of the account is used up.")
+            case 429:
+                return self._unavailable("is receiving too many requests from this account")
+            case 401 | 403:
+                return Problem(503, "llm_unauthorized", f"{self.host} does not accept the API key.")
+            case status if status >= 500:
+                return self._unavailable(f"answered {status}")
+        return Problem(502, "llm_refused", f"{self.host} refused the request with {refused.status}.")
 
     def _unavailable(self, why: str) -> Problem:
         return Problem(503, "llm_unavailable", f"{self.host} {why}.", headers={"Retry-After": "5"})
@@ -171,21 +183,21 @@ def _ran_out_of_time(error: BaseException) -> bool:
     return True
 
 
-def _is_out_of_quota(error: openai.RateLimitError) -> bool:
-    return "insufficient_quota" in {error.code, error.type}
+def _is_out_of_quota(refused: RefusedError) -> bool:
+    return "insufficient_quota" in refused.codes
 
 
 def _is_worth_another_try(error: Exception) -> bool | float:
     """Decide on one failure; a float is what the host asked to wait, in seconds."""
-    if isinstance(error, openai.RateLimitError):
-        return not _is_out_of_quota(error) and _asked_wait(error)
-    if isinstance(error, openai.InternalServerError):
-        return _asked_wait(error)
-    return isinstance(error, openai.APIConnectionError | JSONDecodeError | ValidationError)
+    if isinstance(error, openai.APIStatusError):
+        error = RefusedError.by_sdk(error)
+    if isinstance(error, RefusedError):
+        passes = error.status >= 500 or (error.status == 429 and not _is_out_of_quota(error))
+        return passes and _asked_wait(error.retry_after)
+    return isinstance(error, openai.APIConnectionError | BrokenError | JSONDecodeError | ValidationError)
 
 
-def _asked_wait(error: openai.APIStatusError) -> bool | float:
-    given = error.response.headers.get("Retry-After", "")
+def _asked_wait(given: str) -> bool | float:
     if not given.isdigit():
         return True
     seconds = float(given)

@@ -66,7 +66,7 @@ async def upstream() -> AsyncIterator[tuple[OpenAiServer, str]]:
 async def llm(request: pytest.FixtureRequest, upstream: tuple[OpenAiServer, str]) -> AsyncIterator[OpenAiLlm]:
     async with opened(upstream[1]) as llm:
         if request.param == "responses":
-            llm._dialect = Responses(llm._client, "gpt-test")
+            llm._dialect = Responses(llm._client, llm._asking, "gpt-test")
         yield llm
 
 
