@@ -6,6 +6,8 @@ take 2.2 for one. Streams stay with the SDK, which reads their events.
 
 from collections.abc import Mapping, Sequence
 from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import openai
@@ -69,10 +71,17 @@ class Asking:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S),
                 headers=self._headers,
                 timeout=self._timeout,
-                trust_env=True,  # proxies, as for the SDK
+                # Once: `trust_env` looks into ~/.netrc too, in a thread, for each question.
+                proxy=_proxy_to(self._base),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+def _proxy_to(url: str) -> str | None:
+    """Return the proxy of the environment (HTTPS_PROXY, NO_PROXY, …) that leads to a URL, as the SDK finds it."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -61,6 +61,18 @@ async def test_what_the_sdk_was_told_is_sent() -> None:
     assert b"\\u00e7a va ?" in sent
 
 
+async def test_a_proxy_of_the_environment_leads_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = web.Application()
+    app.router.add_post("/v1/echo", echo)
+    async with TestServer(app) as proxy:
+        monkeypatch.setenv("http_proxy", str(proxy.make_url("/")))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with openai.AsyncOpenAI(api_key="sk-test", base_url="http://model.invalid/v1") as client:
+            found = Asking(client, 5.0)
+            assert b'"Host": "model.invalid"' in await found.post("/echo", {})
+            await found.close()
+
+
 async def test_an_answer_without_an_end_is_left() -> None:
     async with asking() as found:
         with pytest.raises(BrokenError):
