@@ -14,8 +14,8 @@ import openai
 import orjson
 
 _MOST_BYTES = 8 * 1024 * 1024
-_KEPT_S = 4.0
-"""How long a connection stays open without a question: servers commonly close theirs after five seconds."""
+_KEPT_S = 60.0
+"""How long a connection stays open without a question: a handshake with a distant host takes longer than a search."""
 
 
 class BrokenError(Exception):
