@@ -50,8 +50,6 @@ class MixedFigures:
     requests: int = 0
     shed: int = 0
     shed_p99: float = 0.0
-    late_p99: float = 0.0
-    """How late requests were sent: what of the latencies is the load's own."""
     failed: dict[str, int] = field(default_factory=dict)
 
 
@@ -64,7 +62,6 @@ class Mixed:
         self._took: list[float] = []
         self._refused: list[float] = []
         self._first_bytes: list[float] = []
-        self._late: list[float] = []
         self._failed: Counter[str] = Counter()
 
     async def run(self) -> MixedFigures:
@@ -91,12 +88,10 @@ class Mixed:
         found.p50, found.p95, found.p99 = (percentile(self._took, share) for share in (50, 95, 99))
         found.first_byte_p95 = percentile(self._first_bytes, 95)
         found.shed, found.shed_p99 = len(self._refused), percentile(self._refused, 99)
-        found.late_p99 = percentile(self._late, 99)
         return found
 
     async def _one(self, kind: str, number: int, due: float) -> None:
         path, body, headers = self._request(kind, number)
-        self._late.append(time.perf_counter() - due)
         try:
             async with self._http.post(f"{self._job.url}{path}", data=body, headers=headers) as response:
                 if kind == "stream" and response.status == 200:
