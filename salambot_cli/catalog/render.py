@@ -128,7 +128,7 @@ def _as_files(environment: Environment, facts: ComposeFacts) -> dict[str, dict[s
     parts: dict[str, dict[str, Secret]] = {}
     for service in PROGRAMS:
         variables = variables_for(environment, service).values()
-        parts[service] = {v.name: Secret(v.reveal()) for v in variables if facts.is_file(v)}
+        parts[service] = {v.name: v.value for v in variables if isinstance(v.value, Secret) and facts.is_file(v)}
     return parts | {part: {PASSWORDS[part]: facts.passwords[PASSWORDS[part]]} for part in local_parts(environment)}
 
 

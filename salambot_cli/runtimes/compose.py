@@ -256,7 +256,7 @@ class ComposeRuntime:
         if not await containers(project.name):
             # Volumes that this run made go with their passwords: nobody could open them again.
             await remove_project(project.name, volumes=not self._had_data)
-            await asyncio.to_thread(forget_secrets, secrets_folder(project_name(environment)))
+            await asyncio.to_thread(forget_secrets, secrets_folder(project.name))
             await SupervisorClient(environment.state).shutdown()
 
     async def observe(self, environment: Environment) -> Observed:
@@ -294,7 +294,7 @@ class ComposeRuntime:
         await SupervisorClient(environment.state).shutdown()  # it keeps the tunnel
         stopped = await remove_project(name, volumes=volumes)
         await SupervisorClient(environment.state).shutdown()
-        await asyncio.to_thread(forget_secrets, secrets_folder(project_name(environment)))
+        await asyncio.to_thread(forget_secrets, secrets_folder(name))
         if prune:
             await remove_images(IMAGE_LABEL)
         if volumes:
