@@ -40,7 +40,7 @@ def service_app(
     app = FastAPI(
         title=f"SalamBot {name}",
         version=current_version(),
-        lifespan=_flushed(lifespan),
+        lifespan=_flushed(name, lifespan),
         redirect_slashes=False,
         docs_url="/docs" if public else None,
         redoc_url=None,
@@ -56,8 +56,8 @@ def service_app(
     return app
 
 
-def _flushed(lifespan: Lifespan) -> Lifespan:
-    """Have what is pending of the telemetry sent before the process ends."""
+def _flushed(name: str, lifespan: Lifespan) -> Lifespan:
+    """Have what is pending of the telemetry sent before the service ends."""
 
     @asynccontextmanager
     async def flushed(app: FastAPI) -> AsyncIterator[None]:
@@ -65,7 +65,7 @@ def _flushed(lifespan: Lifespan) -> Lifespan:
             async with lifespan(app):
                 yield
         finally:
-            await asyncio.to_thread(telemetry.stop)
+            await asyncio.to_thread(telemetry.stop, name)
 
     return flushed
 

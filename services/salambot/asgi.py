@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from salambot import tracing
+from salambot import sharing, tracing
 from salambot.metrics import DURATION, REQUESTS, TTFB, Timing
 from salambot.problems import Problem, crashed
 from salambot.signatures import active
@@ -88,6 +88,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        sharing.enter(self.service)
         carrier = {str(key, "latin-1"): str(value, "latin-1") for key, value in scope["headers"]}
         quiet = scope["path"].startswith(_UNTRACED)
         with tracing.request_trace(carrier, public=self.public and not self._is_ours(carrier), quiet=quiet) as span:

@@ -3,6 +3,7 @@
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 HEAD_LIMIT = 64 * 1024
 """Bytes of request line and headers."""
@@ -17,6 +18,17 @@ DRAIN_SECONDS = 0.5
 _REFUSALS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
+class Connections(ServerState):
+    """What uvicorn knows of a listener's connections, and whether it is about to stop."""
+
+    stopping = False
+
+
+def comes_too_late(server: ServerState) -> bool:
+    """Tell whether a connection that is made now was accepted just before its listener stopped: nobody tells it so."""
+    return isinstance(server, Connections) and server.stopping
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Closes a connection whose request does not come to its point. A request that has come is never disturbed."""
 
@@ -24,11 +36,14 @@ class BoundedHttp(HttpToolsProtocol):
     _arrived = 0
     _deadline: asyncio.TimerHandle | None = None
     _draining = False
+    _closing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Give the first request its time."""
         super().connection_made(transport)
         self._expect_head()
+        if comes_too_late(self.server_state):
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
@@ -74,9 +89,16 @@ class BoundedHttp(HttpToolsProtocol):
         """Answer what is under way or about to come, then close."""
         self._draining = True
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(DRAIN_SECONDS, super().shutdown)
+            self._closing = self.loop.call_later(DRAIN_SECONDS, super().shutdown)
         else:
             super().shutdown()
+
+    def hand_over(self) -> None:
+        """Let go of a connection that goes on as something else."""
+        self._stop_waiting()
+        if self._closing is not None:
+            self._closing.cancel()
+        self.connections.discard(self)
 
     def _expect_head(self) -> None:
         self._stop_waiting()

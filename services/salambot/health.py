@@ -11,15 +11,13 @@ from typing import Literal
 import orjson
 import structlog
 from fastapi import FastAPI, Request
-from prometheus_client import REGISTRY
 from starlette.responses import Response
 
 from salambot.messages import utc_now, utc_text
-from salambot.metrics import exposition
+from salambot.metrics import Share, exposition
 
 State = Literal["ok", "degraded", "down"]
 _log = structlog.get_logger(__name__)
-_down: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +40,17 @@ def current_version() -> str:
         return "0.0.0+checkout"
 
 
-async def _run(check: Check) -> dict[str, object]:
+async def _run(check: Check, down: set[str]) -> dict[str, object]:
     started = time.perf_counter()
     try:
         async with asyncio.timeout(check.timeout):
             state = await check.probe() or "ok"
-        if check.name in _down:
-            _down.discard(check.name)
+        if check.name in down:
+            down.discard(check.name)
             _log.info("dependency is back", dependency=check.name)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in a probe is its finding
-        if check.name not in _down:  # once: readiness is asked several times a second while a stack starts
-            _down.add(check.name)
+        if check.name not in down:  # once: readiness is asked several times a second while a stack starts
+            down.add(check.name)
             _log.warning("dependency is down", dependency=check.name, exc_info=error)
         state = "down"
     return {"name": check.name, "status": state, "latency_ms": round((time.perf_counter() - started) * 1000, 1)}
@@ -67,6 +65,8 @@ def _overall(checks: Sequence[Check], found: Sequence[dict[str, object]]) -> Sta
 def add_routes(app: FastAPI, service: str, checks: Sequence[Check]) -> None:
     """Add the three routes of one service: to the app itself, because an included router slows every request down."""
 
+    down: set[str] = set()
+
     def describe(status: State) -> dict[str, object]:
         return {"status": status, "service": service, "version": current_version(), "time": utc_text(utc_now())}
 
@@ -78,7 +78,7 @@ def add_routes(app: FastAPI, service: str, checks: Sequence[Check]) -> None:
     @app.get("/health/ready", tags=["health"], responses={503: {"description": "A dependency that matters is down"}})
     async def ready() -> Response:
         """Tell whether the service can work, with each of its dependencies."""
-        found = await asyncio.gather(*map(_run, checks))
+        found = await asyncio.gather(*(_run(check, down) for check in checks))
         status = _overall(checks, found)
         body = orjson.dumps({**describe(status), "dependencies": found})
         return Response(body, 503 if status == "down" else 200, media_type="application/json")
@@ -86,5 +86,5 @@ def add_routes(app: FastAPI, service: str, checks: Sequence[Check]) -> None:
     @app.get("/metrics", tags=["health"])
     async def metrics(request: Request) -> Response:
         """Return the metrics as Prometheus text; as OpenMetrics, with exemplars, to who accepts that."""
-        content, content_type = exposition(REGISTRY, request.headers.get("accept"))
+        content, content_type = exposition(Share(service), request.headers.get("accept"))
         return Response(content, headers={"Content-Type": content_type})

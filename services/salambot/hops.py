@@ -1,11 +1,11 @@
-"""Calls from one service to the next, on a lane, by HTTP where there is none: bounded, traced.
+"""Calls from one service to the next: on a lane, by HTTP where there is none, directly within a process.
 
-What fails becomes a problem that names the other.
+They are bounded and traced. What fails becomes a problem that names the other.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from random import uniform
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,8 +20,10 @@ from yarl import URL
 from salambot import tracing
 from salambot.asgi import INTERNAL_HEADER
 from salambot.health import State
-from salambot.lane.client import CONNECT_S, Answer, AskingLane, LaneBrokenError, LaneRefusedError
+from salambot.lane import Answer
+from salambot.lane.client import CONNECT_S, AskingLane, LaneBrokenError, LaneRefusedError
 from salambot.lane.frames import FramingError
+from salambot.lane.near import neighbour_at
 from salambot.messages import Completed, Failed, StreamEvent
 from salambot.problems import Problem
 from salambot.signatures import active
@@ -45,13 +47,14 @@ class Hop:
     def __init__(self, name: str, base_url: str, internal_token: SecretStr) -> None:
         self.name = name
         self._base = URL(base_url.rstrip("/"))
+        self._address = (self._base.host or "", self._base.port or 80)
         self._token = internal_token
         self._opened: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}
         self._called: dict[str, AttributeValue] = {
             "http.request.method": "POST",
-            "server.address": self._base.host or "",
-            "server.port": self._base.port or 80,
+            "server.address": self._address[0],
+            "server.port": self._address[1],
             "salambot.peer": name,
         }
         self._lane: AskingLane | None = None
@@ -86,7 +89,7 @@ class Hop:
         with self._calling(path) as span:
             try:
                 async with asyncio.timeout(timeout):
-                    lane = await self._lane_or_http()
+                    lane = neighbour_at(self._address) or await self._lane_or_http()
                     if lane is None:
                         async with self._call(path, body, {}, span) as response:
                             return await response.read()
@@ -196,11 +199,12 @@ class Hop:
 
     async def _open_lane(self) -> AskingLane:
         token = active(self._token.get_secret_value())[0]
-        try:
-            return await AskingLane.open(self._base, token)
-        except OSError:
-            await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
-            return await AskingLane.open(self._base, token)
+        with suppress(OSError):
+            lane = await AskingLane.open(self._base, token)
+            if not lane.leaving:  # else a service took us in that stops; the next one listens at the same port
+                return lane
+        await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
+        return await AskingLane.open(self._base, token)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:

@@ -11,7 +11,7 @@ import orjson
 import structlog
 from structlog.typing import ExcInfo, Processor
 
-from salambot import tracing
+from salambot import sharing, tracing
 from salambot.log_output import GatheredOutput
 from salambot.privacy import redact
 from salambot.settings import LogSettings
@@ -22,7 +22,7 @@ _OURS = re.compile(r"corr_[0-9a-f]{32}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PATIENT = frozenset({"debug", "info"})
 _output = GatheredOutput()
-_shippers: list[Callable[[Event], None]] = []
+_shippers: dict[str, Callable[[Event], None]] = {}
 _NOBODYS = frozenset({"service", "level", "timestamp", "trace_id"})
 
 
@@ -68,13 +68,16 @@ def _hurry(_: object, __: str, event: Event) -> Event:
     return event
 
 
-def ship_to(shipper: Callable[[Event], None] | None) -> None:
-    """Hand every line, redacted, to a function too; None ends it."""
-    _shippers[:] = [] if shipper is None else [shipper]
+def ship_to(service: str, shipper: Callable[[Event], None] | None) -> None:
+    """Hand every line of a service, redacted, to a function too; None ends it."""
+    if shipper is None:
+        _shippers.pop(service, None)
+    else:
+        _shippers[service] = shipper
 
 
 def _ship(_: object, __: str, event: Event) -> Event:
-    for shipper in _shippers:
+    if (shipper := _shippers.get(str(event["service"]))) is not None:
         shipper(event)
     return event
 
@@ -104,7 +107,7 @@ def configure(settings: LogSettings, service: str, output: Literal["stdout", "st
     _output.name = output
 
     def add_service(_: object, __: str, event: Event) -> Event:
-        event["service"] = service
+        event["service"] = sharing.current(service)
         return event
 
     shared: list[Processor] = [

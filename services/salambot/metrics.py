@@ -1,11 +1,13 @@
 """The Prometheus metrics that every service has; a service declares its own beside its code."""
 
 import time
+from collections.abc import Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 
-from salambot import tracing
+from salambot import sharing, tracing
 
 _EXEMPLAR_EVERY_S = 1.0
 
@@ -44,7 +46,39 @@ class Timing:
         self._series.observe(seconds, tracing.exemplar())
 
 
-def exposition(registry: CollectorRegistry, accept: str | None) -> tuple[bytes, str]:
+_OWNERS: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("salambot_webhook", "salambot_requests_under_way"),
+    "orchestrateur": ("salambot_hot_state",),
+    "nlu": ("salambot_replies", "salambot_llm"),
+    "rag": ("salambot_retrieval", "salambot_embedding"),
+}
+"""How the metrics of one service begin that have no `service` among their labels."""
+
+
+def families_of(service: str) -> Iterator[Metric]:
+    """Yield the metrics of a service: of its process those that are not of another service in it."""
+    others = sharing.neighbours_of(service)
+    foreign = tuple(start for other in others for start in _OWNERS.get(other, ()))
+    for family in REGISTRY.collect():
+        if family.name.startswith(foreign):
+            continue
+        if others:
+            family.samples = [sample for sample in family.samples if sample.labels.get("service") not in others]
+        yield family
+
+
+class Share:
+    """The metrics of one service, as a registry for those who write them down."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield them."""
+        return families_of(self._service)
+
+
+def exposition(registry: CollectorRegistry | Share, accept: str | None) -> tuple[bytes, str]:
     """Return the metrics and their content type: OpenMetrics, which has exemplars, to who asks so; else plain text."""
     encode, content_type = choose_encoder(accept or "")
     return encode(registry), content_type

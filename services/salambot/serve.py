@@ -1,45 +1,62 @@
-"""Start one service: `python -m salambot.serve gateway --host 127.0.0.1 --port 8080`."""
+"""Start a service, or several in one process: `python -m salambot.serve gateway --host 127.0.0.1 --port 8080`.
+
+`python -m salambot.serve gateway rag --port 8080 --port 8083` is one process with two services, each at its own port.
+"""
 
 import argparse
+import asyncio
 import gc
 import os
+import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 
-import uvicorn
+import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 from uvicorn.config import STARTUP_FAILURE
 
-from salambot.lane.server import LaneHttp
-from salambot.listeners import STOP_SECONDS, listener_config
+from salambot import sharing
+from salambot.lane.near import Address, neighbour
+from salambot.lane.server import Exchanges, LaneHttp
+from salambot.listeners import STOP_SECONDS, Listener, listener_config
 from salambot.mounted_secrets import load_mounted_secrets
 
 _YOUNG = 10_000
 """Objects made before the youngest are looked at; Python's own 700 are fewer than a burst of requests makes."""
 _ACCEPTED_AT_ONCE = 8
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
+"""Who asks comes before who is asked."""
 
 
 def main() -> None:
     """Parse the command line and serve until SIGTERM; requests under way get `--grace` seconds to end."""
     parser = argparse.ArgumentParser(prog="salambot.serve", description=__doc__)
-    parser.add_argument("service", choices=SERVICES)
+    parser.add_argument("services", choices=SERVICES, nargs="+", metavar="SERVICE", help=", ".join(SERVICES))
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True, action="append", help="one for each service, in their order")
     parser.add_argument("--grace", type=int, default=STOP_SECONDS, help="seconds for requests under way at the end")
     arguments = parser.parse_args()
+    services, ports = arguments.services, arguments.port
+    if len(services) != len(ports) or len({*services}) != len(services):
+        parser.error("each service is named once, and has one --port")
     load_mounted_secrets()
-    create_app = import_module(f"salambot.{arguments.service}.app").create_app
-    try:
-        app = create_app()
-    except ValidationError as error:
-        found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
-        parser.exit(2, f"{arguments.service} cannot start, its environment is wrong:{found}\n")
+    sharing.share(services)
+    inherited = dict(zip(ports, _inherited(), strict=False))
+    hosted = []
+    for service, port in sorted(zip(services, ports, strict=True), key=lambda one: SERVICES.index(one[0])):
+        create_app = import_module(f"salambot.{service}.app").create_app
+        try:
+            app = create_app()
+        except ValidationError as error:
+            found = "".join(f"\n  {'.'.join(map(str, item['loc'])).upper()} {item['msg']}" for item in error.errors())
+            parser.exit(2, f"{service} cannot start, its environment is wrong:{found}\n")
+        hosted.append(_hosted(service, app, arguments.host, port, arguments.grace, inherited.get(port)))
     _spare_the_collector()
-    serve(app, arguments.host, arguments.port, arguments.grace)
+    _run(hosted)
 
 
 def _spare_the_collector() -> None:
@@ -49,14 +66,66 @@ def _spare_the_collector() -> None:
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
+@dataclass(frozen=True)
+class Hosted:
+    """A service of this process."""
+
+    name: str
+    address: Address
+    exchanges: Exchanges | None
+    listener: Listener
+    sockets: list[socket.socket]
+
+    async def serve(self) -> None:
+        """Serve until `listener.should_exit`; the others of this process ask it directly meanwhile."""
+        sharing.enter(self.name)
+        serving = asyncio.create_task(self.listener.serve(self.sockets))
+        listening = asyncio.create_task(self.listener.listens.wait())
+        await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if self.exchanges is None:
+            await serving
+            return
+        with neighbour(self.address, self.exchanges):
+            await serving
+
+
+def _hosted(service: str, app: FastAPI, host: str, port: int, grace_s: int, listener: socket.socket | None) -> Hosted:
+    config = listener_config(app, host, port, http=LaneHttp, grace_s=grace_s)
+    sockets = several(listener or config.bind_socket())
+    return Hosted(service, (host, port), getattr(app.state, "exchanges", None), Listener(config), sockets)
+
+
 def serve(app: FastAPI, host: str, port: int, grace_s: int = STOP_SECONDS) -> None:
     """Serve an application until a signal; exit with uvicorn's status where it cannot start."""
-    config = listener_config(app, host, port, http=LaneHttp, grace_s=grace_s)
-    server = uvicorn.Server(config)
-    with suppress(KeyboardInterrupt):  # raised again once all is shut down
-        server.run(sockets=several(_inherited() or config.bind_socket()))
-    if not server.started:
+    _run([_hosted("", app, host, port, grace_s, None)])
+
+
+def _run(hosted: Sequence[Hosted]) -> None:
+    uvloop.run(_until_told(hosted))
+    if not all(one.listener.started for one in hosted):
         sys.exit(STARTUP_FAILURE)
+
+
+async def _until_told(hosted: Sequence[Hosted]) -> None:
+    """Serve until a signal; then each ends in turn, who asks before who is asked. A second signal ends them at once."""
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        for one in hosted:
+            one.listener.force_exit = stopping.is_set()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    serving = [loop.create_task(one.serve()) for one in hosted]
+    told = loop.create_task(stopping.wait())
+    await asyncio.wait((*serving, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    for one, task in zip(hosted, serving, strict=True):
+        one.listener.should_exit = True
+        await task
 
 
 def several(listener: socket.socket) -> list[socket.socket]:
@@ -68,10 +137,10 @@ def several(listener: socket.socket) -> list[socket.socket]:
     return [listener, *(listener.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]
 
 
-def _inherited() -> socket.socket | None:
-    """Return the listening socket that a supervisor opened and keeps open over restarts."""
-    descriptor = os.environ.pop("SALAMBOT_LISTENER", "")
-    return socket.socket(fileno=int(descriptor)) if descriptor else None
+def _inherited() -> list[socket.socket]:
+    """Return the listening sockets that a supervisor opened, in the services' order, and keeps open over restarts."""
+    descriptors = os.environ.pop("SALAMBOT_LISTENER", "")
+    return [socket.socket(fileno=int(descriptor)) for descriptor in descriptors.split(",") if descriptor]
 
 
 if __name__ == "__main__":

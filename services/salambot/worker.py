@@ -95,7 +95,7 @@ def main() -> None:
     try:
         uvloop.run(work(settings, arguments.host, arguments.port))
     finally:
-        telemetry.stop()
+        telemetry.stop("worker")
 
 
 if __name__ == "__main__":

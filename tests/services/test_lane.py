@@ -237,3 +237,28 @@ def test_a_head_is_a_list_or_refused(content: bytes) -> None:
         head, _ = beheaded(content)
         assert isinstance(head, list)
     assert beheaded(headed(["a", None, 1], content)) == (["a", None, 1], content)
+
+
+async def test_a_lane_whose_service_stops_at_once_is_opened_anew() -> None:
+    lanes = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal lanes
+        lanes += 1
+        await reader.readuntil(b"\r\n\r\n")
+        agreed = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n" % PROTOCOL.encode()
+        if lanes == 1:
+            writer.write(agreed + frame(Kind.LEAVE, 0))  # in one piece: it leaves before anything can be asked
+        else:
+            writer.write(agreed)
+            frames = Frames()
+            while data := await reader.read(65536):
+                for _, number, _ in frames.feed(data):
+                    writer.write(frame(Kind.ANSWER, number, headed([200, None], b"from the next")))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+        assert await hop.ask("/internal/do", b"{}", 10) == b"from the next"
+    assert lanes == 2

@@ -1,14 +1,46 @@
-"""How a service listens: in a rush, who is not connected yet does not wait behind everybody who is."""
+"""How a service listens: who comes in a rush, and who comes while it stops."""
 
 import asyncio
+import os
 import socket
-from contextlib import ExitStack
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 
+import pytest
 import uvloop
+from fastapi import FastAPI
+from pydantic import SecretStr
 
+from salambot.application import add_exchange, service_app
+from salambot.bounded_http import DRAIN_SECONDS
+from salambot.hops import Hop
+from salambot.lane.server import LaneHttp
+from salambot.listeners import Listener, listener_config
 from salambot.serve import several
+from salambot.settings import ServiceSettings
 
 WAITING = 64
+TOKEN = SecretStr("right")
+
+
+class Echo:
+    async def whole(self, body: bytes, /) -> bytes:
+        return body
+
+    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        yield body
+
+
+def service() -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = service_app("nlu", ServiceSettings(internal_token=TOKEN), lifespan=lifespan)
+    add_exchange(app, "/internal/do", Echo())
+    return app
 
 
 async def rounds_to_accept(listeners: list[socket.socket]) -> int:
@@ -39,3 +71,48 @@ def test_several_connections_are_accepted_in_a_round_of_the_loop() -> None:
         for _ in range(WAITING):
             stack.enter_context(socket.create_connection(listener.getsockname()))
         assert uvloop.run(rounds_to_accept(several(listener))) < WAITING // 2
+
+
+@asynccontextmanager
+async def stopping_at_first() -> AsyncIterator[int]:
+    """Yield a port whose first connection is made just after the stop of its service: it was accepted before."""
+    listener = Listener(listener_config(service(), "127.0.0.1", 0, http=LaneHttp))
+    listener.config.load()
+
+    def make() -> LaneHttp:
+        state = listener.server_state
+        state.stopping = state.total_requests == 0
+        state.total_requests += 1
+        return LaneHttp(listener.config, state, {})
+
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_connection_that_is_made_after_the_stop_is_told_so() -> None:
+    async with stopping_at_first() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer.lower()
+        writer.close()
+
+
+async def test_a_hop_that_a_stopping_service_takes_in_goes_on_to_the_next() -> None:
+    async with stopping_at_first() as port, Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+        answers = await asyncio.gather(*(hop.ask("/internal/do", b"%d" % number, 10) for number in range(20)))
+        assert answers == [b"%d" % number for number in range(20)]
+        await asyncio.sleep(DRAIN_SECONDS * 1.5)  # what the first connection would have been closed by
+        assert await hop.ask("/internal/do", b"later", 10) == b"later"
+
+
+@pytest.mark.parametrize("words", [["rag", "rag", "--port", "1", "--port", "2"], ["rag", "nlu", "--port", "1"]])
+def test_each_service_has_its_port(words: list[str]) -> None:
+    command = [sys.executable, "-m", "salambot.serve", *words]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "each service is named once, and has one --port" in done.stderr

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _FAILURES as error:
         return speak.failed(given, str(error) or type(error).__name__)
     finally:
-        telemetry.stop()
+        telemetry.stop("seed")
     speak.done(given, report, round((time.monotonic() - started) * 1000))
     return 0
 

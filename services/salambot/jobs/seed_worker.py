@@ -97,7 +97,7 @@ def main() -> int:
         print(f"the worker cannot start: {error}", file=sys.stderr)  # noqa: T201 - a job speaks on standard error
         return 1
     finally:
-        telemetry.stop()
+        telemetry.stop("seed-worker")
     return 0
 
 

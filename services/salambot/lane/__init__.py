@@ -6,6 +6,17 @@ as everything below `/internal/`), then carries frames; those of different reque
 stay reachable over plain HTTP, which a Hop falls back to where the other does not speak this.
 """
 
+from dataclasses import dataclass
+
 PATH = "/internal/lane"
 PROTOCOL = "salambot-lane-1"
 """The token of the `Upgrade` header; another framing gets another number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status as over HTTP, `Retry-After` where there was one, and the body."""
+
+    status: int
+    retry_after: str | None
+    content: bytes

@@ -9,7 +9,7 @@ from typing import Self, cast
 from yarl import URL
 
 from salambot.asgi import INTERNAL_HEADER
-from salambot.lane import PATH, PROTOCOL
+from salambot.lane import PATH, PROTOCOL, Answer
 from salambot.lane.frames import MOST_BYTES, Frames, FramingError, Kind, beheaded, frame, headed
 
 CONNECT_S = 2.0
@@ -26,15 +26,6 @@ class LaneRefusedError(Exception):
 
 class LaneBrokenError(Exception):
     """The connection ended, or made no sense, before the answer was whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: the status as over HTTP, `Retry-After` where there was one, and the body."""
-
-    status: int
-    retry_after: str | None
-    content: bytes
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol, cast
 
 from fastapi import FastAPI
@@ -12,10 +13,11 @@ from uvicorn.server import ServerState
 
 from salambot import tracing
 from salambot.asgi import INTERNAL_HEADER, record_request
-from salambot.bounded_http import DRAIN_SECONDS, BoundedHttp
-from salambot.lane import PATH, PROTOCOL
+from salambot.bounded_http import DRAIN_SECONDS, BoundedHttp, comes_too_late
+from salambot.lane import PATH, PROTOCOL, Answer
 from salambot.lane.frames import Frames, FramingError, Kind, beheaded, frame, headed
 from salambot.problems import Problem, crashed
+from salambot.sharing import working_for
 from salambot.signatures import active
 
 MOST_AT_ONCE = 512
@@ -34,6 +36,10 @@ class Exchange(Protocol):
         ...
 
 
+Work = Callable[[Exchange], Awaitable[None]]
+"""Has a question answered, and passes the answer on."""
+
+
 class Exchanges:
     """What one service offers on its lanes, and who may open one."""
 
@@ -45,6 +51,34 @@ class Exchanges:
     def admits(self, token: bytes) -> bool:
         """Tell whether a token is one of the environment's own."""
         return any(hmac.compare_digest(token, known) for known in self._tokens)
+
+    async def serve(self, path: str, carrier: Mapping[str, str], work: Work) -> Answer | None:
+        """Do the work of one question, in its trace and counted; return the answer that refuses it, if one does."""
+        started = time.perf_counter()
+        status = 499  # as of a request whose caller left
+        exchange = self.by_path.get(path)
+        with working_for(self.service), tracing.request_trace(carrier, public=False) as span:
+            try:
+                if exchange is None:
+                    raise Problem(404, "not_found", "Not Found.")  # noqa: TRY301 - answered as every problem
+                await work(exchange)
+                status = 200
+            except Problem as problem:
+                status = problem.status
+                return _refusal(problem)
+            except Exception as error:  # noqa: BLE001 - the last resort: recorded, and answered as a problem
+                crash = crashed(error)
+                status = crash.status
+                return _refusal(crash)
+            finally:
+                route = path if exchange is not None else "unmatched"
+                record_request(self.service, "POST", route, status, started, span)
+        return None
+
+
+def _refusal(problem: Problem) -> Answer:
+    retry_after = (problem.headers or {}).get("Retry-After")
+    return Answer(problem.status, retry_after, bytes(problem.response().body))
 
 
 class LaneHttp(BoundedHttp):
@@ -62,7 +96,7 @@ class LaneHttp(BoundedHttp):
         exchanges = _exchanges_of(self.app)
         if exchanges is None:  # pragma: no cover - _should_upgrade looked
             return
-        self.connections.discard(self)
+        self.hand_over()
         self.transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n" % PROTOCOL.encode()
         )
@@ -94,6 +128,8 @@ class AnsweringLane(asyncio.Protocol):
         """Count as a connection of the server, which tells it to shut down."""
         self._transport = cast("asyncio.Transport", transport)  # it is a stream; uvloop's have another base
         self._server.connections.add(self)  # type: ignore[arg-type] # it calls shutdown() only
+        if comes_too_late(self._server):
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature of asyncio
         """Nobody waits any more."""
@@ -146,29 +182,20 @@ class AnsweringLane(asyncio.Protocol):
         task.add_done_callback(self._server.tasks.discard)
 
     async def _serve(self, number: int, path: str, carrier: Mapping[str, str], body: bytes, *, streamed: bool) -> None:
-        started = time.perf_counter()
-        status = 499  # as of a request whose caller left
-        exchange = self._exchanges.by_path.get(path)
-        with tracing.request_trace(carrier, public=False) as span:
-            try:
-                if exchange is None:
-                    raise Problem(404, "not_found", "Not Found.")  # noqa: TRY301 - answered as every problem
-                await (self._stream if streamed else self._answer)(number, exchange, body)
-                status = 200
-            except Problem as problem:
-                status = self._refuse(number, problem)
-            except Exception as error:  # noqa: BLE001 - the last resort: recorded, and answered as a problem
-                status = self._refuse(number, crashed(error))
-            finally:
-                self._under_way.pop(number, None)
-                route = path if exchange is not None else "unmatched"
-                record_request(self._exchanges.service, "POST", route, status, started, span)
+        try:
+            work = partial(self._stream if streamed else self._answer, number, body)
+            refused = await self._exchanges.serve(path, carrier, work)
+            if refused is not None:
+                head = headed([refused.status, refused.retry_after], refused.content)
+                self._send(Kind.ANSWER, number, head)
+        finally:
+            self._under_way.pop(number, None)
         self._close_if_done()
 
-    async def _answer(self, number: int, exchange: Exchange, body: bytes) -> None:
+    async def _answer(self, number: int, body: bytes, exchange: Exchange) -> None:
         self._send(Kind.ANSWER, number, b"[200,null]\n" + await exchange.whole(body))
 
-    async def _stream(self, number: int, exchange: Exchange, body: bytes) -> None:
+    async def _stream(self, number: int, body: bytes, exchange: Exchange) -> None:
         lines = exchange.pieces(body)
         try:
             async for line in lines:
@@ -177,12 +204,6 @@ class AnsweringLane(asyncio.Protocol):
         finally:
             await lines.aclose()
         self._send(Kind.END, number)
-
-    def _refuse(self, number: int, problem: Problem) -> int:
-        retry_after = (problem.headers or {}).get("Retry-After")
-        document = problem.response().body
-        self._send(Kind.ANSWER, number, headed([problem.status, retry_after], bytes(document)))
-        return problem.status
 
     def _send(self, kind: Kind, number: int, content: bytes = b"") -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -24,24 +24,26 @@ class Exporting(Protocol):
         ...
 
 
-_running: list[Exporting] = []
+_running: dict[str, Exporting] = {}
+"""By the service they are of: a process may hold several."""
 
 
 def start(service: str) -> None:
-    """Begin to export as the environment says; once a process, and not at all with telemetry off."""
+    """Begin to export as the environment says; once a service, and not at all with telemetry off."""
     settings = TelemetrySettings()
-    if settings.way != "off" and not _running:
-        _running.append(import_module("salambot.telemetry.exporting").begin(settings, service))
+    if settings.way != "off" and service not in _running:
+        _running[service] = import_module("salambot.telemetry.exporting").begin(settings, service)
 
 
 def report(span: "CommandSpan") -> bool:
     """Export the span of a command with our own; False with telemetry off."""
-    for exporting in _running:
+    for exporting in _running.values():
         exporting.report(span)
-    return bool(_running)
+        return True
+    return False
 
 
-def stop() -> None:
+def stop(service: str) -> None:
     """Flush: at most STOP_S seconds, whatever the receiver does. Blocks: call it off the event loop."""
-    while _running:
-        _running.pop().stop(STOP_S)
+    if (exporting := _running.pop(service, None)) is not None:
+        exporting.stop(STOP_S)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from opentelemetry import trace
 from opentelemetry._logs import Logger
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import Resource
@@ -18,6 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from salambot import logs, tracing
 from salambot.health import current_version
+from salambot.metrics import families_of
 from salambot.telemetry.commands import CommandSpan
 from salambot.telemetry.counting import DROPPED
 from salambot.telemetry.queues import BoundedLogs, BoundedSpans
@@ -26,6 +26,7 @@ from salambot.telemetry.sampling import A_SECOND, LASTING, OnlyRequests, Reservo
 from salambot.telemetry.series import SeriesLoop
 from salambot.telemetry.settings import TelemetrySettings
 from salambot.telemetry.sinks import Sinks, local_sinks, otlp_sinks
+from salambot.telemetry.tracers import trace_with
 
 _LONGEST_VALUE = 1024
 _ORDINARY = frozenset({"debug", "info"})
@@ -35,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Exporters:
-    """What runs beside the requests until `stop`."""
+    """What runs beside the requests of one service until `stop`."""
 
     tracers: TracerProvider
     loggers: LoggerProvider
@@ -58,7 +59,7 @@ class Exporters:
 
     def stop(self, within_s: float) -> None:
         """Flush all three at once; whoever is not done in time is left behind with its process."""
-        logs.ship_to(None)
+        logs.ship_to(_service_of(self.tracers.resource), None)
         ways = (self.tracers.shutdown, self.loggers.shutdown, self.series.stop)
         threads = [threading.Thread(target=way, daemon=True) for way in ways]
         for thread in threads:
@@ -71,12 +72,12 @@ class Exporters:
 
 
 def begin(settings: TelemetrySettings, service: str) -> Exporters:
-    """Export what this process does from now on, and instrument its libraries."""
+    """Export what a service does from now on, and instrument its libraries."""
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     exporters = build(_sinks(settings), _resource(settings, service))
-    trace.set_tracer_provider(exporters.tracers)
+    trace_with(service, exporters.tracers)
     logger = exporters.loggers.get_logger("salambot")
-    logs.ship_to(partial(_ship, logger))
+    logs.ship_to(service, partial(_ship, logger))
     from salambot.telemetry.libraries import instrument
 
     instrument(service)
@@ -105,7 +106,12 @@ def build(sinks: Sinks, resource: Resource) -> Exporters:
     tracers.add_span_processor(spans)
     loggers = LoggerProvider(resource, shutdown_on_exit=False)
     loggers.add_log_record_processor(BoundedLogs(sinks.logs))
-    return Exporters(tracers, loggers, SeriesLoop(sinks.metrics, resource), spans)
+    series = SeriesLoop(sinks.metrics, resource, partial(families_of, _service_of(resource)))
+    return Exporters(tracers, loggers, series, spans)
+
+
+def _service_of(resource: Resource) -> str:
+    return str(resource.attributes["service.name"])
 
 
 def _reservoir() -> Reservoir:

@@ -8,6 +8,7 @@ calls AWS by botocore: documents are read by obstore, and each has its own step,
 """
 
 import os
+from functools import cache
 
 from yarl import URL
 
@@ -18,23 +19,38 @@ _TELL_TOO_MUCH = ("OTEL_INSTRUMENTATION_GENAI_", "OTEL_INSTRUMENTATION_HTTP_CAPT
 
 
 def instrument(service: str) -> None:
-    """Instrument what this service uses; what it does not use is not imported."""
+    """Instrument what this service uses, once a process; what it does not use is not imported."""
     for name in [name for name in os.environ if name.startswith(_TELL_TOO_MUCH)]:
         del os.environ[name]
     if service != "nlu":
-        from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
-        from opentelemetry.instrumentation.redis import RedisInstrumentor
-
-        AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
-        RedisInstrumentor().instrument()
+        _stores()
     if service in _CALLS_OUT:
-        from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
-
-        AioHttpClientInstrumentor().instrument(url_filter=_without_query)
+        _calls()
     if "openai" in {os.environ.get("LLM"), os.environ.get("EMBEDDER")}:  # its SDK costs a second to import
-        from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+        _models()
 
-        OpenAIInstrumentor().instrument()
+
+@cache
+def _stores() -> None:
+    from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
+
+    AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
+    RedisInstrumentor().instrument()
+
+
+@cache
+def _calls() -> None:
+    from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+
+    AioHttpClientInstrumentor().instrument(url_filter=_without_query)
+
+
+@cache
+def _models() -> None:
+    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+
+    OpenAIInstrumentor().instrument()
 
 
 def _without_query(url: URL) -> str:

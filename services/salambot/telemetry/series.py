@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
 
 from opentelemetry.sdk.metrics import Exemplar
@@ -21,7 +21,6 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from prometheus_client import REGISTRY
 from prometheus_client.core import Metric as Family
 from prometheus_client.samples import Exemplar as Sampled
 from prometheus_client.samples import Sample
@@ -39,8 +38,9 @@ _Labels = tuple[tuple[str, str], ...]
 class SeriesLoop:
     """Sends every OTEL_METRIC_EXPORT_INTERVAL milliseconds (15 s by default), and once more at the end."""
 
-    def __init__(self, sink: MetricSink, resource: Resource) -> None:
+    def __init__(self, sink: MetricSink, resource: Resource, collect: Callable[[], Iterable[Family]]) -> None:
         self._sink = sink
+        self._collect = collect
         self._resource = resource
         self._began = time.time_ns()
         self._interval = _interval()
@@ -60,7 +60,7 @@ class SeriesLoop:
         self._send()
 
     def _send(self) -> None:
-        metrics = list(translate(REGISTRY.collect(), self._began, time.time_ns()))
+        metrics = list(translate(self._collect(), self._began, time.time_ns()))
         scope = ScopeMetrics(_SCOPE, metrics, "")
         data = MetricsData([ResourceMetrics(self._resource, [scope], "")])
         self._sink.export(data, sum(len(metric.data.data_points) for metric in metrics))

@@ -1,0 +1,91 @@
+"""Spans of each service of a process go to the provider of that service: it says whose they are."""
+
+from collections.abc import Iterator, Sequence
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.util._decorator import _agnosticcontextmanager
+from opentelemetry.util.types import Attributes
+
+from salambot import sharing
+
+_providers: dict[str, trace.TracerProvider] = {}
+_NOBODY = trace.NoOpTracerProvider()
+
+
+def trace_with(service: str, provider: trace.TracerProvider) -> None:
+    """Have the spans of a service made by this provider from now on."""
+    if not _providers:
+        trace.set_tracer_provider(_ByService())
+    _providers[service] = provider
+
+
+class _ByService(trace.TracerProvider):
+    """The provider of the process: OpenTelemetry knows one."""
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes = None,
+    ) -> trace.Tracer:
+        """Return a tracer of whichever service is at work when a span begins."""
+        return _Tracer(instrumenting_module_name, instrumenting_library_version, schema_url, attributes)
+
+
+class _Tracer(trace.Tracer):
+    def __init__(self, name: str, version: str | None, schema_url: str | None, attributes: Attributes) -> None:
+        self._made_of = (name, version, schema_url, attributes)
+        self._of: dict[str, trace.Tracer] = {}
+
+    def _tracer(self) -> trace.Tracer:
+        service = sharing.current(next(iter(_providers)))
+        tracer = self._of.get(service)
+        if tracer is None:
+            tracer = self._of[service] = _providers.get(service, _NOBODY).get_tracer(*self._made_of)
+        return tracer
+
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> Span:
+        """Begin a span of the service at work."""
+        return self._tracer().start_span(
+            name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+        )
+
+    @_agnosticcontextmanager
+    def start_as_current_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> Iterator[Span]:
+        """Begin one, and work in it."""
+        with self._tracer().start_as_current_span(
+            name,
+            context,
+            kind,
+            attributes,
+            links,
+            start_time,
+            record_exception,
+            set_status_on_exception,
+            end_on_exit,
+        ) as span:
+            yield span

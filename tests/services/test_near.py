@@ -1,0 +1,148 @@
+"""Services of one process ask one another directly: what comes back, and what becomes of the work, is as on a lane."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from yarl import URL
+
+from salambot import sharing, tracing
+from salambot.application import add_exchange, service_app
+from salambot.hops import Hop
+from salambot.lane.near import neighbour
+from salambot.lane.server import MOST_AT_ONCE, Exchanges
+from salambot.metrics import Share, exposition
+from salambot.problems import Problem
+from salambot.settings import ServiceSettings
+from tests.servers import free_port
+from tests.serving import serving
+
+TOKEN = SecretStr("right")
+
+
+class Behind:
+    """An endpoint that does as it is told, and says who works for whom."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.seen: list[tuple[str, str, str]] = []
+
+    async def whole(self, body: bytes, /) -> bytes:
+        self.seen.append((sharing.current("nobody"), tracing.correlation_id(), tracing.trace_id()))
+        if body == b"slow":
+            self.begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        if body == b"crash":
+            raise RuntimeError("customer-canary")
+        if body == b"refuse":
+            raise Problem(503, "not_now", "Not now.", headers={"Retry-After": "7"})
+        return body
+
+    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        yield await self.whole(body)
+
+
+@pytest.fixture
+def behind() -> Behind:
+    """Return the endpoint."""
+    return Behind()
+
+
+@pytest.fixture
+def address(behind: Behind) -> Iterator[str]:
+    """Return where a neighbour would listen: nobody does, so that whoever uses a wire is refused."""
+    exchanges = Exchanges("rag", TOKEN)
+    exchanges.by_path["/internal/do"] = behind
+    port = free_port()
+    with neighbour(("127.0.0.1", port), exchanges):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def hop(address: str) -> AsyncIterator[Hop]:
+    """Return a hop to it."""
+    async with Hop("rag", address, TOKEN) as made:
+        yield made
+
+
+async def test_the_answer_comes_without_a_wire_and_in_the_trace_of_the_question(hop: Hop, behind: Behind) -> None:
+    sharing.enter("gateway")
+    with tracing.request_trace({"x-correlation-id": "corr-1"}, public=True):
+        assert await hop.ask("/internal/do", b"{}", 5) == b"{}"
+        assert behind.seen == [("rag", "corr-1", tracing.trace_id())]
+        assert sharing.current("nobody") == "gateway"
+        assert tracing.correlation_id() == "corr-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "retry_after"),
+    [(b"refuse", 503, "not_now", "7"), (b"crash", 502, "upstream_failed", None)],
+)
+async def test_what_fails_is_the_problem_that_it_is_on_a_lane(
+    hop: Hop, body: bytes, status: int, code: str, retry_after: str | None
+) -> None:
+    with pytest.raises(Problem) as caught:
+        await hop.ask("/internal/do", body, 5)
+    assert (caught.value.status, caught.value.code) == (status, code)
+    assert (caught.value.headers or {}).get("Retry-After") == retry_after
+    assert "canary" not in str(caught.value)
+
+
+async def test_a_path_that_is_not_offered_is_a_failure_of_the_other(hop: Hop) -> None:
+    with pytest.raises(Problem) as caught:
+        await hop.ask("/internal/undo", b"{}", 5)
+    assert (caught.value.status, caught.value.code) == (502, "upstream_failed")
+
+
+async def test_who_leaves_or_waits_too_long_cancels_the_work(hop: Hop, behind: Behind) -> None:
+    asking = asyncio.create_task(hop.ask("/internal/do", b"slow", 20))
+    await behind.begun.wait()
+    asking.cancel()
+    await asyncio.wait_for(behind.cancelled.wait(), 10)
+    behind.cancelled.clear()
+    with pytest.raises(Problem) as caught:
+        await hop.ask("/internal/do", b"slow", 0.05)
+    assert caught.value.code == "upstream_timeout"
+    assert behind.cancelled.is_set()
+
+
+async def test_there_is_a_bound(hop: Hop, behind: Behind) -> None:
+    asking = [asyncio.create_task(hop.ask("/internal/do", b"slow", 60)) for _ in range(MOST_AT_ONCE)]
+    await behind.begun.wait()
+    await asyncio.sleep(0)  # all were made in one turn of the loop, and begin in the next
+    assert len(behind.seen) == MOST_AT_ONCE
+    with pytest.raises(Problem) as caught:
+        await hop.ask("/internal/do", b"{}", 5)
+    assert caught.value.status == 503
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    assert await hop.ask("/internal/do", b"{}", 5) == b"{}"
+
+
+async def test_once_the_neighbour_is_gone_there_is_the_wire(behind: Behind) -> None:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = service_app("rag", ServiceSettings(internal_token=TOKEN), lifespan=lifespan)
+    add_exchange(app, "/internal/do", behind)
+    async with serving(app) as url, Hop("rag", url, TOKEN) as hop:
+        empty = Exchanges("rag", TOKEN)
+        with neighbour((URL(url).host or "", URL(url).port or 0), empty), pytest.raises(Problem):
+            await hop.ask("/internal/do", b"{}", 5)
+        assert await hop.ask("/internal/do", b"{}", 5) == b"{}"
+
+
+def test_a_service_alone_shows_all_metrics_of_its_process() -> None:
+    text = exposition(Share("rag"), None)[0].decode()
+    assert "salambot_http_requests" in text
+    assert "python_info" in text
