@@ -13,7 +13,7 @@ from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
 from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, Variable
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import COMPONENTS, LOCAL, preset
+from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, preset
 from salambot_cli.model.variables import DEFAULTS, is_known, is_secret
 
 CONFIG_NAME = "salambot.toml"
@@ -136,7 +136,7 @@ def _keys_from(variables: Mapping[str, str]) -> Values:
 
 
 def _typed(key: str, text: str) -> object:
-    if key in {"topology", "allow_insecure"}:
+    if key in {"topology", "together", "allow_insecure"}:
         return [part.strip() for part in text.split(",") if part.strip()]
     return int(text) if key.startswith("ports.") and text.isdigit() else text
 
@@ -197,6 +197,7 @@ def _environment(
         tenant=config.tenant,
         topology=config.presets,
         runtime=config.runtime,
+        together=tuple(name for name in SERVICES if name in config.together),
         placements=placements,
         ports=dict(config.ports),
         variables=variables,

@@ -175,10 +175,13 @@ async def check_services(exam: Examination) -> list[Finding] | Finding:
     bad = {n: p for n, p in observed.services.items() if p.health in {"down", "unhealthy", "degraded"}}
     if not bad:
         return fine("local.services", "The four services answer")
-    roots = [name for name in bad if not _explained(name, bad)]
+    shared = exam.environment.together if observed.runtime == "process" else ()
+    ended = [name for name in shared if name in bad and bad[name].pid is None]
+    roots = [name for name in bad if not _explained(name, bad) and name not in ended[1:]]
     findings = [await _unhealthy(exam, bad[name], "local.services") for name in roots]
     for name in bad.keys() - set(roots):
-        title = f"{name} waits for {', '.join(n for n in _NEEDS[name] if n in bad)}"
+        waits = f"{name} waits for {', '.join(n for n in _NEEDS[name] if n in bad)}"
+        title = f"{name} shares the process of {ended[0]}" if name in ended else waits
         findings.append(Finding("local.unhealthy", "local.services", "skipped", title, caused_by="local.unhealthy"))
     return findings
 

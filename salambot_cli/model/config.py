@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from salambot_cli.model.environment import RuntimeName
 from salambot_cli.model.grafana import is_web_address
-from salambot_cli.model.topology import PLACEMENTS, Component, TopologyName
+from salambot_cli.model.topology import PLACEMENTS, Component, Service, TopologyName
 from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
 
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto"]
@@ -44,6 +44,12 @@ def _web_address(value: str) -> str:
     if not is_web_address(value):
         raise ValueError("should be an address such as https://shop.grafana.net")
     return value
+
+
+def _several(services: list[Service]) -> list[Service]:
+    if len(services) == 1 or len({*services}) < len(services):
+        raise ValueError("should name two or more services, each once")
+    return services
 
 
 PlainText = Annotated[str, AfterValidator(_no_secret)]
@@ -137,6 +143,8 @@ class Config(_Table):
     tenant: Tenant = "demo"
     topology: TopologyName | Annotated[list[TopologyName], Field(min_length=1)] = "local"
     runtime: RuntimeName = "auto"
+    together: Annotated[list[Service], AfterValidator(_several)] = []
+    """Services that share one process, in runtime `process`: less memory and fewer hops, but they end together too."""
     timezone: PlainText = "Africa/Casablanca"
     allow_insecure: list[Component] = []
     placement: PlacementTable = PlacementTable()
@@ -163,6 +171,7 @@ LEAVES = frozenset(
         "doctor.ignore",
         "env",
         "topology",
+        "together",
         "allow_insecure",
     }
 )

@@ -65,6 +65,8 @@ class Environment:
     """By channel: page or phone-number id (`bot` of telegram) -> tenant."""
     allow_insecure: frozenset[str] = frozenset()
     """Components whose cloud URL may do without verified TLS."""
+    together: tuple[Service, ...] = ()
+    """Services that share a process where they are processes; who asks comes before who is asked."""
     postgres_ca: Path | None = None
     redis_ca: Path | None = None
     grafana_url: str | None = None

@@ -7,7 +7,7 @@ from typing import Literal
 
 Health = Literal["healthy", "starting", "degraded", "unhealthy", "down"]
 ReadyWhen = Literal["http", "tcp", "command", "exit"]
-"""`http`: the URL answers 200; `tcp`: the address accepts; `command`: it ends with status 0; `exit`: the unit does."""
+"""`http`: the URLs answer 200; `tcp`: the address accepts; `command`: it ends with status 0; `exit`: the unit does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Readiness:
 
     when: ReadyWhen
     target: str = ""
-    """A URL for `http`, `host:port` for `tcp`, a quoted command line for `command`."""
+    """URLs with blanks between them for `http`, `host:port` for `tcp`, a quoted command line for `command`."""
     seconds: float = 60
 
 
@@ -33,8 +33,15 @@ class Unit:
     death_signal: str = "SIGKILL"
     """What the kernel sends when the supervisor dies."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    listen: int = 0
-    """The loopback port that the supervisor opens for it; it stays open while the unit is restarted."""
+    listen: tuple[int, ...] = ()
+    """The loopback ports that the supervisor opens for it; they stay open while the unit is restarted."""
+    parts: tuple[str, ...] = ()
+    """What shares its process, where that is more than the unit itself: each can be asked for, and has its log."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is known as."""
+        return self.parts or (self.name,)
 
     @property
     def one_shot(self) -> bool:

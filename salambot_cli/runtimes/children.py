@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -18,7 +19,7 @@ from salambot_cli.model.unit import Unit
 from salambot_cli.outside.ports import LOOPBACK
 
 LISTENER = "SALAMBOT_LISTENER"
-"""The variable that tells a service which of its descriptors is its listening socket."""
+"""The variable that tells a process which of its descriptors are its listening sockets."""
 _BACKLOG = 2048
 
 _PR_SET_PDEATHSIG = 1
@@ -27,6 +28,8 @@ _LOG_FILES = 3
 _LINE_LIMIT = 64 * 1024
 _TAIL_LINES = 40
 _STOP_SECONDS = 8
+_WRITER = re.compile(r'"service":"([a-z]+)"')
+"""Who wrote a line of JSON; in a text of the line the quotes would be escaped."""
 
 
 class LogFile:
@@ -61,10 +64,30 @@ class LogFile:
         self._file.close()
 
 
+class SharedLog:
+    """The log of a process that several services share: each line in the file of the service that wrote it."""
+
+    def __init__(self, files: Mapping[str, LogFile]) -> None:
+        self._files = files
+        self._anybodys = next(iter(files.values()))
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def write(self, line: str) -> None:
+        """Append a line; what names no service, such as a traceback, is in the file of the first one."""
+        self.tail.append(line)
+        named = _WRITER.search(line)
+        self._files.get(named[1] if named else "", self._anybodys).write(line)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
+
+
 class Child:
     """A running process of a unit."""
 
-    def __init__(self, unit: Unit, process: asyncio.subprocess.Process, log: LogFile) -> None:
+    def __init__(self, unit: Unit, process: asyncio.subprocess.Process, log: LogFile | SharedLog) -> None:
         self.unit = unit
         self.process = process
         self.since = datetime.now(UTC)
@@ -114,17 +137,18 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-async def spawn(unit: Unit, log: LogFile, listener: socket.socket | None = None) -> Child:
-    """Start a unit's process, which inherits its listening socket where it has one.
+async def spawn(unit: Unit, log: LogFile | SharedLog, listeners: Sequence[socket.socket] = ()) -> Child:
+    """Start a unit's process, which inherits its listening sockets where it has any.
 
     Raises:
         OSError: the program cannot be started.
     """
-    inherited = {LISTENER: str(listener.fileno())} if listener is not None else {}
+    descriptors = tuple(listener.fileno() for listener in listeners)
+    inherited = {LISTENER: ",".join(map(str, descriptors))} if descriptors else {}
     process = await asyncio.create_subprocess_exec(
         *unit.argv,
         env=dict(unit.environ) | inherited,
-        pass_fds=(listener.fileno(),) if listener is not None else (),
+        pass_fds=descriptors,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -150,7 +174,7 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     return ask_kernel
 
 
-async def _pump(process: asyncio.subprocess.Process, log: LogFile) -> None:
+async def _pump(process: asyncio.subprocess.Process, log: LogFile | SharedLog) -> None:
     stream = process.stdout
     if stream is None:
         return

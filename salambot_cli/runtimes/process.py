@@ -54,8 +54,9 @@ class ProcessRuntime:
         local = [name for name in _LOCAL_STORES if environment.placements[name] == "local"]  # type: ignore[index] # both are components
         graph: dict[str, tuple[str, ...]] = dict.fromkeys(local, ())
         graph["migrate"] = tuple(name for name in local if name == "postgres")
-        for service, needs in _SEES.items():
-            graph[service] = tuple(need for need in needs if need in graph)
+        for program in PROGRAMS:
+            needs = dict.fromkeys(need for name in _sharing(environment, program) for need in _SEES[name])
+            graph[program] = tuple(need for need in needs if need in graph)
         return graph
 
     async def check(self, environment: Environment) -> list[str]:
@@ -152,13 +153,21 @@ class ProcessRuntime:
                 Readiness("exit", seconds=120),
                 environ=self._environ(environment, "orchestrateur"),
             )
-        program = ("salambot.worker",) if part == "worker" else ("salambot.serve", part)
+        return self._program_unit(environment, _sharing(environment, cast("Program", part)))
+
+    def _program_unit(self, environment: Environment, programs: tuple[Program, ...]) -> Unit:
+        """Return the process of a program, or of several services that share one."""
+        ports = [cast("int", environment.ports[name]) for name in programs]
+        words = ("salambot.worker",) if programs == ("worker",) else ("salambot.serve", *programs)
+        options = [word for port in ports for word in ("--port", str(port))]
+        environs = [self._environ(environment, name) for name in programs]
         return Unit(
-            name=part,
-            listen=port if part in SERVICES else 0,
-            argv=_python(*program, "--host", LOOPBACK, "--port", str(port)),
-            readiness=Readiness("http", f"http://{LOOPBACK}:{port}/health/ready", 60),
-            environ=self._environ(environment, cast("Program", part)),
+            name="+".join(programs),
+            listen=() if programs == ("worker",) else tuple(ports),
+            argv=_python(*words, "--host", LOOPBACK, *options),
+            readiness=Readiness("http", " ".join(f"http://{LOOPBACK}:{port}/health/ready" for port in ports), 60),
+            environ={name: value for environ in environs for name, value in environ.items()},
+            parts=programs if len(programs) > 1 else (),
         )
 
     def _environ(self, environment: Environment, service: Program) -> dict[str, str]:
@@ -234,6 +243,11 @@ class ProcessRuntime:
         prepared = await self._see_ports(environment, {"any": True})
         environ = self._environ(prepared, service)
         return await follow(_python(*argv), environ, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
+
+
+def _sharing(environment: Environment, program: Program) -> tuple[Program, ...]:
+    """Return what runs in one process with a program, itself among them."""
+    return environment.together if program in environment.together else (program,)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

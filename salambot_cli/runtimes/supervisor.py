@@ -15,11 +15,12 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.runtimes.children import Child, LogFile, listen, spawn
+from salambot_cli.runtimes.children import Child, LogFile, SharedLog, listen, spawn
 from salambot_cli.runtimes.wire import fingerprint, read_message, unit_from_wire, write_message
 
 _GIVE_UP_CRASHES = 5
@@ -38,29 +39,34 @@ class Watched:
 
     unit: Unit
     fingerprint: str
-    log: LogFile
+    log: LogFile | SharedLog
     child: Child | None = None
     state: str = "starting"
     detail: str = ""
     restarts: int = 0
+    result: str = "started"
+    """How its process came to be: the same for all who ask for it while it starts."""
     crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_GIVE_UP_CRASHES))
     keeper: asyncio.Task[None] | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    listener: socket.socket | None = None
-    """Open for as long as the unit's process lives. A restart hands it on: who connects meanwhile waits, unrefused."""
+    listeners: dict[int, socket.socket] = field(default_factory=dict)
+    """By port; open for as long as the process lives. A restart hands them on: who connects meanwhile waits."""
 
-    def give_listener(self, port: int) -> socket.socket | None:
-        """Let go of the listening socket when it is the one for this port."""
-        if self.listener is None or self.listener.getsockname()[1] != port:
-            return None
-        listener, self.listener = self.listener, None
-        return listener
+    def give_listeners(self, ports: Iterable[int]) -> dict[int, socket.socket]:
+        """Let go of the listening sockets for these ports."""
+        return {port: self.listeners.pop(port) for port in ports if port in self.listeners}
 
-    def close_listener(self) -> None:
+    def listen(self) -> list[socket.socket]:
+        """Return the listening sockets, in the order of the unit's ports. Raises OSError when a port is taken."""
+        for port in self.unit.listen:
+            if port not in self.listeners:
+                self.listeners[port] = listen(port)
+        return [self.listeners[port] for port in self.unit.listen]
+
+    def close_listeners(self) -> None:
         """Refuse connections from now on."""
-        if self.listener is not None:
-            self.listener.close()
-            self.listener = None
+        while self.listeners:
+            self.listeners.popitem()[1].close()
 
 
 class Supervisor:
@@ -86,7 +92,7 @@ class Supervisor:
             await self._stopping.wait()
         finally:
             liveness.cancel()
-            await self._stop([*self._units])
+            await self._stop(self._names())
             server.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,13 +113,16 @@ class Supervisor:
             case "amend":
                 return await self._amend(str(request["unit"]), request.get("environ"))
             case "status":
-                return {"pid": os.getpid(), "units": {name: _facts(w) for name, w in self._units.items()}}
+                return {
+                    "pid": os.getpid(),
+                    "units": {name: _facts(w) for w in self._units.values() for name in w.unit.names},
+                }
             case "stop":
                 names = request.get("units")
                 await self._stop([str(name) for name in names] if isinstance(names, list) else [])
                 return {"result": "stopped"}
             case "shutdown":
-                await self._stop([*self._units])
+                await self._stop(self._names())
                 self._stopping.set()
                 return {"result": "stopped"}
             case unknown:
@@ -129,40 +138,49 @@ class Supervisor:
                 and known.state in {"ready", "starting"}
                 and not unit.one_shot
             ):
-                result = "unchanged"
+                result = known.result if known.state == "starting" else "unchanged"
             else:
-                listener = None
-                if known:
-                    listener = known.give_listener(unit.listen)
-                    await self._stop([unit.name])
+                listeners: dict[int, socket.socket] = {}
+                for before in self._holding(unit.names):
+                    listeners |= before.give_listeners(unit.listen)
                     result = "restarted"
-                known = self._watch(unit, fingerprint, listener)
-                if listener is not None:
+                await self._stop([*unit.names])
+                known = self._watch(unit, fingerprint, listeners)
+                known.result = result
+                if listeners:
                     await self._until_alive(known)
         return await self._until_ready(known, result)
 
+    def _names(self) -> list[str]:
+        return [name for watched in self._units.values() for name in watched.unit.names]
+
+    def _holding(self, names: Iterable[str]) -> list[Watched]:
+        """Return the units that are, or hold, any of these."""
+        wanted = {*names}
+        return [watched for watched in self._units.values() if wanted.intersection(watched.unit.names)]
+
     async def _amend(self, name: str, environ: object) -> dict[str, object]:
         """Restart a unit with some variables changed."""
-        known = self._units.get(name)
-        if known is None or not isinstance(environ, dict):
+        holding = self._holding([name])
+        if not holding or not isinstance(environ, dict):
             return {"error": f"{name} does not run"}
+        known = holding[0]
         given = {str(key): str(value) for key, value in environ.items()}
         unit = replace(known.unit, environ={**known.unit.environ, **given})
         return await self._ensure(unit, fingerprint(unit))
 
-    def _watch(self, unit: Unit, fingerprint: str, listener: socket.socket | None) -> Watched:
-        log = LogFile(self._folder / "logs" / f"{unit.name}.log")
-        watched = Watched(unit, fingerprint, log, listener=listener)
+    def _watch(self, unit: Unit, fingerprint: str, listeners: dict[int, socket.socket]) -> Watched:
+        logs = {name: LogFile(self._folder / "logs" / f"{name}.log") for name in unit.names}
+        watched = Watched(unit, fingerprint, SharedLog(logs) if unit.parts else logs[unit.name], listeners=listeners)
         self._units[unit.name] = watched
         watched.keeper = asyncio.create_task(self._keep(watched))
         return watched
 
     async def _until_alive(self, watched: Watched) -> None:
         """Wait until a unit serves again, so that no two restart at once: what is under way finds whom it calls."""
-        url = _liveness_url(watched.unit.readiness)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(watched.unit.readiness.seconds):
-                while not watched.ready.is_set() and await _http_status(url, 5) is None:  # noqa: ASYNC110 - its state raises no event here
+                while not watched.ready.is_set() and not await _is_alive(watched.unit.readiness, 5):  # noqa: ASYNC110 - its state raises no event here
                     await asyncio.sleep(_LONGEST_POLL_SECONDS)
 
     async def _until_ready(self, watched: Watched, result: str) -> dict[str, object]:
@@ -172,7 +190,7 @@ class Supervisor:
             return {"result": result, **_facts(watched)}
         detail = watched.detail or f"not ready after {watched.unit.readiness.seconds:.0f} s"
         tail = list(watched.log.tail)
-        await self._stop([watched.unit.name])
+        await self._stop([*watched.unit.names])
         return {"error": detail, "log": [line[:300] for line in tail[-8:]]}
 
     async def _keep(self, watched: Watched) -> None:
@@ -206,11 +224,9 @@ class Supervisor:
         watched.state = "starting"
         watched.ready.clear()
         try:
-            if watched.unit.listen and watched.listener is None:
-                watched.listener = listen(watched.unit.listen)
-            watched.child = await spawn(watched.unit, watched.log, watched.listener)
+            watched.child = await spawn(watched.unit, watched.log, watched.listen())
         except OSError as error:
-            watched.close_listener()
+            watched.close_listeners()
             watched.log.write(f"salambot: cannot start {watched.unit.name}: {error.strerror}")
             return 127
         probe = asyncio.create_task(_announce(watched))
@@ -218,10 +234,10 @@ class Supervisor:
             return await watched.child.wait()
         finally:
             probe.cancel()
-            watched.close_listener()
+            watched.close_listeners()
 
     async def _stop(self, names: list[str]) -> None:
-        present = [self._units[name] for name in names if name in self._units]
+        present = self._holding(names)
         for tier in sorted({watched.unit.tier for watched in present}, reverse=True):
             await asyncio.gather(*(self._stop_one(w) for w in present if w.unit.tier == tier))
         for watched in present:
@@ -248,7 +264,7 @@ class Supervisor:
                 child = watched.child
                 if child is None or watched.state != "ready" or watched.unit.readiness.when != "http":
                     continue
-                alive = await _http_status(_liveness_url(watched.unit.readiness), 3) is not None
+                alive = await _is_alive(watched.unit.readiness, 3)
                 misses[child.pid] = 0 if alive else misses.get(child.pid, 0) + 1
                 if misses[child.pid] >= _LIVENESS_MISSES:
                     watched.log.write(
@@ -292,7 +308,7 @@ async def _announce(watched: Watched) -> None:
 
 async def _is_ready(readiness: Readiness) -> bool:
     if readiness.when == "http":
-        return await _http_status(readiness.target, 5) == 200
+        return await _statuses(readiness.target.split(), 5) == {200}
     if readiness.when == "command":
         return await _succeeds(shlex.split(readiness.target))
     host, _, port = readiness.target.rpartition(":")
@@ -318,8 +334,13 @@ async def _succeeds(argv: list[str]) -> bool:
         return False
 
 
-def _liveness_url(readiness: Readiness) -> str:
-    return readiness.target.removesuffix("/ready")
+async def _is_alive(readiness: Readiness, seconds: float) -> bool:
+    """Tell whether whatever the unit serves answers at all."""
+    return None not in await _statuses([url.removesuffix("/ready") for url in readiness.target.split()], seconds)
+
+
+async def _statuses(urls: Iterable[str], seconds: float) -> set[int | None]:
+    return {*await asyncio.gather(*(_http_status(url, seconds) for url in urls))}
 
 
 async def _http_status(url: str, seconds: float) -> int | None:

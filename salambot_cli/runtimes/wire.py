@@ -34,8 +34,8 @@ def unit_from_wire(value: object) -> Unit:
     """Build a unit from its JSON form (`dataclasses.asdict`)."""
     fields = dict(cast("dict[str, object]", value))
     readiness = Readiness(**cast("dict[str, str]", fields.pop("readiness")))  # type: ignore[arg-type] # asdict's own output
-    fields["argv"] = tuple(cast("list[str]", fields["argv"]))
-    fields["needs"] = tuple(cast("list[str]", fields["needs"]))
+    for name in ("argv", "needs", "listen", "parts"):
+        fields[name] = tuple(cast("list[object]", fields[name]))
     return Unit(readiness=readiness, **fields)  # type: ignore[arg-type] # asdict's own output
 
 

@@ -13,6 +13,7 @@ def effective_values(environment: Environment) -> list[Row]:
         ("tenant", environment.tenant, layer["tenant"]),
         ("topology", list(environment.topology), layer.get("topology", "default")),
         ("runtime", environment.runtime, layer["runtime"]),
+        ("together", list(environment.together), layer["together"]),
         ("timezone", environment.timezone, layer["timezone"]),
         ("kb.path", str(environment.kb), layer["kb.path"]),
         ("allow_insecure", sorted(environment.allow_insecure), layer["allow_insecure"]),

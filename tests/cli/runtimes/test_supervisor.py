@@ -101,7 +101,7 @@ async def test_nobody_is_refused_while_a_unit_restarts_and_everybody_once_it_is_
 
     def listening(version: str) -> Unit:
         readiness = Readiness("http", f"http://127.0.0.1:{port}/health", 20)
-        return Unit("server", (sys.executable, "-c", INHERITING, version), readiness, listen=port)
+        return Unit("server", (sys.executable, "-c", INHERITING, version), readiness, listen=(port,))
 
     await supervisor.ensure(listening("0"))
     asking = asyncio.create_task(ask())
@@ -114,6 +114,57 @@ async def test_nobody_is_refused_while_a_unit_restarts_and_everybody_once_it_is_
     await supervisor.stop("server")
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+SHARING = INHERITING.replace("server.serve_forever()", """
+other = http.server.HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+other.socket = socket.socket(fileno=second)
+threading.Thread(target=other.serve_forever, daemon=True).start()
+for line in ('{"service":"a","event":"one"}', '{"event":"x\\\\"service\\\\":\\\\"a","service":"b"}', 'Traceback'):
+    print(line, flush=True)
+server.serve_forever()
+""").replace('int(os.environ["SALAMBOT_LISTENER"])', "first").replace(
+    "class Handler", 'first, second = map(int, os.environ["SALAMBOT_LISTENER"].split(","))\nclass Handler', 1
+)  # fmt: skip
+
+
+async def test_parts_that_share_a_process_are_known_by_their_own_names(
+    supervisor: SupervisorClient, tmp_path: Path
+) -> None:
+    ports = free_port(), free_port()
+    urls = [f"http://127.0.0.1:{port}/health" for port in ports]
+
+    def alone(name: str, port: int) -> Unit:
+        return Unit(
+            name, (sys.executable, "-c", INHERITING), Readiness("http", f"http://127.0.0.1:{port}/health", 20),
+            listen=(port,),
+        )  # fmt: skip
+
+    shared = Unit(
+        "a+b", (sys.executable, "-c", SHARING), Readiness("http", " ".join(urls), 20), listen=ports, parts=("a", "b")
+    )
+    assert await supervisor.ensure(alone("a", ports[0])) == "started"
+    assert await supervisor.ensure(alone("b", ports[1])) == "started"
+    before = {(await facts(supervisor, name))["pid"] for name in "ab"}
+    assert {*await asyncio.gather(supervisor.ensure(shared), supervisor.ensure(shared))} == {"restarted"}
+    assert await supervisor.ensure(shared) == "unchanged"
+    together = {(await facts(supervisor, name))["pid"] for name in "ab"}
+    assert len(together) == 1
+    assert not together & before
+    said = {name: (tmp_path / "logs" / f"{name}.log").read_text() for name in "ab"}
+    assert "one" in said["a"]
+    assert "Traceback" in said["a"]
+    assert [line.partition(" ")[2] for line in said["b"].splitlines()] == [
+        '{"event":"x\\"service\\":\\"a","service":"b"}'
+    ]
+    assert await supervisor.amend("b", {"NAME": "value"})
+    assert not together & {(await facts(supervisor, name))["pid"] for name in "ab"}
+    assert await supervisor.ensure(alone("b", ports[1])) == "restarted"
+    status = await supervisor.status()
+    assert status is not None
+    assert {*status["units"]} == {"b"}  # type: ignore[call-overload] # a mapping
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", ports[0])
 
 
 async def test_killed_unit_comes_back(supervisor: SupervisorClient) -> None:
