@@ -77,7 +77,7 @@ def add_exchange(app: FastAPI, path: str, exchange: Exchange) -> None:
         return await answer(request, exchange)
 
     exchanges: Exchanges = app.state.exchanges
-    exchanges.by_path[path] = exchange
+    exchanges.offer(path, exchange)
     add_hot_route(app, path, over_http)
 
 

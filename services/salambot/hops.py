@@ -23,8 +23,8 @@ from salambot.health import State
 from salambot.lane import Answer
 from salambot.lane.client import CONNECT_S, AskingLane, LaneBrokenError, LaneRefusedError
 from salambot.lane.frames import FramingError
-from salambot.lane.near import neighbour_at
-from salambot.messages import Completed, Failed, StreamEvent
+from salambot.lane.near import Neighbour, neighbour_at
+from salambot.messages import Completed, Failed, Message, StreamEvent
 from salambot.problems import Problem
 from salambot.signatures import active
 
@@ -76,9 +76,17 @@ class Hop:
         if self._opened is not None:
             await self._opened.close()
 
-    async def post(self, path: str, model: BaseModel, response_model: type[_Answer], timeout: float) -> _Answer:  # noqa: ASYNC109 - becomes asyncio's own timeout
+    async def post(self, path: str, model: Message, response_model: type[_Answer], timeout: float) -> _Answer:  # noqa: ASYNC109 - becomes asyncio's own timeout
         """Send `model`, return the answer within `timeout` seconds. Raises Problem 502, 503, 504."""
-        content = await self.ask(path, model.model_dump_json().encode(), timeout)
+        if (near := neighbour_at(self._address)) is not None:
+            found = await self._post_near(near, path, model, timeout)
+            if isinstance(found, response_model):
+                return found
+            if not isinstance(found, bytes):
+                raise self._nonsense()
+            content = found
+        else:
+            content = await self.ask(path, model.model_dump_json().encode(), timeout)
         try:
             return response_model.model_validate_json(content)
         except ValidationError as error:
@@ -89,14 +97,29 @@ class Hop:
         with self._calling(path) as span:
             try:
                 async with asyncio.timeout(timeout):
-                    lane = neighbour_at(self._address) or await self._lane_or_http()
+                    lane = await self._lane_or_http()
                     if lane is None:
                         async with self._call(path, body, {}, span) as response:
                             return await response.read()
-                    answer = await lane.ask(path, _carrier(span), body)
+                    answer = await lane.ask(path, tracing.carrier(span), body)
             except _FAULTS as error:
                 raise self._fault(error) from error
             return self._accepted(answer)
+
+    async def _post_near(
+        self,
+        near: Neighbour,
+        path: str,
+        model: Message,
+        timeout: float,  # noqa: ASYNC109 - as above
+    ) -> Message | bytes:
+        with self._calling(path) as span:
+            try:
+                async with asyncio.timeout(timeout):
+                    answer = await near.post(path, span, model)
+            except TimeoutError as error:
+                raise self._fault(error) from error
+            return self._accepted(answer) if isinstance(answer, Answer) else answer
 
     @contextmanager
     def _calling(self, path: str) -> Iterator[Span]:
@@ -153,7 +176,7 @@ class Hop:
             raise self._fault(error) from error
 
     async def _lines_by_lane(self, lane: AskingLane, path: str, body: bytes, span: Span) -> AsyncGenerator[bytes, None]:
-        async with aclosing(lane.stream(path, _carrier(span), body)) as pieces:
+        async with aclosing(lane.stream(path, tracing.carrier(span), body)) as pieces:
             async for piece in pieces:
                 yield self._accepted(piece) if isinstance(piece, Answer) else piece
 
@@ -260,11 +283,6 @@ class Hop:
 
     def _nonsense(self) -> Problem:
         return Problem(502, "upstream_invalid", f"{self.name} answered with something that is not of its contract.")
-
-
-def _carrier(span: Span) -> dict[str, str]:
-    """Return what carries this request's ids on a lane: headers by their lowercase names."""
-    return {name.lower(): value for name, value in tracing.propagate(span).items()}
 
 
 def failure(name: str, event: Failed) -> Problem:

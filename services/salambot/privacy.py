@@ -21,6 +21,8 @@ _MOROCCAN = re.compile(
 _CIN = re.compile(r"(?<![A-Z0-9])[A-Z]{1,2}\d{5,6}(?![A-Z0-9])", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
 _LONGEST_IBAN = 34
+_FEWEST_DIGITS = re.compile(r"(?:\d\D*){6}")
+"""No country has a shorter phone number, its own code included."""
 _MAY_HOLD = re.compile(r"\d\D{0,3}\d\D{0,3}\d\D{0,3}\d|@|\uff20")
 
 Span = tuple[int, int]
@@ -78,6 +80,8 @@ def _valid_end(match: re.Match[str]) -> int | None:
 
 
 def _phones(text: str) -> Iterator[Span]:
+    if _FEWEST_DIGITS.search(text) is None:
+        return  # to look for phone numbers costs more than all else
     spans = [match.span() for match in _MOROCCAN.finditer(text)]
     matcher = phonenumbers.PhoneNumberMatcher(text, REGION, leniency=phonenumbers.Leniency.VALID, max_tries=64)
     for found in matcher:

@@ -37,18 +37,22 @@ class Replies(Generic[_Asked]):
     """The internal endpoint that a source makes: JSON of its request in, JSON of a reply or of its pieces out."""
 
     def __init__(self, shape: type[_Asked], source: ReplySource[_Asked]) -> None:
-        self._shape = shape
+        self.shape = shape
         self._source = source
 
     def _read(self, body: bytes) -> _Asked:
         try:
-            return self._shape.model_validate_json(body)
+            return self.shape.model_validate_json(body)
         except ValidationError as error:
             raise invalid(error) from None
 
     async def whole(self, body: bytes, /) -> bytes:
         """Return the whole reply; raises Problem."""
-        return (await self._source.reply(self._read(body))).model_dump_json().encode()
+        return (await self.reply(self._read(body))).model_dump_json().encode()
+
+    async def reply(self, asked: _Asked, /) -> Reply:
+        """Return it to a neighbour, who needs no JSON; raises Problem."""
+        return await self._source.reply(asked)
 
     async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
         """Yield the events, one a line; what fails before the first is raised as a Problem."""

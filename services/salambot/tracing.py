@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from random import Random
 from uuid import uuid4
@@ -69,6 +69,11 @@ def propagate(call: Span | None = None) -> dict[str, str]:
     if identifier := _correlation.get():
         carrier[CORRELATION_HEADER] = identifier
     return carrier
+
+
+def carrier(call: Span) -> dict[str, str]:
+    """Return what carries this request's ids on where there are no headers: those by their lowercase names."""
+    return {name.lower(): value for name, value in propagate(call).items()}
 
 
 def read_correlation(given: str | None) -> str | None:
@@ -170,3 +175,8 @@ def request_trace(
         context.detach(attached)
         _correlation.reset(correlation)
         span.end()
+
+
+def called(call: Span) -> AbstractContextManager[Span]:
+    """Run what a call within this process asks for: in a request of its own where the call is recorded."""
+    return request_trace(carrier(call), public=False) if call.is_recording() else nullcontext(trace.INVALID_SPAN)

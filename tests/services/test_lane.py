@@ -240,7 +240,7 @@ def test_a_head_is_a_list_or_refused(content: bytes) -> None:
 
 
 async def test_a_lane_whose_service_stops_at_once_is_opened_anew() -> None:
-    lanes = 0
+    lanes, closed = 0, asyncio.Semaphore(0)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal lanes
@@ -256,9 +256,13 @@ async def test_a_lane_whose_service_stops_at_once_is_opened_anew() -> None:
                 for _, number, _ in frames.feed(data):
                     writer.write(frame(Kind.ANSWER, number, headed([200, None], b"from the next")))
         writer.close()
+        await writer.wait_closed()
+        closed.release()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
         assert await hop.ask("/internal/do", b"{}", 10) == b"from the next"
     assert lanes == 2
+    for _ in range(lanes):
+        await asyncio.wait_for(closed.acquire(), 10)

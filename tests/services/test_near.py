@@ -14,6 +14,7 @@ from salambot.application import add_exchange, service_app
 from salambot.hops import Hop
 from salambot.lane.near import neighbour
 from salambot.lane.server import MOST_AT_ONCE, Exchanges
+from salambot.messages import Message
 from salambot.metrics import Share, exposition
 from salambot.problems import Problem
 from salambot.settings import ServiceSettings
@@ -21,6 +22,14 @@ from tests.servers import free_port
 from tests.serving import serving
 
 TOKEN = SecretStr("right")
+
+
+class Asked(Message):
+    do: str
+
+
+class Told(Message):
+    done: str
 
 
 class Behind:
@@ -31,39 +40,59 @@ class Behind:
         self.cancelled = asyncio.Event()
         self.seen: list[tuple[str, str, str]] = []
 
-    async def whole(self, body: bytes, /) -> bytes:
+    async def work(self, asked: Asked) -> Told:
         self.seen.append((sharing.current("nobody"), tracing.correlation_id(), tracing.trace_id()))
-        if body == b"slow":
+        if asked.do == "slow":
             self.begun.set()
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
-        if body == b"crash":
+        if asked.do == "crash":
             raise RuntimeError("customer-canary")
-        if body == b"refuse":
+        if asked.do == "refuse":
             raise Problem(503, "not_now", "Not now.", headers={"Retry-After": "7"})
-        return body
+        return Told(done=asked.do)
+
+    async def whole(self, body: bytes, /) -> bytes:
+        return (await self.work(Asked.model_validate_json(body))).model_dump_json().encode()
 
     async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
         yield await self.whole(body)
 
 
-@pytest.fixture
-def behind() -> Behind:
+class Directly(Behind):
+    """One that takes and gives messages: it has no JSON to speak of."""
+
+    shape = Asked
+
+    async def reply(self, message: Asked, /) -> Told:
+        return await self.work(message)
+
+    async def whole(self, body: bytes, /) -> bytes:
+        raise AssertionError(body)
+
+
+@pytest.fixture(params=[Behind, Directly])
+def behind(request: pytest.FixtureRequest) -> Behind:
     """Return the endpoint."""
-    return Behind()
+    made: Behind = request.param()
+    return made
 
 
 @pytest.fixture
 def address(behind: Behind) -> Iterator[str]:
     """Return where a neighbour would listen: nobody does, so that whoever uses a wire is refused."""
     exchanges = Exchanges("rag", TOKEN)
-    exchanges.by_path["/internal/do"] = behind
+    exchanges.offer("/internal/do", behind)
     port = free_port()
     with neighbour(("127.0.0.1", port), exchanges):
         yield f"http://127.0.0.1:{port}"
+
+
+async def ask(hop: Hop, do: str, seconds: float = 5) -> str:
+    return (await hop.post("/internal/do", Asked(do=do), Told, seconds)).done
 
 
 @pytest.fixture
@@ -76,21 +105,21 @@ async def hop(address: str) -> AsyncIterator[Hop]:
 async def test_the_answer_comes_without_a_wire_and_in_the_trace_of_the_question(hop: Hop, behind: Behind) -> None:
     sharing.enter("gateway")
     with tracing.request_trace({"x-correlation-id": "corr-1"}, public=True):
-        assert await hop.ask("/internal/do", b"{}", 5) == b"{}"
+        assert await ask(hop, "it") == "it"
         assert behind.seen == [("rag", "corr-1", tracing.trace_id())]
         assert sharing.current("nobody") == "gateway"
         assert tracing.correlation_id() == "corr-1"
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "code", "retry_after"),
-    [(b"refuse", 503, "not_now", "7"), (b"crash", 502, "upstream_failed", None)],
+    ("do", "status", "code", "retry_after"),
+    [("refuse", 503, "not_now", "7"), ("crash", 502, "upstream_failed", None)],
 )
 async def test_what_fails_is_the_problem_that_it_is_on_a_lane(
-    hop: Hop, body: bytes, status: int, code: str, retry_after: str | None
+    hop: Hop, do: str, status: int, code: str, retry_after: str | None
 ) -> None:
     with pytest.raises(Problem) as caught:
-        await hop.ask("/internal/do", body, 5)
+        await ask(hop, do)
     assert (caught.value.status, caught.value.code) == (status, code)
     assert (caught.value.headers or {}).get("Retry-After") == retry_after
     assert "canary" not in str(caught.value)
@@ -98,36 +127,37 @@ async def test_what_fails_is_the_problem_that_it_is_on_a_lane(
 
 async def test_a_path_that_is_not_offered_is_a_failure_of_the_other(hop: Hop) -> None:
     with pytest.raises(Problem) as caught:
-        await hop.ask("/internal/undo", b"{}", 5)
+        await hop.post("/internal/undo", Asked(do="it"), Told, 5)
     assert (caught.value.status, caught.value.code) == (502, "upstream_failed")
 
 
 async def test_who_leaves_or_waits_too_long_cancels_the_work(hop: Hop, behind: Behind) -> None:
-    asking = asyncio.create_task(hop.ask("/internal/do", b"slow", 20))
+    asking = asyncio.create_task(ask(hop, "slow", 20))
     await behind.begun.wait()
     asking.cancel()
     await asyncio.wait_for(behind.cancelled.wait(), 10)
     behind.cancelled.clear()
     with pytest.raises(Problem) as caught:
-        await hop.ask("/internal/do", b"slow", 0.05)
+        await ask(hop, "slow", 0.05)
     assert caught.value.code == "upstream_timeout"
     assert behind.cancelled.is_set()
 
 
 async def test_there_is_a_bound(hop: Hop, behind: Behind) -> None:
-    asking = [asyncio.create_task(hop.ask("/internal/do", b"slow", 60)) for _ in range(MOST_AT_ONCE)]
+    asking = [asyncio.create_task(ask(hop, "slow", 60)) for _ in range(MOST_AT_ONCE)]
     await behind.begun.wait()
     await asyncio.sleep(0)  # all were made in one turn of the loop, and begin in the next
     assert len(behind.seen) == MOST_AT_ONCE
     with pytest.raises(Problem) as caught:
-        await hop.ask("/internal/do", b"{}", 5)
+        await ask(hop, "it")
     assert caught.value.status == 503
     for task in asking:
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
-    assert await hop.ask("/internal/do", b"{}", 5) == b"{}"
+    assert await ask(hop, "it") == "it"
 
 
+@pytest.mark.parametrize("behind", [Behind], indirect=True)
 async def test_once_the_neighbour_is_gone_there_is_the_wire(behind: Behind) -> None:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -136,10 +166,15 @@ async def test_once_the_neighbour_is_gone_there_is_the_wire(behind: Behind) -> N
     app = service_app("rag", ServiceSettings(internal_token=TOKEN), lifespan=lifespan)
     add_exchange(app, "/internal/do", behind)
     async with serving(app) as url, Hop("rag", url, TOKEN) as hop:
-        empty = Exchanges("rag", TOKEN)
-        with neighbour((URL(url).host or "", URL(url).port or 0), empty), pytest.raises(Problem):
-            await hop.ask("/internal/do", b"{}", 5)
-        assert await hop.ask("/internal/do", b"{}", 5) == b"{}"
+        with neighbour((URL(url).host or "", URL(url).port or 0), Exchanges("rag", TOKEN)), pytest.raises(Problem):
+            await ask(hop, "it")
+        assert await ask(hop, "it") == "it"
+
+
+async def test_an_answer_of_another_shape_is_nonsense(hop: Hop) -> None:
+    with pytest.raises(Problem) as caught:
+        await hop.post("/internal/do", Asked(do="it"), Asked, 5)
+    assert caught.value.code == "upstream_invalid"
 
 
 def test_a_service_alone_shows_all_metrics_of_its_process() -> None:

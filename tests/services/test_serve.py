@@ -89,6 +89,9 @@ async def stopping_at_first() -> AsyncIterator[int]:
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+    async with asyncio.timeout(10):
+        while listener.server_state.connections:  # noqa: ASYNC110 - uvicorn's set raises no event
+            await asyncio.sleep(0.01)
 
 
 async def test_a_connection_that_is_made_after_the_stop_is_told_so() -> None:

@@ -3,11 +3,15 @@
 A streamed answer goes by the lane all the same, because its steps outlive the task that asked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from opentelemetry.trace import Span
+
+from salambot import tracing
 from salambot.lane import Answer
 from salambot.lane.server import MOST_AT_ONCE, Exchange, Exchanges
+from salambot.messages import Message
 
 Address = tuple[str, int]
 _neighbours: dict[Address, "Neighbour"] = {}
@@ -20,22 +24,25 @@ class Neighbour:
         self._exchanges = exchanges
         self._under_way = 0
 
-    async def ask(self, path: str, carrier: Mapping[str, str], body: bytes) -> Answer:
-        """Ask and return the whole answer, as a lane does; cancelling it cancels the work."""
+    async def post(self, path: str, call: Span, message: Message) -> Message | Answer:
+        """Return the answer to a message as a message too, as JSON where the other makes JSON, or what refuses it.
+
+        Cancelling it cancels the work.
+        """
         if self._under_way >= MOST_AT_ONCE:
             return Answer(503, "1", b"{}")
-        content = b""
 
-        async def whole(exchange: Exchange) -> None:
-            nonlocal content
-            content = await exchange.whole(body)
+        async def work(exchange: Exchange) -> Message | Answer:
+            direct = self._exchanges.direct.get(path)
+            if direct is not None and isinstance(message, direct.shape):
+                return await direct.reply(message)
+            return Answer(200, None, await exchange.whole(message.model_dump_json().encode()))
 
         self._under_way += 1
         try:
-            refused = await self._exchanges.serve(path, carrier, whole)
+            return await self._exchanges.serve(path, tracing.called(call), work)
         finally:
             self._under_way -= 1
-        return refused or Answer(200, None, content)
 
 
 def neighbour_at(address: Address) -> Neighbour | None:

@@ -4,10 +4,12 @@ import asyncio
 import hmac
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from fastapi import FastAPI
+from opentelemetry.trace import Span
 from pydantic import SecretStr
 from uvicorn.server import ServerState
 
@@ -16,10 +18,12 @@ from salambot.asgi import INTERNAL_HEADER, record_request
 from salambot.bounded_http import DRAIN_SECONDS, BoundedHttp, comes_too_late
 from salambot.lane import PATH, PROTOCOL, Answer
 from salambot.lane.frames import Frames, FramingError, Kind, beheaded, frame, headed
+from salambot.messages import Message
 from salambot.problems import Problem, crashed
 from salambot.sharing import working_for
 from salambot.signatures import active
 
+_Done = TypeVar("_Done")
 MOST_AT_ONCE = 512
 """Questions under way on one lane; past it the answer is that we are busy."""
 
@@ -36,8 +40,18 @@ class Exchange(Protocol):
         ...
 
 
-Work = Callable[[Exchange], Awaitable[None]]
-"""Has a question answered, and passes the answer on."""
+@runtime_checkable
+class DirectExchange(Protocol):
+    """An internal endpoint that a neighbour may hand its message as it is. Nobody changes a message once it is made."""
+
+    @property
+    def shape(self) -> type[Message]:
+        """What it takes."""
+        ...
+
+    async def reply(self, message: Message, /) -> Message:
+        """Return the answer to a message of that shape; raises Problem."""
+        ...
 
 
 class Exchanges:
@@ -47,22 +61,32 @@ class Exchanges:
         self.service = service
         self._tokens = [part.encode() for part in active(token.get_secret_value())]
         self.by_path: dict[str, Exchange] = {}
+        self.direct: dict[str, DirectExchange] = {}
+
+    def offer(self, path: str, exchange: Exchange) -> None:
+        """Offer an endpoint."""
+        self.by_path[path] = exchange
+        if isinstance(exchange, DirectExchange):
+            self.direct[path] = exchange
 
     def admits(self, token: bytes) -> bool:
         """Tell whether a token is one of the environment's own."""
         return any(hmac.compare_digest(token, known) for known in self._tokens)
 
-    async def serve(self, path: str, carrier: Mapping[str, str], work: Work) -> Answer | None:
-        """Do the work of one question, in its trace and counted; return the answer that refuses it, if one does."""
+    async def serve(
+        self, path: str, trace: AbstractContextManager[Span], work: Callable[[Exchange], Awaitable[_Done]]
+    ) -> _Done | Answer:
+        """Do the work of one question, in its trace and counted; return what came of it, or what refuses it."""
         started = time.perf_counter()
         status = 499  # as of a request whose caller left
         exchange = self.by_path.get(path)
-        with working_for(self.service), tracing.request_trace(carrier, public=False) as span:
+        with working_for(self.service), trace as span:
             try:
                 if exchange is None:
                     raise Problem(404, "not_found", "Not Found.")  # noqa: TRY301 - answered as every problem
-                await work(exchange)
+                done = await work(exchange)
                 status = 200
+                return done  # noqa: TRY300 - its request is recorded below either way
             except Problem as problem:
                 status = problem.status
                 return _refusal(problem)
@@ -73,7 +97,6 @@ class Exchanges:
             finally:
                 route = path if exchange is not None else "unmatched"
                 record_request(self.service, "POST", route, status, started, span)
-        return None
 
 
 def _refusal(problem: Problem) -> Answer:
@@ -184,8 +207,8 @@ class AnsweringLane(asyncio.Protocol):
     async def _serve(self, number: int, path: str, carrier: Mapping[str, str], body: bytes, *, streamed: bool) -> None:
         try:
             work = partial(self._stream if streamed else self._answer, number, body)
-            refused = await self._exchanges.serve(path, carrier, work)
-            if refused is not None:
+            refused = await self._exchanges.serve(path, tracing.request_trace(carrier, public=False), work)
+            if isinstance(refused, Answer):
                 head = headed([refused.status, refused.retry_after], refused.content)
                 self._send(Kind.ANSWER, number, head)
         finally:

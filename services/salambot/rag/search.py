@@ -1,5 +1,6 @@
 """Search with a memory: an answer is kept, in this process and in Redis, until the index changes."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from hashlib import sha256
@@ -15,6 +16,7 @@ from salambot.knowledge.version import FRESH_S, TRUSTED_S, cached_version, curre
 from salambot.messages import SearchRequest
 from salambot.metrics import Timing
 from salambot.rag.lookup import Lookup
+from salambot.trips import SharedTrips
 
 MOST_REMEMBERED = 512
 """Answers in this process, beside those in Redis."""
@@ -32,6 +34,7 @@ class Searcher:
         self._redis = redis
         self._cache_s = cache_s
         self._versions: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._read_again = SharedTrips(self._fresh_versions)
         self._without_redis_until = 0.0
         self._remembered: OrderedDict[str, bytes] = OrderedDict()
 
@@ -52,15 +55,28 @@ class Searcher:
         return found
 
     async def _version(self, tenant: str) -> int:
+        believed = self._believed(tenant)
+        return believed if believed is not None else await self._read_again(tenant)
+
+    def _believed(self, tenant: str) -> int | None:
+        until, version = self._versions.get(tenant, (0.0, 0))
+        return version if until > time.monotonic() else None
+
+    async def _fresh_versions(self, tenants: list[str]) -> list[int]:
+        """Read the version of each tenant once, for all who came to need it at the same time."""
+        each = [*dict.fromkeys(tenants)]
+        versions = dict(zip(each, await asyncio.gather(*map(self._fresh_version, each)), strict=True))
+        return [versions[tenant] for tenant in tenants]
+
+    async def _fresh_version(self, tenant: str) -> int:
+        believed = self._believed(tenant)
+        if believed is not None:  # read by those who waited before
+            return believed
         now = time.monotonic()
-        believed = self._versions.get(tenant)
-        if believed is not None and believed[0] > now:
-            return believed[1]
         version = await self._shared_version(tenant) if self._asks_redis() else None
         if version is None:
             version = await current_version(self._pool, tenant)
-        # Of two that read it at once the later one counts, though the other may be slower.
-        self._versions[tenant] = max(self._versions.get(tenant, (0.0, 0)), (now + FRESH_S, version))
+        self._versions[tenant] = (now + FRESH_S, version)
         _bound(self._versions)
         return version
 
