@@ -92,9 +92,17 @@ class OpenAiLlm:
         yield Completed(reply=self._reply(request, "".join(said), reader, last))
 
     async def _retried(self, request: ComposeRequest) -> Part:
-        async for attempt in self._attempts():
+        language = detect(request.prompt, request.locale)
+        try:
+            return await self._dialect.whole(request, language)
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failed: Exception | None = error
+        async for attempt in self._attempts():  # only now: to prepare for a failure takes half as long as to ask
             with attempt:
-                return await self._dialect.whole(request, detect(request.prompt, request.locale))
+                if failed is not None:
+                    first, failed = failed, None
+                    raise first
+                return await self._dialect.whole(request, language)
         raise AssertionError("stamina returns or raises")
 
     async def _parts(self, request: ComposeRequest) -> AsyncGenerator[Part, None]:
