@@ -14,16 +14,19 @@ async def complete(request: web.Request) -> web.StreamResponse:
     asked = await request.json()
     if asked.get("stream"):
         return await stream(request, asked["model"])
-    return web.json_response(
-        {
-            "id": "chatcmpl-bench",
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": asked["model"],
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 400, "completion_tokens": 12, "total_tokens": 412},
-        }
-    )
+    return web.json_response(completion(asked["model"]))
+
+
+def completion(model: str) -> dict[str, object]:
+    """Return a whole answer."""
+    return {
+        "id": "chatcmpl-bench",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 400, "completion_tokens": 12, "total_tokens": 412},
+    }
 
 
 async def stream(request: web.Request, model: str) -> web.StreamResponse:
