@@ -44,6 +44,18 @@ def test_phones_of_elsewhere(region: str) -> None:
     assert redact(f"écrivez au {text}, merci") == "écrivez au [phone], merci"
 
 
+def test_no_country_has_shorter_numbers_than_are_looked_for() -> None:
+    """Fewer than six digits are no phone number: where none can be, nobody looks."""
+    shortest = min(
+        len(str(code)) + min(metadata.general_desc.possible_length)
+        for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()
+        for region in regions
+        if (metadata := phonenumbers.PhoneMetadata.metadata_for_region(region, None)) is not None
+    )
+    assert shortest == 6
+    assert redact("appelez le +43 1 112") == "appelez le [phone]"
+
+
 @given(account=digits(24), gap=gaps, script=scripts, place=around)
 def test_moroccan_ibans(account: str, gap: str, script: dict[int, int], place: tuple[str, str]) -> None:
     whole = f"MA{iban.calc_check_digits('MA00' + account)}{account}"

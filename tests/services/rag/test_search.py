@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from salambot import cache
 from salambot.knowledge.evaluation import Figures, LabelledQuestion, measure
+from salambot.knowledge.version import FRESH_S
 from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer, ValkeyServer
 from tests.services.rag.conftest import SAMPLE, Rag, running_rag
@@ -145,6 +147,20 @@ async def test_a_cached_answer_ends_with_the_index_it_came_from(
             async with asyncio.timeout(10):  # a version is believed for a quarter of a second
                 while "30 DH" not in (await service.search("prix livraison")).results[0].text:
                     pass
+
+
+async def test_who_comes_at_once_shares_one_look_at_the_version(base: KnowledgeBase, rag: Rag, redis_url: str) -> None:
+    base.write({"a.md": "# Livraison\n\nLa livraison coûte 25 DH.\n"})
+    await base.seed()
+    redis = cache.connect(redis_url)
+    await rag.search("prix livraison")
+    await asyncio.sleep(FRESH_S)  # what it knows of the version ends by time alone
+    await redis.config_resetstat()
+    found = await asyncio.gather(*(rag.search("prix livraison") for _ in range(40)))
+    assert {len(each.results) for each in found} == {1}
+    reads = (await redis.info("commandstats"))["cmdstat_get"]["calls"]
+    assert 1 <= reads <= 4  # another one each time that FRESH_S passes meanwhile
+    await redis.aclose()
 
 
 async def test_without_redis_it_still_answers(
