@@ -239,6 +239,7 @@ def test_a_program_that_hangs_is_given_up_and_leaves_nothing(project: Project, c
         fault.unlink()
 
 
+@pytest.mark.usefixtures("document")
 def test_a_named_tunnel_keeps_its_name_and_its_token(project: Project, cloudflared: Path) -> None:
     port = free_port()
     token = base64.b64encode(json.dumps({"a": "account", "t": str(port), "s": "tunnel-canary"}).encode()).decode()
@@ -255,6 +256,7 @@ def test_a_named_tunnel_keeps_its_name_and_its_token(project: Project, cloudflar
     assert [path for path in files if token.encode() in path.read_bytes()] == [], "the process alone knows it"
 
 
+@pytest.mark.usefixtures("document")
 def test_a_slow_edge_is_a_warning(project: Project, cloudflared: Path) -> None:
     fault = cloudflared.with_name("cloudflared.fault")
     project.run("up", "--no-tunnel", "--no-seed")
@@ -268,6 +270,7 @@ def test_a_slow_edge_is_a_warning(project: Project, cloudflared: Path) -> None:
     assert "no request came back" in check["detail"]
 
 
+@pytest.mark.usefixtures("document")
 def test_nothing_is_left_when_the_supervisor_is_killed(project: Project, cloudflared: Path) -> None:
     project.run("up", "--no-tunnel", "--no-seed")
     said = project.run("up", "--tunnel", "--no-seed", CLOUDFLARED_PATH=str(cloudflared)).stderr.replace("\n", "")
