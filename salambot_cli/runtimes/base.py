@@ -41,6 +41,9 @@ class Runtime(Protocol):
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return what `up` starts, by name, each with the names that have to be healthy first (a graph)."""
 
+    async def partners(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+        """Return what shares a process with a part, as it is wanted or as it still runs; none where nothing does."""
+
     async def check(self, environment: Environment) -> list[str]:
         """Return every reason why this runtime cannot start here, one line each, with its fix."""
 

@@ -65,18 +65,22 @@ class LogFile:
 
 
 class SharedLog:
-    """The log of a process that several services share: each line in the file of the service that wrote it."""
+    """The log of a process that several services share: each line in the file of the service that wrote it.
+
+    What names no service, a traceback or the supervisor's own word, is in the file of each.
+    """
 
     def __init__(self, files: Mapping[str, LogFile]) -> None:
         self._files = files
-        self._anybodys = next(iter(files.values()))
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
     def write(self, line: str) -> None:
-        """Append a line; what names no service, such as a traceback, is in the file of the first one."""
+        """Append a line."""
         self.tail.append(line)
         named = _WRITER.search(line)
-        self._files.get(named[1] if named else "", self._anybodys).write(line)
+        owner = self._files.get(named[1]) if named else None
+        for file in self._files.values() if owner is None else (owner,):
+            file.write(line)
 
     def close(self) -> None:
         """Close the files."""

@@ -29,7 +29,7 @@ class UnitFailedError(SalamBotError):
 
     def __init__(self, unit: str, detail: str, log: tuple[str, ...]) -> None:
         lines = "\n".join((detail, *log))
-        super().__init__(f"{unit} did not start", lines, f"salambot logs {unit}")
+        super().__init__(f"{unit} did not start", lines, f"salambot logs {unit.replace('+', ' ')}")
         self.unit = unit
         self.log = log
 

@@ -99,6 +99,11 @@ class ComposeRuntime:
         self._before_jumps: Environment | None = None
         """The environment whose URLs still lead to the real ports."""
 
+    async def partners(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+        """Return nothing: a container holds one service."""
+        del environment
+        return {}
+
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: the image first, then only components that are placed locally."""
         local = local_parts(environment)

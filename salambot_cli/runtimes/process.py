@@ -59,6 +59,17 @@ class ProcessRuntime:
             graph[program] = tuple(need for need in needs if need in graph)
         return graph
 
+    async def partners(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
+        """Return the services of `together`, and of one process that runs: each part with all of them."""
+        running = await SupervisorClient(environment.state).status()
+        units = cast("dict[str, dict[str, object]]", running["units"]) if running else {}
+        pids = {name: units[name]["pid"] for name in SERVICES if name in units and units[name]["pid"]}
+        found: dict[str, tuple[str, ...]] = {}
+        for service in SERVICES:
+            beside = (name for name in pids if service in pids and pids[name] == pids[service])
+            found[service] = tuple(dict.fromkeys((*_sharing(environment, service), *beside)))
+        return found
+
     async def check(self, environment: Environment) -> list[str]:
         """Return taken ports and a full disk."""
         running = await SupervisorClient(environment.state).status()

@@ -52,9 +52,11 @@ class Watched:
     listeners: dict[int, socket.socket] = field(default_factory=dict)
     """By port; open for as long as the process lives. A restart hands them on: who connects meanwhile waits."""
 
-    def give_listeners(self, ports: Iterable[int]) -> dict[int, socket.socket]:
-        """Let go of the listening sockets for these ports."""
-        return {port: self.listeners.pop(port) for port in ports if port in self.listeners}
+    def give_listeners(self, successor: Unit) -> dict[int, socket.socket]:
+        """Let go of the listening sockets but those of a part that the successor has at another port."""
+        named = zip(self.unit.listen, self.unit.names, strict=False)
+        going = [port for port, name in named if port in successor.listen or name not in successor.names]
+        return {port: self.listeners.pop(port) for port in going if port in self.listeners}
 
     def listen(self) -> list[socket.socket]:
         """Return the listening sockets, in the order of the unit's ports. Raises OSError when a port is taken."""
@@ -75,6 +77,8 @@ class Supervisor:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._units: dict[str, Watched] = {}
+        self._open: dict[int, socket.socket] = {}
+        """By port: listening sockets of what lost its process to another unit, until it is started by itself."""
         self._stopping = asyncio.Event()
         self._used = time.monotonic()
         self._guard = asyncio.Lock()
@@ -119,9 +123,11 @@ class Supervisor:
                 }
             case "stop":
                 names = request.get("units")
+                self._close_open()
                 await self._stop([str(name) for name in names] if isinstance(names, list) else [])
                 return {"result": "stopped"}
             case "shutdown":
+                self._close_open()
                 await self._stop(self._names())
                 self._stopping.set()
                 return {"result": "stopped"}
@@ -129,27 +135,41 @@ class Supervisor:
                 return {"error": f"unknown request {unknown!r}"}
 
     async def _ensure(self, unit: Unit, fingerprint: str) -> dict[str, object]:
-        result = "started"
         async with self._guard:
-            known = self._units.get(unit.name)
-            if (
-                known
-                and known.fingerprint == fingerprint
-                and known.state in {"ready", "starting"}
-                and not unit.one_shot
-            ):
-                result = known.result if known.state == "starting" else "unchanged"
-            else:
-                listeners: dict[int, socket.socket] = {}
-                for before in self._holding(unit.names):
-                    listeners |= before.give_listeners(unit.listen)
-                    result = "restarted"
-                await self._stop([*unit.names])
-                known = self._watch(unit, fingerprint, listeners)
-                known.result = result
-                if listeners:
-                    await self._until_alive(known)
+            known, result = await self._settle(unit, fingerprint)
         return await self._until_ready(known, result)
+
+    async def _amend(self, name: str, environ: object) -> dict[str, object]:
+        """Restart a unit with some variables changed."""
+        async with self._guard:
+            holding = self._holding([name])
+            if not holding or not isinstance(environ, dict):
+                return {"error": f"{name} does not run"}
+            given = {str(key): str(value) for key, value in environ.items()}
+            unit = replace(holding[0].unit, environ={**holding[0].unit.environ, **given})
+            known, result = await self._settle(unit, fingerprint(unit))
+        return await self._until_ready(known, result)
+
+    async def _settle(self, unit: Unit, fingerprint: str) -> tuple[Watched, str]:
+        """See to it that a unit runs as it is wanted, in place of whatever else held its parts."""
+        known = self._units.get(unit.name)
+        if known and known.fingerprint == fingerprint and known.state in {"ready", "starting"} and not unit.one_shot:
+            return known, known.result if known.state == "starting" else "unchanged"
+        before = self._holding(unit.names)
+        result = "restarted" if before else "started"
+        for other in before:
+            self._open |= other.give_listeners(unit)
+        listeners = {port: self._open.pop(port) for port in unit.listen if port in self._open}
+        await self._stop([*unit.names])
+        watched = self._watch(unit, fingerprint, listeners)
+        watched.result = result
+        if listeners:
+            await self._until_alive(watched)
+        return watched, result
+
+    def _close_open(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
 
     def _names(self) -> list[str]:
         return [name for watched in self._units.values() for name in watched.unit.names]
@@ -158,16 +178,6 @@ class Supervisor:
         """Return the units that are, or hold, any of these."""
         wanted = {*names}
         return [watched for watched in self._units.values() if wanted.intersection(watched.unit.names)]
-
-    async def _amend(self, name: str, environ: object) -> dict[str, object]:
-        """Restart a unit with some variables changed."""
-        holding = self._holding([name])
-        if not holding or not isinstance(environ, dict):
-            return {"error": f"{name} does not run"}
-        known = holding[0]
-        given = {str(key): str(value) for key, value in environ.items()}
-        unit = replace(known.unit, environ={**known.unit.environ, **given})
-        return await self._ensure(unit, fingerprint(unit))
 
     def _watch(self, unit: Unit, fingerprint: str, listeners: dict[int, socket.socket]) -> Watched:
         logs = {name: LogFile(self._folder / "logs" / f"{name}.log") for name in unit.names}
@@ -188,6 +198,9 @@ class Supervisor:
             await asyncio.wait_for(watched.ready.wait(), watched.unit.readiness.seconds)
         if watched.state in {"ready", "done"}:
             return {"result": result, **_facts(watched)}
+        successor = self._units.get(watched.unit.name)
+        if successor is not None and successor is not watched:  # somebody else wanted it otherwise meanwhile
+            return await self._until_ready(successor, result)
         detail = watched.detail or f"not ready after {watched.unit.readiness.seconds:.0f} s"
         tail = list(watched.log.tail)
         await self._stop([*watched.unit.names])
@@ -241,7 +254,8 @@ class Supervisor:
         for tier in sorted({watched.unit.tier for watched in present}, reverse=True):
             await asyncio.gather(*(self._stop_one(w) for w in present if w.unit.tier == tier))
         for watched in present:
-            self._units.pop(watched.unit.name, None)
+            if self._units.get(watched.unit.name) is watched:
+                del self._units[watched.unit.name]
 
     async def _stop_one(self, watched: Watched) -> None:
         if watched.keeper is not None:  # first, or it would start again what is stopped here

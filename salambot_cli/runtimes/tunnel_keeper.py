@@ -93,7 +93,7 @@ async def _watch(wanted: Wanted) -> None:
 
 
 async def _tell_gateway(root: Path, url: str) -> bool:
-    """Restart the gateway with another PUBLIC_BASE_URL, and nothing else; False where it did not come back."""
+    """Restart the gateway's process alone with another PUBLIC_BASE_URL; False where it did not come back."""
     if read_state(root).runtime == "compose":
         from salambot_cli.runtimes.compose import ComposeRuntime
 

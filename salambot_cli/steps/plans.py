@@ -14,12 +14,14 @@ from salambot_cli.steps.start import StartPart
 from salambot_cli.steps.tunnel import CheckTunnel, CloseTunnel, OpenTunnel
 
 
-def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
+async def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Return the steps of `up`; with `only`, those services and what they need."""
     graph = run.runtime.parts(run.environment)
-    wanted = _with_needs({name: (*needs, *PEERS.get(name, ())) for name, needs in graph.items()}, only or tuple(graph))
+    partners = await run.runtime.partners(run.environment)
+    beside = {name: (*needs, *PEERS.get(name, ()), *partners.get(name, ())) for name, needs in graph.items()}
+    wanted = _with_needs(beside, only or tuple(graph))
     tunnel = _tunnel(run) if "gateway" in wanted else ()
-    first = {"gateway", "image"} if tunnel else set()  # what is told the public URL
+    first = {"gateway", "image", *partners.get("gateway", ())} if tunnel else set()  # what is told the public URL
     starts = tuple(
         StartPart(
             part,

@@ -174,7 +174,7 @@ async def _restart(session: Session, environment: Environment) -> list[str]:
     if observed.status == "down":
         return []
     run = Run(environment, runtime, seed=False)
-    execution = Execution(plan_up(run), run, reporter := LiveReporter(session))
+    execution = Execution(await plan_up(run), run, reporter := LiveReporter(session))
     with reporter:
         await execution.complete()
     starts = [result for result in execution.results if result.id.startswith("start.") and result.status == "done"]

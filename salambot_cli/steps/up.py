@@ -59,10 +59,10 @@ async def bring_up(session: Session, environment: Environment, request: UpReques
     session.say(f"[dim]{choice.why} · topology {', '.join(environment.topology)} · tenant {environment.tenant}[/]")
     run = Run(environment, choice.runtime, seed=request.seed)
     if request.dry_run:
-        _show_plan(session, run, request)
+        await _show_plan(session, run, request)
         return
     with _nothing_left(environment.state), exclusive(environment.root, "up", wait_seconds=_LOCK_WAIT_SECONDS):
-        execution = Execution(plan_up(run, request.services), run, reporter := LiveReporter(session))
+        execution = Execution(await plan_up(run, request.services), run, reporter := LiveReporter(session))
         on_second_signal(lambda: _kill_supervisor(run.environment))
         try:
             with reporter:
@@ -149,8 +149,8 @@ def _known_services(names: tuple[str, ...]) -> None:
             )
 
 
-def _show_plan(session: Session, run: Run, request: UpRequest) -> None:
-    planned = describe(plan_up(run, request.services))
+async def _show_plan(session: Session, run: Run, request: UpRequest) -> None:
+    planned = describe(await plan_up(run, request.services))
     if session.machine:
         environment = run.environment
         session.document(

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from salambot import logs, problems, telemetry
+from salambot import logs, problems, sharing, telemetry
 from salambot.asgi import BodyLimit, InternalGuard, RequestContext
 from salambot.health import Check, add_routes, current_version
 from salambot.lane.server import Exchange, Exchanges
@@ -64,6 +64,8 @@ def _flushed(name: str, lifespan: Lifespan) -> Lifespan:
         try:
             async with lifespan(app):
                 yield
+                await sharing.until_nobody_asks(name)
+            sharing.note_end(name)
         finally:
             await asyncio.to_thread(telemetry.stop, name)
 

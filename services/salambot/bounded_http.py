@@ -63,7 +63,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(431)
             return
         super().on_headers_complete()
-        if self._draining:
+        if self._draining and self.cycle is not None:  # none was made for an upgrade
             self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:

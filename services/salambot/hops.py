@@ -37,6 +37,7 @@ _FAULTS = (OSError, aiohttp.ClientError, ValueError, LaneBrokenError, FramingErr
 """OSError holds TimeoutError; ValueError is aiohttp's for a line longer than its buffer."""
 _LANE_LASTS_S = 60.0
 """Then a new one is opened, so that replicas behind one name each get their share."""
+_TRIES = 3
 _ASK_AGAIN_S = 60.0
 """How long a service that speaks HTTP only is believed to go on so."""
 
@@ -222,11 +223,12 @@ class Hop:
 
     async def _open_lane(self) -> AskingLane:
         token = active(self._token.get_secret_value())[0]
-        with suppress(OSError):
-            lane = await AskingLane.open(self._base, token)
-            if not lane.leaving:  # else a service took us in that stops; the next one listens at the same port
-                return lane
-        await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
+        for _ in range(_TRIES - 1):
+            with suppress(OSError):
+                lane = await AskingLane.open(self._base, token)
+                if not lane.leaving:  # else a service took us in that stops; the next one listens at the same port
+                    return lane
+            await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
         return await AskingLane.open(self._base, token)
 
     def _session(self) -> aiohttp.ClientSession:

@@ -107,7 +107,7 @@ def configure(settings: LogSettings, service: str, output: Literal["stdout", "st
     _output.name = output
 
     def add_service(_: object, __: str, event: Event) -> Event:
-        event["service"] = sharing.current(service)
+        event.setdefault("service", sharing.current(service))  # a thread knows none, and says for whom it works
         return event
 
     shared: list[Processor] = [

@@ -56,15 +56,17 @@ _OWNERS: Mapping[str, tuple[str, ...]] = {
 
 
 def families_of(service: str) -> Iterator[Metric]:
-    """Yield the metrics of a service: of its process those that are not of another service in it."""
-    others = sharing.neighbours_of(service)
-    foreign = tuple(start for other in others for start in _OWNERS.get(other, ()))
+    """Yield the metrics of a service. What is of the process as a whole is told by the first of its services."""
+    services = sharing.services()
+    if len(services) < 2:
+        yield from REGISTRY.collect()
+        return
+    anybodys = service if service == services[0] else ""
     for family in REGISTRY.collect():
-        if family.name.startswith(foreign):
-            continue
-        if others:
-            family.samples = [sample for sample in family.samples if sample.labels.get("service") not in others]
-        yield family
+        owner = next((name for name, starts in _OWNERS.items() if family.name.startswith(starts)), anybodys)
+        family.samples = [sample for sample in family.samples if sample.labels.get("service", owner) == service]
+        if family.samples:
+            yield family
 
 
 class Share:

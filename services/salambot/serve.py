@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -44,10 +45,11 @@ def main() -> None:
     if len(services) != len(ports) or len({*services}) != len(services):
         parser.error("each service is named once, and has one --port")
     load_mounted_secrets()
-    sharing.share(services)
+    wanted = sorted(zip(services, ports, strict=True), key=lambda one: SERVICES.index(one[0]))
+    sharing.share([service for service, _ in wanted])
     inherited = dict(zip(ports, _inherited(), strict=False))
     hosted = []
-    for service, port in sorted(zip(services, ports, strict=True), key=lambda one: SERVICES.index(one[0])):
+    for service, port in wanted:
         create_app = import_module(f"salambot.{service}.app").create_app
         try:
             app = create_app()
@@ -83,11 +85,11 @@ class Hosted:
         listening = asyncio.create_task(self.listener.listens.wait())
         await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
-        if self.exchanges is None:
-            await serving
-            return
-        with neighbour(self.address, self.exchanges):
-            await serving
+        try:
+            with neighbour(self.address, self.exchanges) if self.exchanges else nullcontext():
+                await serving
+        finally:
+            sharing.note_end(self.name)
 
 
 def _hosted(service: str, app: FastAPI, host: str, port: int, grace_s: int, listener: socket.socket | None) -> Hosted:
@@ -108,24 +110,27 @@ def _run(hosted: Sequence[Hosted]) -> None:
 
 
 async def _until_told(hosted: Sequence[Hosted]) -> None:
-    """Serve until a signal; then each ends in turn, who asks before who is asked. A second signal ends them at once."""
+    """Serve until a signal; then all let end what is under way. A second signal ends them at once."""
     stopping = asyncio.Event()
 
     def stop() -> None:
-        for one in hosted:
-            one.listener.force_exit = stopping.is_set()
+        if stopping.is_set():
+            for task in serving:
+                task.cancel()
         stopping.set()
 
     loop = asyncio.get_running_loop()
+    serving = [loop.create_task(one.serve()) for one in hosted]
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    serving = [loop.create_task(one.serve()) for one in hosted]
     told = loop.create_task(stopping.wait())
     await asyncio.wait((*serving, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
-    for one, task in zip(hosted, serving, strict=True):
+    for one in hosted:
         one.listener.should_exit = True
-        await task
+    for task in serving:
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def several(listener: socket.socket) -> list[socket.socket]:

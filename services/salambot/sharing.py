@@ -1,11 +1,12 @@
 """Which service of this process something happens for: a process may hold several (`python -m salambot.serve A B`)."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 _current: ContextVar[str] = ContextVar("service", default="")
-_together: set[str] = set()
+_ended: dict[str, asyncio.Event] = {}
 
 
 def current(otherwise: str) -> str:
@@ -28,11 +29,24 @@ def working_for(service: str) -> Iterator[None]:
         _current.reset(token)
 
 
-def share(services: tuple[str, ...]) -> None:
-    """Note which services this process holds, before any of them is built."""
-    _together.update(services)
+def share(services: Sequence[str]) -> None:
+    """Note which services this process holds, who asks before who is asked; before any of them is built."""
+    _ended.update({service: asyncio.Event() for service in services})
 
 
-def neighbours_of(service: str) -> frozenset[str]:
-    """Return the other services of this process."""
-    return frozenset(_together - {service})
+def services() -> tuple[str, ...]:
+    """Return them; none where this process is not of services."""
+    return tuple(_ended)
+
+
+def note_end(service: str) -> None:
+    """Note that a service asks no other any more."""
+    if service in _ended:
+        _ended[service].set()
+
+
+async def until_nobody_asks(service: str) -> None:
+    """Wait until those services of this process have ended that may ask this one."""
+    if service in _ended:
+        for before in services()[: services().index(service)]:
+            await _ended[before].wait()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -165,12 +166,35 @@ def test_one_that_keeps_ending_is_one_root_cause(project: Project) -> None:
     assert len(pids(project, *SHARED)) == 1
 
 
+def test_metrics_of_the_process_are_told_once(project: Project) -> None:
+    found = services(project)
+    told = {name: httpx.get(f"{found[name]['url']}/metrics", trust_env=False).text for name in SHARED}
+    assert [name for name, text in told.items() if "process_resident" in text] == ["gateway"]
+
+
 def test_apart_again_and_together_again(project: Project) -> None:
+    """Each change is asked for by one service; its partners of before are not left behind, and no port closes."""
     file: Path = project.folder / "salambot.toml"
-    text = file.read_text()
+    text, over = file.read_text(), threading.Event()
+    ports = [int(str(facts["url"]).rpartition(":")[2]) for facts in services(project).values()]
+
+    def connecting() -> int:
+        made = 0
+        while not over.is_set():
+            for port in ports:
+                socket.create_connection(("127.0.0.1", port), timeout=30).close()
+                made += 1
+        return made
+
     try:
-        file.write_text(text.replace(TOGETHER, ""))
-        assert project.json("up")["status"] == "ready"
+        with ThreadPoolExecutor(1) as threads:
+            caller = threads.submit(connecting)
+            try:
+                file.write_text(text.replace(TOGETHER, ""))
+                assert project.json("up", "rag")["status"] == "ready"
+            finally:
+                over.set()
+            assert caller.result() > len(ports)
         assert len(pids(project, *SHARED)) == 3
         assert project.json("smoke")["status"] == "pass"
     finally:
@@ -178,6 +202,15 @@ def test_apart_again_and_together_again(project: Project) -> None:
     assert project.json("up")["status"] == "ready"
     assert len(pids(project, *SHARED)) == 1
     assert project.json("smoke")["status"] == "pass"
+
+
+def test_up_of_one_starts_what_shares_its_process(tmp_path: Path) -> None:
+    project = make_project(tmp_path, TOGETHER)
+    try:
+        assert project.json("up", "rag", "--no-seed")["status"] == "ready"
+        assert len(pids(project, *SHARED)) == 1
+    finally:
+        project.run("down")
 
 
 @pytest.mark.parametrize(

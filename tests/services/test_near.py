@@ -12,8 +12,9 @@ from yarl import URL
 from salambot import sharing, tracing
 from salambot.application import add_exchange, service_app
 from salambot.hops import Hop
+from salambot.lane.client import MOST_AT_ONCE
 from salambot.lane.near import neighbour
-from salambot.lane.server import MOST_AT_ONCE, Exchanges
+from salambot.lane.server import Exchanges
 from salambot.messages import Message
 from salambot.metrics import Share, exposition
 from salambot.problems import Problem
@@ -143,18 +144,20 @@ async def test_who_leaves_or_waits_too_long_cancels_the_work(hop: Hop, behind: B
     assert behind.cancelled.is_set()
 
 
-async def test_there_is_a_bound(hop: Hop, behind: Behind) -> None:
+async def test_past_a_bound_they_wait_for_their_turn(hop: Hop, behind: Behind) -> None:
     asking = [asyncio.create_task(ask(hop, "slow", 60)) for _ in range(MOST_AT_ONCE)]
     await behind.begun.wait()
     await asyncio.sleep(0)  # all were made in one turn of the loop, and begin in the next
     assert len(behind.seen) == MOST_AT_ONCE
+    waiting = asyncio.create_task(ask(hop, "it", 60))
     with pytest.raises(Problem) as caught:
-        await ask(hop, "it")
-    assert caught.value.status == 503
+        await ask(hop, "it", 0.05)
+    assert caught.value.code == "upstream_timeout"
+    assert len(behind.seen) == MOST_AT_ONCE
     for task in asking:
         task.cancel()
+    assert await waiting == "it"
     await asyncio.gather(*asking, return_exceptions=True)
-    assert await ask(hop, "it") == "it"
 
 
 @pytest.mark.parametrize("behind", [Behind], indirect=True)

@@ -74,19 +74,21 @@ def test_several_connections_are_accepted_in_a_round_of_the_loop() -> None:
 
 
 @asynccontextmanager
-async def stopping_at_first() -> AsyncIterator[int]:
-    """Yield a port whose first connection is made just after the stop of its service: it was accepted before."""
+async def stopping_at_first() -> AsyncIterator[tuple[int, list[int]]]:
+    """Yield a port, and how many connections it saw. The first is made just after the stop: it was accepted before."""
     listener = Listener(listener_config(service(), "127.0.0.1", 0, http=LaneHttp))
     listener.config.load()
 
+    made = [0]
+
     def make() -> LaneHttp:
         state = listener.server_state
-        state.stopping = state.total_requests == 0
-        state.total_requests += 1
+        state.stopping = made[0] == 0
+        made[0] += 1
         return LaneHttp(listener.config, state, {})
 
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
+    yield server.sockets[0].getsockname()[1], made
     server.close()
     await server.wait_closed()
     async with asyncio.timeout(10):
@@ -95,7 +97,7 @@ async def stopping_at_first() -> AsyncIterator[int]:
 
 
 async def test_a_connection_that_is_made_after_the_stop_is_told_so() -> None:
-    async with stopping_at_first() as port:
+    async with stopping_at_first() as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await asyncio.wait_for(reader.read(), 10)
@@ -105,11 +107,12 @@ async def test_a_connection_that_is_made_after_the_stop_is_told_so() -> None:
 
 
 async def test_a_hop_that_a_stopping_service_takes_in_goes_on_to_the_next() -> None:
-    async with stopping_at_first() as port, Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+    async with stopping_at_first() as (port, made), Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
         answers = await asyncio.gather(*(hop.ask("/internal/do", b"%d" % number, 10) for number in range(20)))
         assert answers == [b"%d" % number for number in range(20)]
         await asyncio.sleep(DRAIN_SECONDS * 1.5)  # what the first connection would have been closed by
         assert await hop.ask("/internal/do", b"later", 10) == b"later"
+    assert made[0] <= 3, "all of it went on a lane: over HTTP each of the twenty had a connection"
 
 
 @pytest.mark.parametrize("words", [["rag", "rag", "--port", "1", "--port", "2"], ["rag", "nlu", "--port", "1"]])

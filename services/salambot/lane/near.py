@@ -3,6 +3,7 @@
 A streamed answer goes by the lane all the same, because its steps outlive the task that asked.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ from opentelemetry.trace import Span
 
 from salambot import tracing
 from salambot.lane import Answer
-from salambot.lane.server import MOST_AT_ONCE, Exchange, Exchanges
+from salambot.lane.client import MOST_AT_ONCE
+from salambot.lane.server import Exchange, Exchanges
 from salambot.messages import Message
 
 Address = tuple[str, int]
@@ -22,15 +24,13 @@ class Neighbour:
 
     def __init__(self, exchanges: Exchanges) -> None:
         self._exchanges = exchanges
-        self._under_way = 0
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def post(self, path: str, call: Span, message: Message) -> Message | Answer:
         """Return the answer to a message as a message too, as JSON where the other makes JSON, or what refuses it.
 
         Cancelling it cancels the work.
         """
-        if self._under_way >= MOST_AT_ONCE:
-            return Answer(503, "1", b"{}")
 
         async def work(exchange: Exchange) -> Message | Answer:
             direct = self._exchanges.direct.get(path)
@@ -38,11 +38,8 @@ class Neighbour:
                 return await direct.reply(message)
             return Answer(200, None, await exchange.whole(message.model_dump_json().encode()))
 
-        self._under_way += 1
-        try:
+        async with self._turns:
             return await self._exchanges.serve(path, tracing.called(call), work)
-        finally:
-            self._under_way -= 1
 
 
 def neighbour_at(address: Address) -> Neighbour | None:

@@ -74,7 +74,7 @@ class Exporters:
 def begin(settings: TelemetrySettings, service: str) -> Exporters:
     """Export what a service does from now on, and instrument its libraries."""
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
-    exporters = build(_sinks(settings), _resource(settings, service))
+    exporters = build(_sinks(settings, service), _resource(settings, service))
     trace_with(service, exporters.tracers)
     logger = exporters.loggers.get_logger("salambot")
     logs.ship_to(service, partial(_ship, logger))
@@ -118,10 +118,10 @@ def _reservoir() -> Reservoir:
     return Reservoir(lasting=LASTING, a_second=A_SECOND)
 
 
-def _sinks(settings: TelemetrySettings) -> Sinks:
+def _sinks(settings: TelemetrySettings, service: str) -> Sinks:
     if settings.way == "local" and settings.redis_url is not None:
-        return local_sinks(settings.redis_url.get_secret_value())
-    return otlp_sinks()
+        return local_sinks(service, settings.redis_url.get_secret_value())
+    return otlp_sinks(service)
 
 
 def _resource(settings: TelemetrySettings, service: str) -> Resource:

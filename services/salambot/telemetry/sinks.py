@@ -114,11 +114,11 @@ class Sinks:
     metrics: MetricSink
 
 
-def otlp_sinks() -> Sinks:
+def otlp_sinks(service: str) -> Sinks:
     """Return exporters that are configured by the standard variables, with http/protobuf."""
     for name in ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # each failed batch a line: the watch says it once
-    watch = Watch(every_ms=_every_ms())
+    watch = Watch(service, every_ms=_every_ms())
     watch.check_protocol(os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL"))
     wires = Wire(), Wire(), Wire()
     spans = OTLPSpanExporter(session=wires[0])
@@ -154,11 +154,11 @@ def _every_ms() -> float:
     return float(given) if given.isdigit() and int(given) else _EVERY_MS
 
 
-def local_sinks(redis_url: str) -> Sinks:
+def local_sinks(service: str, redis_url: str) -> Sinks:
     """Return what keeps telemetry in Redis; a connection a signal, because each has a thread."""
     from salambot.telemetry.shelf import Shelf
 
-    watch = Watch(every_ms=_SOON_MS)
+    watch = Watch(service, every_ms=_SOON_MS)
     spans, logs, metrics = Shelf(redis_url), Shelf(redis_url), Shelf(redis_url)
     return Sinks(
         SpanSink(_Outlet("traces", spans.put_spans, lambda: spans.trouble, watch), spans.close),

@@ -81,7 +81,8 @@ def _without_path(url: str) -> str:
 class Watch:
     """Says that deliveries fail when the first of the signals does, and that all is well when the last one is."""
 
-    def __init__(self, every_ms: float) -> None:
+    def __init__(self, service: str, every_ms: float) -> None:
+        self._say = _log.bind(service=service)
         self.every_ms = every_ms
         """How often what waits is delivered."""
         self._failing: set[Signal] = set()
@@ -90,7 +91,9 @@ class Watch:
     def check_protocol(self, wanted: str | None) -> None:
         """Say so when another protocol is asked for than the one that there is."""
         if wanted and wanted != "http/protobuf":
-            _log.warning("telemetry goes by http/protobuf, whatever OTEL_EXPORTER_OTLP_PROTOCOL says", wanted=wanted)
+            self._say.warning(
+                "telemetry goes by http/protobuf, whatever OTEL_EXPORTER_OTLP_PROTOCOL says", wanted=wanted
+            )
 
     def note(self, signal: Signal, trouble: str) -> None:
         """Note how a delivery ended: no trouble is the empty string."""
@@ -99,6 +102,8 @@ class Watch:
             (self._failing.add if trouble else self._failing.discard)(signal)
             after = bool(self._failing)
         if after and not before:
-            _log.warning("telemetry is not delivered", signal=signal, why=trouble, fix="salambot doctor otlp.export")
+            self._say.warning(
+                "telemetry is not delivered", signal=signal, why=trouble, fix="salambot doctor otlp.export"
+            )
         elif before and not after:
-            _log.info("telemetry is delivered again")
+            self._say.info("telemetry is delivered again")

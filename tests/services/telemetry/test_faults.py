@@ -36,7 +36,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exporters]:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         for name, value in environ.items():
             monkeypatch.setenv(f"OTEL_{name}", value)
-        return build(otlp_sinks(), Resource.create({"service.name": "shop"}))
+        return build(otlp_sinks("test"), Resource.create({"service.name": "shop"}))
 
     return make
 
