@@ -213,6 +213,13 @@ def test_up_of_one_starts_what_shares_its_process(tmp_path: Path) -> None:
         project.run("down")
 
 
+def test_all_that_shares_the_process_waits_for_the_public_url(tmp_path: Path) -> None:
+    project = make_project(tmp_path, TOGETHER)
+    steps = {step["id"]: step["needs"] for step in project.json("up", "--tunnel", "--dry-run")["steps"]}
+    waiting = {name for name in (*SHARED, "nlu") if "tunnel.open" in steps[f"start.{name}"]}
+    assert waiting == {*SHARED}
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"), [('["gateway"]', "two or more"), ('["gateway", "worker"]', "worker"), ('["rag", "rag"]', "once")]
 )
