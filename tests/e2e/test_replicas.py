@@ -34,7 +34,7 @@ PAUSE_S = 0.1
 """Nobody asks or writes again before having read what came."""
 A_CLIENT_MAY = 40
 """Requests a minute: the load's clients are many, so that only who means to meets it."""
-PATIENCE_S = 90
+PATIENCE_S = 180
 FIRST_KEYS, LATER_KEY = ("RS256", "ES256"), "EdDSA"
 
 
