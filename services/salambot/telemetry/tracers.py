@@ -1,11 +1,9 @@
 """Spans of each service of a process go to the provider of that service: it says whose they are."""
 
-from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind
-from opentelemetry.util._decorator import _agnosticcontextmanager
+from opentelemetry.trace import Span
 from opentelemetry.util.types import Attributes
 
 from salambot import sharing
@@ -47,45 +45,10 @@ class _Tracer(trace.Tracer):
             tracer = self._of[service] = _providers.get(service, _NOBODY).get_tracer(*self._made_of)
         return tracer
 
-    def start_span(
-        self,
-        name: str,
-        context: Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        start_time: int | None = None,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,
-    ) -> Span:
+    def start_span(self, *given: object, **named: object) -> Span:
         """Begin a span of the service at work."""
-        return self._tracer().start_span(
-            name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
-        )
+        return self._tracer().start_span(*given, **named)  # type: ignore[arg-type] # passed on as it came
 
-    @_agnosticcontextmanager
-    def start_as_current_span(
-        self,
-        name: str,
-        context: Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        start_time: int | None = None,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,
-        end_on_exit: bool = True,
-    ) -> Iterator[Span]:
+    def start_as_current_span(self, *given: object, **named: object) -> AbstractContextManager[Span]:  # type: ignore[override] # theirs has a private name
         """Begin one, and work in it."""
-        with self._tracer().start_as_current_span(
-            name,
-            context,
-            kind,
-            attributes,
-            links,
-            start_time,
-            record_exception,
-            set_status_on_exception,
-            end_on_exit,
-        ) as span:
-            yield span
+        return self._tracer().start_as_current_span(*given, **named)  # type: ignore[arg-type] # as above
