@@ -1,6 +1,7 @@
 """What a channel is: how its events are verified and read, and how a reply goes back."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ _LONGEST_TEXT = 32_000
 _LONGEST_ID = 512
 _LATEST = 253_402_300_799
 """9999-12-31 in seconds since the epoch: past it there are no datetimes."""
+_MAX_DIGITS = 18
+"""Of a whole number in an event: more never fit into 64 bits, and thousands are refused by Python itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +109,31 @@ class Channel(Protocol):
 
 
 def read_json(body: bytes) -> object:
-    """Parse a body; half of a surrogate pair, which orjson refuses, becomes a question mark.
+    """Parse a body. What orjson refuses in a single value spoils that value alone, never the others of a batch.
 
-    Raises BodyRefusedError 400.
+    Half of a surrogate pair becomes a question mark, a number past every bound null. Raises BodyRefusedError 400.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:
-        return orjson.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
+        document = json.loads(body, parse_int=_bounded_integer, parse_float=_bounded_float, parse_constant=_no_number)
+        return orjson.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise BodyRefusedError(400, "bad_json", "The body is not valid JSON.") from error
+
+
+def _bounded_integer(text: str) -> int | None:
+    return int(text) if len(text) <= _MAX_DIGITS else None
+
+
+def _bounded_float(text: str) -> float | None:
+    return number if math.isfinite(number := float(text)) else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def items(value: object, name: str) -> list[dict[str, object]]:
@@ -150,3 +166,15 @@ def id_of(value: object, *path: str) -> str:
 def moment(seconds: float) -> datetime | None:
     """Return seconds since the epoch as a datetime, None where there is no such moment."""
     return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LATEST else None
+
+
+def moment_of_number(value: object, *path: str, per_second: int = 1) -> datetime | None:
+    """Return a moment that is written as a whole number, None where it is anything else."""
+    found = member(value, *path)
+    return moment(found / per_second) if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def moment_of_digits(text: object) -> datetime | None:
+    """Return a moment that is written as a text of seconds, None where it is anything else."""
+    is_number = isinstance(text, str) and len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit()
+    return moment(int(text)) if is_number and isinstance(text, str) else None

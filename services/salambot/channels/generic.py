@@ -5,7 +5,15 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from salambot.channels.base import BodyRefusedError, Cause, Incoming, Parsed, SignatureRefusedError, moment, read_json
+from salambot.channels.base import (
+    BodyRefusedError,
+    Cause,
+    Incoming,
+    Parsed,
+    SignatureRefusedError,
+    moment_of_digits,
+    read_json,
+)
 from salambot.delivery.sending import Api, Envelope
 from salambot.delivery.settings import WebhookSettings
 from salambot.messages import Channel as ReplyChannel
@@ -14,8 +22,6 @@ from salambot.signatures import active, verify_standard, was_rewritten
 
 TOLERANCE_S = 300
 """How far the sender's clock may be from ours (Standard Webhooks 1.0)."""
-_LONGEST_SECONDS = 12
-"""Digits of a timestamp."""
 
 
 class GenericEvent(Message):
@@ -50,7 +56,7 @@ class Generic:
         if identifier is None or timestamp is None or given is None:
             detail = "webhook-id, webhook-timestamp and webhook-signature are needed."
             raise SignatureRefusedError("missing_signature", detail, "missing")
-        sent_at = _read_seconds(timestamp)
+        sent_at = moment_of_digits(timestamp)
         if sent_at is None:
             raise SignatureRefusedError("invalid_signature", "webhook-timestamp holds no seconds.", "malformed")
         if not verify_standard(secrets, identifier, timestamp, given, body):
@@ -69,7 +75,7 @@ class Generic:
         except ValidationError as error:
             detail = "The body has to be {tenant, user_id, message_id, text, locale}."
             raise BodyRefusedError(422, "invalid_request", detail) from error
-        sent_at = _read_seconds(headers.get("webhook-timestamp", ""))
+        sent_at = moment_of_digits(headers.get("webhook-timestamp", ""))
         if sent_at is None:
             raise BodyRefusedError(422, "invalid_request", "webhook-timestamp holds no seconds.")
         user, text = event.user_id, event.text
@@ -87,10 +93,6 @@ class Generic:
         """Do nothing: `can_send` said so."""
         del api, envelope, text, tag
         return ""
-
-
-def _read_seconds(text: str) -> datetime | None:
-    return moment(int(text)) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_SECONDS else None
 
 
 CHANNEL = Generic()

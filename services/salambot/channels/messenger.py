@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from salambot.channels.base import Incoming, Kind, Parsed, id_of, items, member, moment, read_json, text_of
+from salambot.channels.base import Incoming, Kind, Parsed, id_of, items, member, moment_of_number, read_json, text_of
 from salambot.channels.meta import MetaChannel
 from salambot.delivery.sending import Api, Envelope, Json, tokens
 from salambot.delivery.settings import SendSettings
@@ -51,10 +51,10 @@ def _to(envelope: Envelope) -> Json:
 
 
 def _message(page: str, item: dict[str, object]) -> Incoming | None:
-    sender, mid, time = id_of(item, "sender", "id"), id_of(item, "message", "mid"), item.get("timestamp")
+    sender, mid = id_of(item, "sender", "id"), id_of(item, "message", "mid")
     if not (page and sender and mid) or sender == page or member(item, "message", "is_echo") is True:
         return None
-    sent_at = moment(time / 1000) if isinstance(time, int) and not isinstance(time, bool) else None
+    sent_at = moment_of_number(item, "timestamp", per_second=1000)
     text = text_of(item, "message", "text")
     kind: Kind = "text" if text.strip() else "unsupported"
     if sent_at is None or (kind == "unsupported" and not items(item["message"], "attachments")):

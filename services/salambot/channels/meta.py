@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import quote
 
 from salambot.channels.base import Cause, SignatureRefusedError
 from salambot.delivery.sending import Answer, Api, Envelope, Json, SendError, TokenRefusedError, by_token, post, tokens
@@ -61,7 +62,7 @@ class MetaChannel(ABC):
     async def _post(self, api: Api, envelope: Envelope, message: Json) -> Json:
         """Post to `/{account}/messages`. Raises SendError."""
         base, version = api.settings.graph_base_url.rstrip("/"), api.settings.graph_version
-        url = f"{base}/{version}/{envelope.account}/messages"
+        url = f"{base}/{version}/{_path_segment(envelope.account)}/messages"
 
         async def send(token: str) -> Json:
             answer = await post(api, url, message, peer="graph", headers={"Authorization": f"Bearer {token}"})
@@ -70,6 +71,13 @@ class MetaChannel(ABC):
             raise _refused(answer)
 
         return await by_token(self._tokens(api.settings), send)
+
+
+def _path_segment(account: str) -> str:
+    """Return an id as one segment of a path. Raises SendError for the two names that lead out of it in any writing."""
+    if account in {".", ".."}:
+        raise SendError("bad_account", "never")
+    return quote(account, safe="")
 
 
 def _refused(answer: Answer) -> SendError:

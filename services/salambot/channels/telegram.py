@@ -11,7 +11,7 @@ from salambot.channels.base import (
     SignatureRefusedError,
     id_of,
     member,
-    moment,
+    moment_of_number,
     read_json,
     text_of,
 )
@@ -81,9 +81,9 @@ class Telegram:
 
 def _message(update_id: str, message: object) -> Incoming | None:
     """Return the message of an update: it keeps its id when it is delivered again, and its chat is replied to."""
-    user, chat, date = id_of(message, "from", "id"), id_of(message, "chat", "id"), member(message, "date")
+    user, chat = id_of(message, "from", "id"), id_of(message, "chat", "id")
     is_private = member(message, "chat", "type") == "private" and member(message, "from", "is_bot") is not True
-    sent_at = moment(date) if isinstance(date, int) and not isinstance(date, bool) else None
+    sent_at = moment_of_number(message, "date")
     if not (update_id and user and chat and is_private and isinstance(message, dict)) or sent_at is None:
         return None
     locale, text = _language(message), text_of(message, "text") or text_of(message, "caption")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from salambot.channels.base import Incoming, Parsed, id_of, items, member, moment, read_json, text_of
+from salambot.channels.base import Incoming, Parsed, id_of, items, member, moment_of_digits, read_json, text_of
 from salambot.channels.meta import MetaChannel
 from salambot.delivery.sending import Api, Envelope, Json, tokens
 from salambot.delivery.settings import SendSettings
@@ -60,10 +60,9 @@ class WhatsApp(MetaChannel):
 
 def _message(phone_number: str, item: dict[str, object]) -> Incoming | None:
     sender, scoped, identifier = id_of(item, "from"), id_of(item, "from_user_id"), id_of(item, "id")
-    seconds, kind = item.get("timestamp"), item.get("type")
+    sent_at, kind = moment_of_digits(item.get("timestamp")), text_of(item, "type")
     if not (phone_number and identifier and (sender or scoped)) or kind in _SILENT:
         return None
-    sent_at = moment(int(seconds)) if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() else None
     if sent_at is None:
         return None
     text = text_of(item, "text", "body") if kind == "text" else ""
