@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from bench.table import Row, markdown, put
 from salambot import database
 from salambot.database import Pool
-from salambot.documents.base import Document, Section
 from salambot.embedders.base import Vectors
 from salambot.jobs.migrate import migrate
 from salambot.knowledge.chunks import chunk
 from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
+from salambot.knowledge.parsers.base import Document, Section
 from salambot.messages import SearchRequest
 from salambot.rag.candidates import LIMIT
 from salambot.rag.lookup import Lookup

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.table import put
-from salambot.documents import parse
 from salambot.embedders.local import LocalEmbedder
 from salambot.knowledge.chunks import Chunk, chunk
 from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group
+from salambot.knowledge.parsers import parse
 from tests.servers import PostgresServer
 
 HERE = Path(__file__).parent

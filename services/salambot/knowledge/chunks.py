@@ -9,8 +9,8 @@ from functools import cache
 
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
-from salambot import documents
-from salambot.documents.base import Document, Section
+from salambot.knowledge import parsers
+from salambot.knowledge.parsers.base import Document, Section
 from salambot.language import detect
 from salambot.text import analysis
 
@@ -19,7 +19,7 @@ CAPACITY = 1200
 HEADING = 300
 """Characters of the headings above it at most: of a longer question the rest is searched by its words only."""
 VERSION = "2"
-PIPELINE = f"parse {documents.VERSION}, chunk {VERSION}, analyse {analysis.VERSION}"
+PIPELINE = f"parse {parsers.VERSION}, chunk {VERSION}, analyse {analysis.VERSION}"
 """What made a chunk of a document: another value makes the manifest's entry stale."""
 _K1, _B, _AVERAGE_TERMS = 1.2, 0.6, 60
 """BM25. The average is a constant: with the true one, each new document would change every weight."""

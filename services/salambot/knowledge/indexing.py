@@ -9,13 +9,14 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from salambot import documents, tracing
-from salambot.documents.base import Unreadable
+from salambot import tracing
 from salambot.embedders.base import Embedder
+from salambot.knowledge import parsers
 from salambot.knowledge.chunks import PIPELINE, chunk
 from salambot.knowledge.cost import LARGE, estimate, tokens_of
 from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
+from salambot.knowledge.parsers.base import UnreadableDocumentError
 from salambot.knowledge.sources import SAMPLE, wanted
 from salambot.objects import Objects, StoredObject
 from salambot.vectors.base import VectorStore
@@ -214,7 +215,7 @@ class Indexer:
         candidates, moved = [], []
         for path, (item, label) in want.documents.items():
             entry = entries.get(path)
-            if not documents.is_document(path):
+            if not parsers.is_document(path):
                 self._reject(path, "not a format that is read")
             elif options.full or entry is None or (entry.etag, entry.pipeline) != (item.etag, PIPELINE):
                 candidates.append(Candidate(item, label))
@@ -256,19 +257,19 @@ class Indexer:
             try:
                 with tracing.step("seed.document", {"salambot.bytes": len(content or b"")}):
                     read.ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
-            except Unreadable as reason:
+            except UnreadableDocumentError as reason:
                 read.rejected.append((path, str(reason)))
         return read
 
     async def _content(self, item: StoredObject) -> bytes | None:
         """Read a document; one that is over the limit would only fill the memory."""
-        return await self._objects.read(item.path) if item.size <= documents.SIZE_LIMIT else None
+        return await self._objects.read(item.path) if item.size <= parsers.MAX_DOCUMENT_BYTES else None
 
     def _read(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
-        documents.refuse_large(item.size)
+        parsers.refuse_large(item.size)
         if content is None:
-            raise Unreadable("it went while this ran")
-        document = documents.parse(item.path, content)
+            raise UnreadableDocumentError("it went while this ran")
+        document = parsers.parse(item.path, content)
         metadata = {**document.metadata, "source": entry.source}
         uri = self._objects.uri(item.path)
         return IndexedDocument(item.path, entry, document.title, uri, item.modified, metadata, chunk(document))

@@ -4,9 +4,9 @@ import io
 
 import mammoth
 
-from salambot.documents import html
-from salambot.documents.archives import refuse_bombs
-from salambot.documents.base import Document, Unreadable
+from salambot.knowledge.parsers import html
+from salambot.knowledge.parsers.archives import refuse_bombs
+from salambot.knowledge.parsers.base import Document, UnreadableDocumentError
 
 
 def parse(name: str, content: bytes) -> Document:
@@ -14,7 +14,7 @@ def parse(name: str, content: bytes) -> Document:
     refuse_bombs(content)
     page = mammoth.convert_to_html(io.BytesIO(content), convert_image=mammoth.images.img_element(_no_image)).value
     if not page.strip():
-        raise Unreadable("no text in it")
+        raise UnreadableDocumentError("no text in it")
     return html.parse(name, f"<html><body><main>{page}</main></body></html>".encode())
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from pypdf import PdfWriter
 
-from salambot.documents import FORMATS, SIZE_LIMIT, TITLE_LIMIT, parse
-from salambot.documents.archives import UNPACKED_LIMIT
-from salambot.documents.base import Document, Section, Unreadable
 from salambot.knowledge.chunks import CAPACITY, HEADING, chunk
+from salambot.knowledge.parsers import FORMATS, MAX_DOCUMENT_BYTES, MAX_TITLE_CHARACTERS, parse
+from salambot.knowledge.parsers.archives import MAX_UNPACKED_BYTES
+from salambot.knowledge.parsers.base import Document, Section, UnreadableDocumentError
 
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml"
 
@@ -138,7 +138,7 @@ def test_pdf_has_a_section_a_page() -> None:
 def bomb() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("word/document.xml", "w") as member:
-        for _ in range(UNPACKED_LIMIT // (1 << 24) + 1):
+        for _ in range(MAX_UNPACKED_BYTES // (1 << 24) + 1):
             member.write(bytes(1 << 24))
     return file.getvalue()
 
@@ -155,7 +155,7 @@ def bomb() -> bytes:
         ("a.docx", xlsx(("q", "a")), "not what its name says"),
         ("a.docx", docx("<w:p>"), "damaged"),
         ("a.xlsx", docx("x"), "not what its name says"),
-        ("a.txt", b"x" * (SIZE_LIMIT + 1), "larger than 20 MiB"),
+        ("a.txt", b"x" * (MAX_DOCUMENT_BYTES + 1), "larger than 20 MiB"),
         ("a.jsonl", b'{"q": 1}\nnot json\n', "line 2"),
         ("a.jsonl", b"[1]\n", "object"),
         ("a.csv", b"justoneword\n", "columns"),
@@ -165,19 +165,19 @@ def bomb() -> bytes:
     ],
 )
 def test_what_cannot_be_read_says_why(name: str, content: bytes, reason: str) -> None:
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadableDocumentError, match=reason):
         parse(name, content)
 
 
 def test_a_zip_bomb_is_not_unpacked() -> None:
-    with pytest.raises(Unreadable, match="unpacks to more"):
+    with pytest.raises(UnreadableDocumentError, match="unpacks to more"):
         parse("a.docx", bomb())
 
 
 @given(name=st.sampled_from(sorted(FORMATS)), content=st.binary(max_size=400))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_are_read_or_refused(name: str, content: bytes) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableDocumentError):
         parse(f"x{name}", content)
 
 
@@ -208,7 +208,7 @@ def _put(content: bytes, at: int, put: bytes) -> bytes:
 )
 @settings(max_examples=200, deadline=None)
 def test_a_file_damaged_anywhere_is_read_or_refused(name: str, part: int, at: int, put: bytes) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableDocumentError):
         parse(name, damaged(name, part, at, put))
 
 
@@ -230,7 +230,7 @@ def test_a_title_made_of_the_name_and_an_endless_heading_are_not_embedded() -> N
     (piece,) = chunk(parse("faq.csv", ("question,answer\n" + "pourquoi " * 900 + "zellige,Parce que.\n").encode()))
     assert len(piece.embedded) <= HEADING + CAPACITY
     assert any(term.startswith("zellig") for term in piece.weights)
-    assert len(parse("a.md", b"# " + b"x" * 9000 + b"\n\ntexte").title) == TITLE_LIMIT
+    assert len(parse("a.md", b"# " + b"x" * 9000 + b"\n\ntexte").title) == MAX_TITLE_CHARACTERS
 
 
 @given(st.lists(st.text(max_size=3000), min_size=1, max_size=4))

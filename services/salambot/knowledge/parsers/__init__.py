@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePosixPath
 
-from salambot.documents.base import Document, Unreadable, title_of_name
+from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, title_of_name
 
 FORMATS = {
     ".md": "markdown",
@@ -21,9 +21,9 @@ FORMATS = {
 """File name ending -> module of this package. An ending that is not here is not a document."""
 VERSION = "1"
 """Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""
-SIZE_LIMIT = 20 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 """Bytes of a document: a larger one is hardly something a shop's customers ask about."""
-TITLE_LIMIT = 300
+MAX_TITLE_CHARACTERS = 300
 """Characters: it stands above each chunk that is embedded, and those are bounded."""
 
 
@@ -33,29 +33,29 @@ def is_document(path: str) -> bool:
 
 
 def parse(path: str, content: bytes) -> Document:
-    """Read a document; blocking. Raises Unreadable with the reason that its owner will see."""
+    """Read a document; blocking. Raises UnreadableDocumentError with the reason that its owner will see."""
     refuse_large(len(content))
     if not content.strip():
-        raise Unreadable("empty")
+        raise UnreadableDocumentError("empty")
     document = _parsed(path, content)
     if not any(section.text.strip() for section in document.sections):
-        raise Unreadable("no text in it")
+        raise UnreadableDocumentError("no text in it")
     title = document.title or title_of_name(PurePosixPath(path).name)
-    return replace(document, title=title[:TITLE_LIMIT], title_is_name=not document.title)
+    return replace(document, title=title[:MAX_TITLE_CHARACTERS], title_is_name=not document.title)
 
 
 def refuse_large(size: int) -> None:
-    """Raise Unreadable for a document of this many bytes where that is over the limit: it need not be read for that."""
-    if size > SIZE_LIMIT:
-        raise Unreadable(f"larger than {SIZE_LIMIT // 1024 // 1024} MiB")
+    """Raise UnreadableDocumentError for a size over the limit: such a document is not even read."""
+    if size > MAX_DOCUMENT_BYTES:
+        raise UnreadableDocumentError(f"larger than {MAX_DOCUMENT_BYTES // 1024 // 1024} MiB")
 
 
 def _parsed(path: str, content: bytes) -> Document:
-    module = import_module(f"salambot.documents.{FORMATS[PurePosixPath(path).suffix.lower()]}")
+    module = import_module(f"salambot.knowledge.parsers.{FORMATS[PurePosixPath(path).suffix.lower()]}")
     try:
         document: Document = module.parse(PurePosixPath(path).name, content)
-    except Unreadable:
+    except UnreadableDocumentError:
         raise
     except Exception as error:  # a damaged file leads the libraries into errors of any kind
-        raise Unreadable(f"not what its name says, or damaged ({type(error).__name__})") from error
+        raise UnreadableDocumentError(f"not what its name says, or damaged ({type(error).__name__})") from error
     return document

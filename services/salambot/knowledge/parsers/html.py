@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import trafilatura
 
-from salambot.documents import markdown
-from salambot.documents.base import Document, Unreadable, decode
+from salambot.knowledge.parsers import markdown
+from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, decode
 
 _TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,300}?)\s*</title>", re.IGNORECASE)
 
@@ -16,7 +16,7 @@ def parse(name: str, content: bytes) -> Document:
     page = decode(content)
     text = trafilatura.extract(page, output_format="markdown", include_tables=True, favor_recall=True)
     if not text:
-        raise Unreadable("no readable text in the page")
+        raise UnreadableDocumentError("no readable text in the page")
     document = markdown.parse(name, text.encode())
     title = _TITLE.search(page)
     return replace(document, title=title[1]) if title else document

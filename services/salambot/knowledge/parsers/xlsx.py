@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 from openpyxl import load_workbook
 
-from salambot.documents import table
-from salambot.documents.archives import refuse_bombs
-from salambot.documents.base import Document
+from salambot.knowledge.parsers import tables
+from salambot.knowledge.parsers.archives import refuse_bombs
+from salambot.knowledge.parsers.base import Document
 
 
 def parse(_: str, content: bytes) -> Document:
     """Return a section a row, formulas by their last result."""
     refuse_bombs(content)
-    return table.document(_rows(content))
+    return tables.document(_rows(content))
 
 
 def _rows(content: bytes) -> Iterator[dict[str, str]]:

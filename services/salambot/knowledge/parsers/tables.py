@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from salambot.documents.base import Document, Section, Unreadable
+from salambot.knowledge.parsers.base import Document, Section, UnreadableDocumentError
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 QUESTION = frozenset({"question", "q", "titre", "title", "السؤال", "سؤال", "so2al"})
 ANSWER = frozenset({"answer", "a", "réponse", "reponse", "text", "texte", "الجواب", "جواب", "jawab"})
 
@@ -13,8 +13,8 @@ def document(rows: Iterable[Mapping[str, str]]) -> Document:
     """Make a section of each row: its question is the heading; without one, each cell stands with its column."""
     sections = []
     for number, row in enumerate(rows):
-        if number >= MOST_ROWS:
-            raise Unreadable(f"more than {MOST_ROWS} rows")
+        if number >= MAX_ROWS:
+            raise UnreadableDocumentError(f"more than {MAX_ROWS} rows")
         cells = {column.strip(): value.strip() for column, value in row.items() if value and value.strip()}
         if cells:
             sections.append(_section(cells))

@@ -2,8 +2,8 @@
 
 from csv import DictReader, Error, Sniffer
 
-from salambot.documents import table
-from salambot.documents.base import Document, Unreadable, decode
+from salambot.knowledge.parsers import tables
+from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, decode
 
 
 def parse(_: str, content: bytes) -> Document:
@@ -12,11 +12,11 @@ def parse(_: str, content: bytes) -> Document:
     try:
         dialect = Sniffer().sniff(text[:8192].split("\n", 1)[0], delimiters=",;\t")
     except Error as error:
-        raise Unreadable("no header line with separated columns") from error
+        raise UnreadableDocumentError("no header line with separated columns") from error
     dialect.doublequote = True
     reader = DictReader(text.splitlines(keepends=True), dialect=dialect, restkey="", restval="")
     rows = ({column or "": str(value) for column, value in row.items() if column} for row in reader)
     try:
-        return table.document(rows)
+        return tables.document(rows)
     except Error as error:
-        raise Unreadable("damaged CSV") from error
+        raise UnreadableDocumentError("damaged CSV") from error

@@ -1,6 +1,6 @@
 """Plain text: one section."""
 
-from salambot.documents.base import Document, Section, decode
+from salambot.knowledge.parsers.base import Document, Section, decode
 
 
 def parse(_: str, content: bytes) -> Document:

@@ -27,18 +27,18 @@ class Document:
     title_is_name: bool = False
 
 
-class Unreadable(Exception):  # noqa: N818 - it is a property of the file
+class UnreadableDocumentError(Exception):
     """The file cannot be indexed; the message is the reason, without its content."""
 
 
 def decode(content: bytes) -> str:
-    """Decode UTF-8 (with or without a byte order mark), with `\\n` line ends. Raises Unreadable."""
+    """Decode UTF-8 (with or without a byte order mark), with `\\n` line ends. Raises UnreadableDocumentError."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Unreadable("not UTF-8 text") from error
+        raise UnreadableDocumentError("not UTF-8 text") from error
     if "\0" in text:
-        raise Unreadable("binary, not text")
+        raise UnreadableDocumentError("binary, not text")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import orjson
 
-from salambot.documents import table
-from salambot.documents.base import Document, Unreadable, decode
+from salambot.knowledge.parsers import tables
+from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, decode
 
 
 def parse(_: str, content: bytes) -> Document:
     """Return a section an object; nested members stand as JSON."""
-    return table.document(_rows(decode(content)))
+    return tables.document(_rows(decode(content)))
 
 
 def _rows(text: str) -> Iterator[dict[str, str]]:
@@ -20,9 +20,9 @@ def _rows(text: str) -> Iterator[dict[str, str]]:
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise Unreadable(f"line {number} is not JSON") from error
+            raise UnreadableDocumentError(f"line {number} is not JSON") from error
         if not isinstance(row, dict):
-            raise Unreadable(f"line {number} is not an object")
+            raise UnreadableDocumentError(f"line {number} is not an object")
         yield {key: _cell(value) for key, value in row.items() if value is not None}
 
 
