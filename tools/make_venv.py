@@ -1,4 +1,4 @@
-"""Make `.venv` from a lock with plain pip: one writer at a time, done again when it was left half made."""
+"""Make `.venv` from a lock with uv: one writer at a time, done again when it was left half made."""
 
 import contextlib
 import fcntl
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -30,10 +30,13 @@ compileall.compile_dir(".venv/lib", quiet=2, workers=0, rx=re.compile(sys.argv[1
 """
 """What does not compile is no failure: packages ship files for newer Pythons than this one."""
 
+FROM_PIP = {"UV_DEFAULT_INDEX": "PIP_INDEX_URL", "SSL_CERT_FILE": "PIP_CERT"}
+"""uv reads none of pip's variables: what a machine is set up with for pip holds for it too."""
+
 CLEAR_LINE = "\r\033[K"
 
 TAIL = 15
-"""How many of pip's last lines a failure shows."""
+"""How many of the last lines a failure shows."""
 
 
 class Failure(Exception):  # noqa: N818 - it is shown, not caught by kind
@@ -76,7 +79,7 @@ class Progress:
 
 @contextlib.contextmanager
 def only_writer(root: Path, progress: Progress) -> Iterator[int]:
-    """Hold the lock on the clone. The kernel lets it go with the last process that has it, pip included."""
+    """Hold the lock on the clone. The kernel lets it go with the last process that has it, uv included."""
     handle = os.open(root, os.O_RDONLY)
     try:
         try:
@@ -101,7 +104,7 @@ def is_current(root: Path, lock: str) -> bool:
 
 
 def is_reusable(root: Path) -> bool:
-    """Tell whether an out-of-date `.venv` is whole, of this place and of this Python: then pip only moves it on."""
+    """Tell whether an out-of-date `.venv` is whole, of this place and of this Python: then it is only updated."""
     stamps = list((root / ".venv").glob("made-from-*"))
     here = all(stamp.read_bytes().startswith(f"{root}\n".encode()) for stamp in stamps)
     python = root / f".venv/lib/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -123,54 +126,70 @@ def lines_of(child: subprocess.Popen[bytes]) -> Iterator[str | None]:
         yield from (line.decode(errors="replace") for line in whole)
 
 
-def python(root: Path, arguments: list[str], progress: Progress, lock: int) -> None:
-    """Run the environment's Python, with its last word as the detail of the progress line."""
+def run_shown(command: list[str], root: Path, progress: Progress, lock: int) -> None:
+    """Run a program, with its last line as the detail of the progress line."""
     settings = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
+    for ours, pips in FROM_PIP.items():
+        if pips in os.environ:
+            settings.setdefault(ours, os.environ[pips])
     settings.pop("PYTHONPATH", None)
-    said: list[str] = []
+    tail: list[str] = []
     detail = ""
     with subprocess.Popen(
-        [str(root / ".venv/bin/python"), "-u", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=root,
-        env=settings,
-        pass_fds=[lock],
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=root, env=settings, pass_fds=[lock]
     ) as child:
         try:
             for line in lines_of(child):
                 if line is not None:
-                    said = [*said[1 - TAIL :], line]
+                    tail = [*tail[1 - TAIL :], line]
                     detail = line.strip()
                 progress.draw(detail)
         except KeyboardInterrupt:
             child.terminate()
             raise
     if child.returncode:
-        why = "\n".join(f"    {line}" for line in said)
+        why = "\n".join(f"    {line}" for line in tail)
         raise Failure("the locked packages could not be installed", f"the last lines:\n{why}", "the same command again")
 
 
-def make(root: Path, lock: str, progress: Progress, handle: int) -> None:
-    """Create or move on the environment. No stamp stands while it is not whole."""
+def uv_command(uv: str, root: Path, run_program: Callable[[list[str]], None]) -> list[str]:
+    """Return how to call uv: the given one, else one that pip installs into the environment."""
+    if not uv:
+        python, uv = str(root / ".venv/bin/python"), str(root / ".venv/bin/uv")
+        if not Path(uv).exists():
+            run_program([python, "-m", "ensurepip"])
+            run_program([python, "-m", "pip", "install", "--progress-bar=off", "uv"])
+    answer = subprocess.run([uv, "cache", "dir"], check=False, capture_output=True, text=True)
+    cache = Path(answer.stdout.strip() or root)
+    standing = next(folder for folder in (cache, *cache.parents) if os.access(folder, os.F_OK))
+    return [uv] if standing.is_dir() and os.access(standing, os.W_OK) else [uv, "--no-cache"]
+
+
+def make(root: Path, lock: str, uv: str, progress: Progress, handle: int) -> None:
+    """Create or update the environment. No stamp stands while it is not whole."""
+
+    def run_program(command: list[str]) -> None:
+        run_shown(command, root, progress, handle)
+
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     reusable = is_reusable(root)
     for stamp in (root / ".venv").glob("made-from-*"):
         stamp.unlink()
     if not reusable:
         progress.stage(f"making .venv with Python {version} ({sys.executable})")
-        venv.create(root / ".venv", clear=True, with_pip=True, symlinks=True)
-    install = ["-m", "pip", "install", "--progress-bar=off", "--no-deps"]
+        venv.create(root / ".venv", clear=True, symlinks=True)
+    python = str(root / ".venv/bin/python")
     progress.stage(f"installing from {lock}")
-    python(root, [*install, "--no-compile", "--require-hashes", "-r", lock], progress, handle)
-    python(root, [*install, "--no-build-isolation", "--editable", "."], progress, handle)
-    progress.stage("compiling")  # on every core, which pip by itself does not
-    python(root, ["-c", COMPILE, SELDOM_RUN], progress, handle)
+    install = [*uv_command(uv, root, run_program), "pip", "install", "--python", python, "--no-deps"]
+    run_program([*install, "--require-hashes", "-r", lock])
+    run_program([*install, "--no-build-isolation", "--editable", "."])
+    progress.stage("compiling")  # only what is run: uv's own option compiles half as much again
+    run_program([python, "-c", COMPILE, SELDOM_RUN])
     for satisfied in LOCKS[lock]:
         (root / ".venv" / f"made-from-{satisfied}").write_bytes(origin(root, satisfied))
 
 
-def run(root: Path, lock: str) -> None:
+def run(root: Path, lock: str, uv: str) -> None:
     """Make the environment unless another run just did; undo what an interrupt leaves."""
     if not os.access(root, os.W_OK):
         raise Failure(
@@ -181,7 +200,7 @@ def run(root: Path, lock: str) -> None:
         if is_current(root, lock):
             return
         try:
-            make(root, lock, progress, handle)
+            make(root, lock, uv, progress, handle)
         except KeyboardInterrupt:
             shutil.rmtree(root / ".venv", ignore_errors=True)
             progress.end("interrupted: .venv is removed, the next run makes it")
@@ -197,7 +216,7 @@ def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        run(Path(sys.argv[1]), sys.argv[2])
+        run(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
     except (Failure, OSError) as problem:
         why = ".venv could not be made", str(problem), "mend what it names, then the same command again"
         failure = problem if isinstance(problem, Failure) else Failure(*why)

@@ -10,7 +10,13 @@ apt_install() { # the command that installs Debian packages, for who is asking
   if [ "$(id -u)" = 0 ]; then echo "apt-get install -y $*"; else echo "sudo apt-get install -y $*"; fi
 }
 
+# Sets $uv: the one on PATH, or nothing where there is none that works. pip installs it into .venv then.
+find_uv() {
+  uv=$(command -v uv 2>/dev/null) && "$uv" --version >/dev/null 2>&1 || uv=''
+}
+
 # The answer to "can this Python make a virtual environment?": yes, novenv, or its version when that does not fit.
+# With a uv it needs no ensurepip.
 answer_of() {
   "$1" -c '
 import sys
@@ -18,10 +24,12 @@ version = sys.version_info[:2]
 if not (3, 11) <= version <= (3, 13):
     sys.exit(print("%d.%d" % version))
 try:
-    import ensurepip, venv
+    import venv
+    if not sys.argv[1]:
+        import ensurepip
 except ImportError:
     sys.exit(print("novenv"))
-print("yes")' 2>/dev/null
+print("yes")' "$uv" 2>/dev/null
 }
 
 # Sets $python. The `python3` of PATH wins where it fits; a newer or older one does not stand in the way of one that fits.
@@ -52,6 +60,7 @@ is_current() {
 
 make_venv() { # lock file
   is_current "$1" && return
+  find_uv
   find_python
-  "$python" "$root/tools/make_venv.py" "$root" "$1" || exit
+  "$python" "$root/tools/make_venv.py" "$root" "$1" "$uv" || exit
 }

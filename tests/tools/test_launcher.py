@@ -1,11 +1,13 @@
 """`./salambot` finds a Python, makes `.venv` once, says what is missing: run for real, on a package without needs."""
 
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,9 @@ version = "0"
 """
 
 
+UV = Path(sys.executable).with_name("uv")
+
+
 class Clone:
     """A clone of a tiny project with our launcher, and a PATH that holds what a test puts there."""
 
@@ -58,6 +63,7 @@ class Clone:
         self.environment = {"HOME": str(folder / "home"), "PATH": str(self.programs), "LANG": "C.UTF-8"}
         for name in ("sh", "cat", "cmp", "dirname", "readlink", "id"):
             self.program(name, f'exec {shutil.which(name)} "$@"')
+        self.program("uv", f'exec {UV} "$@"')
 
     def program(self, name: str, script: str) -> None:
         """Put a program on the PATH."""
@@ -154,7 +160,7 @@ def test_a_half_made_environment_is_made_anew(clone: Clone, python: str) -> None
     assert clone.run()[0] == 0
 
 
-def test_a_failing_install_shows_pips_last_words(clone: Clone, python: str) -> None:
+def test_a_failing_install_shows_the_last_lines(clone: Clone, python: str) -> None:
     clone.program("python3", python)
     (clone.root / "backend.py").write_text("raise SystemExit('the backend is broken')")
     status, _, err = clone.run()
@@ -173,19 +179,74 @@ def test_a_python_that_does_not_fit_does_not_stand_in_the_way(clone: Clone, pyth
 
 NO_ENSUREPIP = """
 case "$2" in
-  *ensurepip*) exec {python} -c "import sys; sys.modules['ensurepip'] = None; exec(sys.argv[1])" "$2" ;;
+  *ensurepip*) exec {python} -c "import sys; sys.modules['ensurepip'] = None; exec(sys.argv.pop(1))" "$2" "$3" ;;
+  *) exec {python} "$@" ;;
 esac
 """
 
 
 def test_a_python_without_ensurepip_names_the_package_and_the_command(clone: Clone) -> None:
     clone.program("python3", NO_ENSUREPIP.format(python=Path(sys.executable).resolve()))
+    (clone.programs / "uv").unlink()
     without_system_python(clone)
     status, _, err = clone.run()
     sudo = "" if os.geteuid() == 0 else "sudo "
     assert status == 3
     assert "error: Python cannot make a virtual environment" in err
     assert f"fix: {sudo}apt-get install -y python3-venv" in err
+
+
+def test_with_uv_a_python_without_ensurepip_will_do(clone: Clone) -> None:
+    clone.program("python3", NO_ENSUREPIP.format(python=Path(sys.executable).resolve()))
+    assert clone.run()[0] == 0
+
+
+def test_without_a_working_uv_pip_installs_it_first(clone: Clone, python: str, tmp_path: Path) -> None:
+    clone.program("python3", python)
+    clone.program("uv", "exit 127")  # a shim that stands for nothing
+    index = tmp_path / "index"
+    index.mkdir()
+    write_wheel(index, "uv", f"import os, sys\ndef main(): os.execv('{UV}', ['uv', *sys.argv[1:]])\n")
+    status, out, err = clone.run("up", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index))
+    assert (status, out) == (0, "ran up ./salambot\n"), err
+    (clone.root / "requirements.lock").write_text("# changed\n")
+    assert clone.run("up")[:2] == (0, "ran up ./salambot\n"), "pip is asked for uv once"
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(clone: Clone, python: str, tmp_path: Path) -> None:
+    clone.program("python3", python)
+    (tmp_path / "no-folder").touch()
+    assert clone.run("up", UV_CACHE_DIR=str(tmp_path / "no-folder" / "cache"))[0] == 0
+
+
+def test_a_package_with_another_hash_than_the_locks_is_refused(clone: Clone, python: str, tmp_path: Path) -> None:
+    clone.program("python3", python)
+    index = tmp_path / "index"
+    index.mkdir()
+    wheel = write_wheel(index, "tiny", "")
+    good = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    offline = {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(index)}
+    lock = clone.root / "requirements.lock"
+    lock.write_text(f"tiny==0 --hash=sha256:{good}\n")
+    status, _, err = clone.run(**offline)
+    assert status == 0, err
+    lock.write_text(f"tiny==0 --hash=sha256:{'0' * 64}\n")
+    shutil.rmtree(clone.root / ".venv")
+    status, _, err = clone.run(**offline)
+    assert status == 3
+    assert "ash mismatch" in err
+
+
+def write_wheel(folder: Path, name: str, code: str) -> Path:
+    """Write a wheel of one module with a program of its own name."""
+    info, wheel = f"{name}-0.dist-info", folder / f"{name}-0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}_.py", code)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}_:main\n" if code else "")
+        archive.writestr(f"{info}/RECORD", "")
+    return wheel
 
 
 def test_no_python_names_the_command(clone: Clone) -> None:
