@@ -78,12 +78,18 @@ def test_the_wheel_holds_the_code_and_every_asset(wheel: Path, tracked_files: li
     homes = {"services": "", "templates": "salambot_cli/_assets/templates/", "compose": "salambot_cli/_assets/compose/"}
     expected = set()
     for path in tracked_files:
-        if not path.startswith(("salambot_cli/", "services/salambot/", "templates/", "compose/")):
+        if not path.startswith(
+            ("salambot_cli/", "services/salambot/", "services/salambot_contracts/", "templates/", "compose/")
+        ):
             continue
         top, rest = path.split("/", 1)
         expected.add(homes.get(top, f"{top}/") + rest)
     assert expected - inside == set()
-    assert {path.split("/")[0] for path in inside if ".dist-info" not in path} == {"salambot_cli", "salambot"}
+    assert {path.split("/")[0] for path in inside if ".dist-info" not in path} == {
+        "salambot_cli",
+        "salambot",
+        "salambot_contracts",
+    }
 
 
 def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
@@ -119,13 +125,13 @@ def imported_modules(folder: Path) -> dict[str, str]:
     return {module: at for module, at in found.items() if module not in sys.stdlib_module_names}
 
 
-@pytest.mark.parametrize("folder", ["salambot_cli", "services/salambot"])
+@pytest.mark.parametrize("folder", ["salambot_cli", "services/salambot", "services/salambot_contracts"])
 def test_what_the_code_imports_is_locked(checkout: Path, folder: str) -> None:
     homes, locked = packages_distributions(), pins("requirements.lock")
     missing = {
         module: at
         for module, at in imported_modules(checkout / folder).items()
-        if module not in {"salambot", "salambot_cli"}
+        if module not in {"salambot", "salambot_cli", "salambot_contracts"}
         and not any(canonicalize_name(home) in locked for home in homes.get(module, []))
     }
     assert missing == {}, "name it in pyproject.toml, then run tools/lock"

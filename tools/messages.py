@@ -21,6 +21,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "salambot_cli"
+CONTRACTS = ROOT / "services" / "salambot_contracts"
 CONSOLE = ROOT / "services" / "salambot" / "console"
 TYPER = (  # what Typer itself says: through gettext, or in an error
     *(
@@ -225,7 +226,7 @@ def console_template() -> Catalog:
 def template() -> Catalog:
     """Return every message of the command."""
     catalogue = Catalog(domain="salambot", project="salambot", charset="utf-8")
-    for path in sorted(CODE.rglob("*.py")):
+    for path in sorted([*CODE.rglob("*.py"), *CONTRACTS.rglob("*.py")]):
         for line, text in messages(path):
             catalogue.add(text, locations=[(str(path.relative_to(ROOT)), line)])
     for text in TYPER:

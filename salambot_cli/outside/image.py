@@ -13,6 +13,7 @@ from salambot_cli.outside.assets import asset
 
 IMAGE_LABEL = "io.salambot.image=services"
 _FILES = ("Dockerfile", "healthcheck.py", "keep.py", "requirements.lock")
+_PACKAGES = ("salambot", "salambot_contracts")
 _TAG_DIGITS = 12
 
 
@@ -51,17 +52,20 @@ def _is_copy(target: Path, path: Path) -> bool:
 def _sources() -> Iterator[tuple[str, Path]]:
     for name in _FILES:
         yield name, asset(f"services/{name}")
-    package = _services_package()
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield f"salambot/{path.relative_to(package).as_posix()}", path
+    for package in _PACKAGES:
+        folder = _package_folder(package)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield f"{package}/{path.relative_to(folder).as_posix()}", path
 
 
-def _services_package() -> Path:
+def _package_folder(package: str) -> Path:
     # Found, not imported: the command knows nothing of the services but where they are.
-    spec = importlib.util.find_spec("salambot")
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise PrerequisiteError(
-            "the package of the services is not installed", "no `salambot` on sys.path", "pip install --force salambot"
+            "the package of the services is not installed",
+            f"no `{package}` on sys.path",
+            "pip install --force salambot",
         )
     return Path(spec.submodule_search_locations[0])
