@@ -199,10 +199,16 @@ class ReplyRequest(Message):
 
 
 class ComposeRequest(Message):
-    """nlu's `/internal/generate`: compose a reply to `prompt` from `passages`, best first."""
+    """nlu's `/internal/generate`: compose a reply to `prompt` from `passages`, best first.
+
+    `question` is what the passages were retrieved for: the prompt, or what it means after earlier turns.
+    `contact` is what the documents hold on how to reach the business, where the passages are none.
+    """
 
     tenant: TenantName
     prompt: str
+    question: str | None = None
+    contact: str | None = None
     locale: str | None = None
     context: list[Turn] = []
     passages: list[Passage] = []

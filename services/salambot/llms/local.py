@@ -3,10 +3,10 @@
 import re
 from collections.abc import AsyncGenerator, Sequence
 
+from salambot.answers.answering import Answer, find_answers
 from salambot.followup import readings
 from salambot.language import detect
-from salambot.llms.extraction import Answer, find_answers, is_readable
-from salambot.llms.phrases import PHRASES, Phrase
+from salambot.llms.phrases import PHRASES
 from salambot.messages import Citation, Completed, ComposeRequest, Delta, Failed, Language, Reply, Usage
 from salambot.smalltalk import courtesy_of, opens_with_greeting
 
@@ -36,19 +36,18 @@ class LocalLlm:
 
 
 def compose(request: ComposeRequest) -> Reply:
-    """Compose the reply: a courtesy for a courtesy, else the best answer of the passages, else "I do not know"."""
+    """Compose the reply: a courtesy for a courtesy, else the answer of the passages, else "I do not know"."""
     language = detect(request.prompt, request.locale)
     if courtesy := courtesy_of(request.prompt):
         return _reply(request, language, PHRASES[courtesy][language])
-    answers = _answers(request, language)
+    question = request.question or readings(request.prompt, request.context)[0]
+    answers = find_answers(question, language, request.passages)
     if not answers:
         return _reply(request, language, PHRASES["unknown"][language])
-    lead: Phrase = "answer" if is_readable(language, answers[0]) else "foreign"
     opening = f"{PHRASES['hello'][language]} " if opens_with_greeting(request.prompt) else ""
-    body, whole = shorten("\n".join(answer.section.body for answer in answers))
-    separator = "\n" if "\n" in body or lead == "foreign" else " "
-    text = f"{opening}{PHRASES[lead][language]}{separator}{body}"
-    return _reply(request, language, text, answers, whole=whole)
+    excuse = "" if answers[0].readable else f"{PHRASES['foreign'][language]}\n"
+    body, whole = shorten("\n".join(answer.text for answer in answers))
+    return _reply(request, language, f"{opening}{excuse}{body}", answers, whole=whole)
 
 
 def shorten(text: str) -> tuple[str, bool]:
@@ -57,13 +56,6 @@ def shorten(text: str) -> tuple[str, bool]:
         return text, True
     ends = [match.start() for match in _SENTENCE_END.finditer(text) if 0 < match.start() <= LONGEST_ANSWER]
     return (text[: ends[-1]] if ends else text[: LONGEST_ANSWER - 1].rsplit(" ", 1)[0] + "…"), False
-
-
-def _answers(request: ComposeRequest, language: Language) -> Sequence[Answer]:
-    for reading in readings(request.prompt, request.context):
-        if answers := find_answers(reading, language, request.passages):
-            return answers
-    return []
 
 
 def _reply(

@@ -65,22 +65,27 @@ class Dialogue:
 
     async def _prepare(self, request: ReplyRequest) -> ComposeRequest:
         context = request.context or await self._conversations.latest(request)
+        question, passages = await self._retrieve(request, context)
         return ComposeRequest(
             tenant=request.tenant,
             prompt=request.prompt,
+            question=question,
             locale=request.locale,
             context=context,
-            passages=await self._passages(request, context),
+            passages=passages,
         )
 
-    async def _passages(self, request: ReplyRequest, context: list[Turn]) -> list[Passage]:
-        """Retrieve for the prompt, a short one with what was asked before it; small talk needs nothing."""
+    async def _retrieve(self, request: ReplyRequest, context: list[Turn]) -> tuple[str | None, list[Passage]]:
+        """Retrieve for the prompt, a short one with what was asked before it; return the reading that found any.
+
+        Small talk needs nothing.
+        """
         if courtesy_of(request.prompt) is not None:
-            return []
+            return None, []
         for reading in readings(request.prompt, context):
             if found := await self._search(request.tenant, reading):
-                return found
-        return []
+                return reading, found
+        return None, []
 
     async def _search(self, tenant: str, query: str) -> list[Passage]:
         start = query.lstrip() or query  # what is cut off must not leave white space alone, which is no query

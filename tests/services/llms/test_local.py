@@ -37,6 +37,11 @@ def asked(prompt: str, *passages: Passage, context: list[Turn] | None = None, lo
     return compose(request)
 
 
+def refused(prompt: str) -> Reply:
+    """Return the reply where retrieval found nothing that answers."""
+    return compose(ComposeRequest(tenant="demo", prompt=prompt))
+
+
 @pytest.mark.parametrize(
     ("prompt", "language", "cited", "says"),
     [
@@ -99,14 +104,14 @@ def test_courtesy_for_courtesy_cites_nothing(prompt: str, starts: str) -> None:
     ],
 )
 def test_what_no_passage_answers_is_not_known(prompt: str, says: str) -> None:
-    reply = asked(prompt)
+    reply = refused(prompt)
     assert says in reply.reply
     assert reply.citations == []
     assert asked(prompt, passage("", score=0.0)).reply == reply.reply
 
 
 def test_a_greeting_before_a_question_is_returned() -> None:
-    assert asked("Bonjour, combien coûte la livraison ?").reply.startswith("Bonjour ! Voici")
+    assert asked("Bonjour, combien coûte la livraison ?").reply.startswith("Bonjour ! - 25 DH")
 
 
 def test_two_questions_get_two_answers() -> None:
@@ -121,11 +126,10 @@ def test_a_short_message_leans_on_what_was_asked_before() -> None:
         Turn(role="user", content="merci"),
     ]
     assert [citation.title for citation in asked("et pour Rabat ?", context=context).citations] == ["delivery"]
-    assert asked("et pour les autres ?").citations == []
 
 
 def test_a_long_answer_is_cut_at_a_sentence_and_says_so() -> None:
-    reply = asked("remboursement", passage("## Remboursement\n\n" + "Le délai est de 14 jours. " * 100))
+    reply = asked("remboursement", passage("## Remboursement\n\n" + f"- {'Le délai est de 14 jours. ' * 6}\n" * 10))
     assert reply.finish_reason == "length"
     assert reply.reply.endswith("14 jours.")
     assert len(reply.reply) <= LONGEST_ANSWER + 60
