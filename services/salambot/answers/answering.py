@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from salambot.answers.matching import match
+from salambot.answers.matching import match, names_a_kind, terms_of
 from salambot.answers.question import Question, fold, understand
 from salambot.answers.selection import Candidate, is_readable, judge
 from salambot.answers.wording import word
@@ -19,14 +19,14 @@ _JOINT = re.compile(
     r"[?؟!]+\s*(?=\S)|[.;]\s+(?=\S)"
     rf"|,?\s+(?:et|and|puis|w|o|ou|u)\s+(?={_ASKS})|،?\s+و\s?(?={_ASKS_ARABIC}\b)"
 )
-_LISTS = re.compile(r"\s(?:et|and|w|plus)\s|\sو|,")
+_LISTS = re.compile(r"\s(?:et|and|w|plus)\s|\sو(?=ال)|,")
 _MOST_PARTS = 3
 _ENOUGH_FOR_A_PART = 0.5
 """How much of a second question a section must cover: the first is known to be about something that we know."""
 _MAX_LIST_WORDS = 8
 """Of a message that lists what it asks for: a longer one is a sentence about one thing."""
 _SURE = 0.8
-_TIE = 0.97
+_TIE = 0.9
 _MOST_TIES = 3
 
 
@@ -68,19 +68,27 @@ def _worded(chosen: _Chosen) -> Iterator[Answer]:
 
 
 def _ties(first: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
-    """Return rows of the same thing, one a season or a branch, that answer as well."""
-    row = first.only_row
-    if row is None:
-        return []
-    names = {cell for cell in row.cells if not cell[1][:1].isdigit()}
+    """Return tables that have a row of the same thing, one a season or a branch, and answer nearly as well."""
+    names = _names_in_rows(first)
     tied = [
-        other
-        for other in others
-        if (theirs := other.only_row)
-        and other.score >= _TIE * first.score
-        and {cell for cell in theirs.cells if not cell[1][:1].isdigit()} == names
+        other for other in others if other.score >= _TIE * first.score and not names.isdisjoint(_names_in_rows(other))
     ]
     return tied[: _MOST_TIES - 1]
+
+
+def _names_in_rows(candidate: Candidate) -> frozenset[str]:
+    """Return the cells that the question calls by their name."""
+    language = candidate.section.language
+    return frozenset(
+        value
+        for unit in candidate.section.units
+        if unit.row
+        for _, value in unit.row.cells
+        if not value[:1].isdigit()
+        and any(
+            match(token, terms_of(value, language)) == 1.0 for token in candidate.weights if not names_a_kind(token)
+        )
+    )
 
 
 def _parts(question: Question) -> list[Question]:
@@ -112,7 +120,11 @@ def _covers(candidate: Candidate, asked: Question) -> bool:
 
 def _listed(question: Question, first: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
     """In `livraison et remboursement` each word is a question: return the section whose heading is the other one."""
-    if len(question.text.split()) > _MAX_LIST_WORDS or not _LISTS.search(f" {fold(question.text)} "):
+    if (
+        "yesno" in question.kinds
+        or len(question.text.split()) > _MAX_LIST_WORDS
+        or not _LISTS.search(f" {fold(question.text)} ")
+    ):
         return []
     left = [token for token in question.tokens if not token.is_number and not first.covers(token)]
     for other in others:

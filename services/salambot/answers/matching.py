@@ -31,7 +31,7 @@ _ASKED_BY_KIND = frozenset(
 )
 """Concepts that name a kind of answer: what looks like one says as much."""
 _ASKING = frozenset({"#howmuch", "#where", "#when", "#way"})
-_MAX_UNKNOWN_WEIGHT = 1.2
+_RARITY = 0.6
 _KIND_WEIGHT, _NUMBER_WEIGHT = 0.45, 0.5
 
 
@@ -114,12 +114,14 @@ def weigh(tokens: Sequence[Token], texts: Sequence[Terms]) -> Mapping[Token, flo
 
 
 def _weight(token: Token, holding: int, count: int) -> float:
-    weight = log(1 + (count - holding + 0.5) / (holding + 0.5)) + 0.15
+    """Retrieval chose these texts by the same words: how many of them hold one tells a little only."""
+    rarity = log(1 + (count - holding + 0.5) / (holding + 0.5)) / log(2 * count + 2)
+    weight = 1 - _RARITY + _RARITY * rarity
     if token.is_number:
         return _NUMBER_WEIGHT * weight
     if names_a_kind(token):
         return _KIND_WEIGHT * weight
-    return weight if holding else min(weight, _MAX_UNKNOWN_WEIGHT)
+    return weight
 
 
 def only_asks(token: Token) -> bool:

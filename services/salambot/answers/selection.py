@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
 
 from salambot.answers.matching import Terms, coverage, join, match, terms_of, weigh
 from salambot.answers.question import Question, looks_like
-from salambot.answers.tables import Row
 from salambot.answers.units import Section, Unit, sections_of
 from salambot.language import detect
 from salambot.messages import Language, Passage
@@ -23,10 +22,10 @@ _READS: Mapping[Language, Mapping[str, float]] = {
 }
 """How well who writes one language reads another."""
 _READABLE = 0.6
-_HEADING, _EVIDENCE, _RETRIEVED, _LANGUAGE = 0.5, 0.3, 0.8, 0.2
+_HEADING, _EVIDENCE, _RETRIEVED, _LANGUAGE = 0.5, 0.3, 0.8, 0.4
 """What counts beside the words that are covered (1.0): those that the heading says too, what looks like an answer of
 the kind that was asked for, retrieval's own score against the best passage, and the reader's language."""
-_POLAR = re.compile(r"^\W*(?:oui|non|yes|no|نعم|لا(?=\s*[،,.!])|إيه|ايه|اه|آه|أه|ييه|iyeh)\b", re.IGNORECASE)
+_POLAR = re.compile(r"^\W*(?:oui|non|yes|no|نعم|لا(?=\s*[،,.!])|[إا]ي+ه|[اآأ]ه|ييه|iyeh)\b", re.IGNORECASE)
 _LONGEST_TITLE = 8
 """Words."""
 _COVERED_BY_A_YES = 0.65
@@ -62,11 +61,6 @@ class Candidate:
         return match(token, self.terms) > 0
 
     @property
-    def only_row(self) -> Row | None:
-        """The row that it is, where it is nothing else."""
-        return self.section.units[0].row if len(self.section.units) == 1 else None
-
-    @property
     def is_polar(self) -> bool:
         """Return True if it begins by yes or no, which answers its own heading."""
         return _POLAR.match(self.section.units[0].text) is not None
@@ -94,7 +88,7 @@ def is_readable(language: Language, candidate: Candidate) -> bool:
 
 def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
     """Return the sections that may answer, the best first."""
-    found = [(passage, section) for passage in passages for section in sections_of(passage)]
+    found = _with_tables([(passage, section) for passage in passages for section in sections_of(passage)])
     if not found:
         return []
     texts = [join((_whole_heading(section), body_terms(section))) for _, section in found]
@@ -110,6 +104,30 @@ def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
         if not _is_a_title(candidate.section) and not _answers_something_else(question, candidate)
     ]
     return sorted(answers, key=lambda candidate: -candidate.score)
+
+
+def _with_tables(found: Sequence[tuple[Passage, Section]]) -> list[tuple[Passage, Section]]:
+    """Put the rows of one table together, each of which is a passage of its own; the first found is cited for all."""
+    tables: dict[tuple[str, tuple[str, ...]], int] = {}
+    joined: list[tuple[Passage, Section]] = []
+    for passage, section in found:
+        key = (passage.id.rsplit("#", 1)[0], section.path)
+        if any(unit.row is None for unit in section.units):
+            joined.append((passage, section))
+        elif key in tables:
+            first, table = joined[tables[key]]
+            joined[tables[key]] = (
+                first,
+                replace(table, units=table.units + _in_paragraph(section.units, table.units[0])),
+            )
+        else:
+            tables[key] = len(joined)
+            joined.append((passage, section))
+    return joined
+
+
+def _in_paragraph(units: Sequence[Unit], first: Unit) -> tuple[Unit, ...]:
+    return tuple(replace(unit, paragraph=first.paragraph) for unit in units)
 
 
 def _whole_heading(section: Section) -> Terms:

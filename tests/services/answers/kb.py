@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from salambot import documents
+from salambot.knowledge import parsers as documents
 from salambot.knowledge.chunks import Chunk, chunk
 from salambot.messages import Passage
 from salambot.rag.question import ask

@@ -129,6 +129,14 @@ def test_days(text: str, days: set[int]) -> None:
     assert days_of(text) == days
 
 
+def test_a_thing_that_stands_in_two_tables_is_said_from_both() -> None:
+    text = (
+        "# Flotte\n## Basse saison\n| Modèle | Prix |\n|---|---|\n| Clio | 300 DH |\n| Logan | 250 DH |\n"
+        "## Haute saison\n| Modèle | Prix |\n|---|---|\n| Clio | 450 DH |\n| Logan | 400 DH |\n"
+    )
+    assert answered("prix de la Clio ?", text) == "Basse saison – Clio : 300 DH\nHaute saison – Clio : 450 DH"
+
+
 def test_two_questions_two_answers() -> None:
     text = "# A\n## Livraison\nLa livraison coûte 30 DH.\n## Retours\nLes retours se font sous 14 jours.\n"
     reply = answered("Combien coûte la livraison ? Et comment faire un retour ?", text)
