@@ -1,10 +1,10 @@
 """`salambot seed`: documents into the object store and the index."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from salambot_cli.steps.seed import SeedRequest, UndecidedError
 
 app = typer.Typer()
+_MAX_SHOWN = 30
+"""Documents of which a person sees one by one what they gave; `--json` lists them all."""
 
 
 @app.command()
@@ -114,5 +116,17 @@ def _show(session: Session, label: str, document: dict[str, object]) -> None:
     documents, chunks = cast("dict[str, object]", document["documents"]), cast("dict[str, int]", document["chunks"])
     counts = ", ".join(f"{documents[name]} {name}" for name in ("seen", "added", "changed", "unchanged", "removed"))
     session.result(f"{label}: {counts}; {chunks['embedded']} chunks embedded, {chunks['deleted']} deleted.")
+    listed = cast("list[dict[str, Any]]", document.get("read", []))
+    for read in listed[:_MAX_SHOWN]:
+        session.say(f"  {escape(read['path'])}: {_contents(read)}")
+    for read in listed:
+        for warning in read["warnings"]:
+            session.say(f"  [yellow]! {escape(read['path'])}: {escape(warning)}[/]")
     for rejected in cast("list[dict[str, str]]", documents["rejected"]):
         session.say(f"  [yellow]✗ {escape(rejected['path'])}: {escape(rejected['reason'])}[/]")
+
+
+def _contents(read: Mapping[str, Any]) -> str:
+    """Say how many passages a document gave, and how many of them are rows of tables."""
+    passages = f"{read['passages']} passages"
+    return f"{passages}, {read['rows']} of them rows" if read["rows"] else passages

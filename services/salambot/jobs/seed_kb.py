@@ -247,7 +247,9 @@ class _Speaker:
         figures = asdict(report)
         chunks = {name: figures.pop(name) for name in ("embedded", "upserted", "deleted")}
         status = "planned" if given.dry_run else "done"
-        self._print({**self._head(given, status), "documents": figures, "chunks": chunks, "duration_ms": duration_ms})
+        read = figures.pop("read")
+        head = self._head(given, status)
+        self._print({**head, "documents": figures, "chunks": chunks, "read": read, "duration_ms": duration_ms})
 
     def failed(self, given: argparse.Namespace, reason: str, status: int = 1, **more: str) -> int:
         self._print({**self._head(given, "failed"), "error": reason, **more})

@@ -1,7 +1,6 @@
 """From sections to chunks: what is embedded, indexed and cited."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ CAPACITY = 1200
 """Characters of a chunk at most: about 300 tokens of French, 400 of Arabic."""
 HEADING = 300
 """Characters of the headings above it at most: of a longer question the rest is searched by its words only."""
-VERSION = "2"
+VERSION = "3"
 PIPELINE = f"parse {parsers.VERSION}, chunk {VERSION}, analyse {analysis.VERSION}"
 """What made a chunk of a document: another value makes the manifest's entry stale."""
 _K1, _B, _AVERAGE_TERMS = 1.2, 0.6, 60
 """BM25. The average is a constant: with the true one, each new document would change every weight."""
-_TABLE_HEADER = re.compile(r"^\|.*\|[ \t]*\n\|[ \t:|-]*-[ \t:|-]*\|[ \t]*$", re.MULTILINE)
 _HEADING_WEIGHT = 2
 """A term of the heading counts this often: a question's heading is what others ask."""
 
@@ -40,13 +38,14 @@ class Chunk:
     digest: bytes
     weights: dict[str, float]
     """Each term with BM25's saturated frequency; the idf is the query's business."""
+    kind: str = "text"
+    """`row` for a row of a table, a line `Header: value` for each cell."""
 
 
 def chunk(document: Document) -> list[Chunk]:
     """Cut a document; blocking. The same document always gives the same chunks."""
     return [
-        _chunk(number, document, section.headings, text)
-        for number, (section, text) in enumerate(_pieces(document.sections))
+        _chunk(number, document, section, text) for number, (section, text) in enumerate(_pieces(document.sections))
     ]
 
 
@@ -59,26 +58,17 @@ def _pieces(sections: tuple[Section, ...]) -> Iterator[tuple[Section, str]]:
 
 
 def _cut(section: Section) -> Iterator[str]:
-    """Cut a long text; where that cuts a table, its header stands above each part."""
-    room = max((len(header) + 1 for header in _headers(section)), default=0)
-    header = ""
-    for text in _splitter(section.markup, CAPACITY - room).chunks(section.text):
-        cut_off = header and text.startswith("|") and not _TABLE_HEADER.match(text)
-        yield f"{header}\n{text}" if cut_off else text
-        header = (_headers(Section((), text, section.markup)) or [header])[-1]
-
-
-def _headers(section: Section) -> list[str]:
-    found = _TABLE_HEADER.findall(section.text) if section.markup == "markdown" else []
-    return [header for header in found if len(header) < HEADING]
+    """Cut a long text between its paragraphs, else its sentences, else its words."""
+    yield from _splitter(section.markup).chunks(section.text)
 
 
 @cache
-def _splitter(markup: str, capacity: int) -> MarkdownSplitter | TextSplitter:
-    return MarkdownSplitter(capacity) if markup == "markdown" else TextSplitter(capacity)
+def _splitter(markup: str) -> MarkdownSplitter | TextSplitter:
+    return MarkdownSplitter(CAPACITY) if markup == "markdown" else TextSplitter(CAPACITY)
 
 
-def _chunk(number: int, document: Document, headings: tuple[str, ...], text: str) -> Chunk:
+def _chunk(number: int, document: Document, section: Section, text: str) -> Chunk:
+    headings = section.headings
     heading = " > ".join(headings)[:HEADING]
     title = "" if document.title_is_name else document.title  # a renamed file is not embedded again
     embedded = "\n".join(part for part in (title, heading, text) if part)
@@ -91,6 +81,7 @@ def _chunk(number: int, document: Document, headings: tuple[str, ...], text: str
         embedded=embedded,
         digest=hashlib.sha256(embedded.encode()).digest(),
         weights=_weights(" ".join((document.title, *headings)), text, language),
+        kind=section.kind,
     )
 
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, TypeVar
 
 import numpy as np
 
@@ -51,6 +51,19 @@ class Options:
     paid: bool = False
 
 
+class DocumentReport(TypedDict):
+    """What one document gave: passages, how many of them are rows of tables, and what was left out."""
+
+    path: str
+    passages: int
+    rows: int
+    warnings: list[str]
+
+
+MAX_REPORTED = 1000
+"""Documents that a report lists one by one."""
+
+
 @dataclass(slots=True)
 class Report:
     """What a run did, or would do: the figures of `salambot seed --json`."""
@@ -61,6 +74,7 @@ class Report:
     unchanged: int = 0
     removed: int = 0
     rejected: list[dict[str, str]] = field(default_factory=list)
+    read: list["DocumentReport"] = field(default_factory=list)
     embedded: int = 0
     upserted: int = 0
     deleted: int = 0
@@ -71,8 +85,15 @@ class Report:
         self.changed += other.changed
         self.unchanged += other.unchanged
         self.rejected += other.rejected
+        for document in other.read:
+            self.add_document(document)
         self.embedded += other.embedded
         self.upserted += other.upserted
+
+    def add_document(self, document: "DocumentReport") -> None:
+        """Note what one document gave; of very many, those with warnings."""
+        if len(self.read) < MAX_REPORTED or (document["warnings"] and len(self.read) < 2 * MAX_REPORTED):
+            self.read.append(document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +262,8 @@ class Indexer:
         self._report.unchanged += len(read.touched)
         self._report.added += sum(document.path not in entries for document in read.ready)
         self._report.changed += sum(document.path in entries for document in read.ready)
+        for document in read.ready:
+            self._report.add_document(_document_report(document))
         await self._write(read.ready, read.touched, options)
         return [path for path, _ in read.rejected if path in entries]
 
@@ -272,7 +295,10 @@ class Indexer:
         document = parsers.parse(item.path, content)
         metadata = {**document.metadata, "source": entry.source}
         uri = self._objects.uri(item.path)
-        return IndexedDocument(item.path, entry, document.title, uri, item.modified, metadata, chunk(document))
+        chunks = chunk(document)
+        return IndexedDocument(
+            item.path, entry, document.title, uri, item.modified, metadata, chunks, document.warnings
+        )
 
     async def _write(
         self, ready: Sequence[IndexedDocument], touched: Sequence[tuple[str, Entry]], options: Options
@@ -343,6 +369,13 @@ class Indexer:
     @property
     def _tenant(self) -> str:
         return self._manifest.tenant
+
+
+def _document_report(document: IndexedDocument) -> DocumentReport:
+    rows = sum(chunk.kind == "row" for chunk in document.chunks)
+    return DocumentReport(
+        path=document.path, passages=len(document.chunks), rows=rows, warnings=list(document.warnings)
+    )
 
 
 def _texts(ready: Iterable[IndexedDocument]) -> dict[bytes, str]:

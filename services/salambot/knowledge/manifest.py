@@ -31,6 +31,7 @@ class IndexedDocument:
     updated_at: datetime
     metadata: dict[str, str]
     chunks: Sequence[Chunk]
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _chunks(documents: Sequence[IndexedDocument]) -> list[dict[str, object]]:
             "heading": chunk.heading,
             "text": chunk.text,
             "language": chunk.language,
-            "metadata": document.metadata,
+            "metadata": {**document.metadata, "kind": chunk.kind} if chunk.kind != "text" else document.metadata,
             "terms": list(chunk.weights),
             "weights": chunk.weights,
         }

@@ -92,7 +92,7 @@ async def test_what_cannot_be_read_is_named_and_the_run_goes_on(base: KnowledgeB
     documents = report["documents"]
     assert isinstance(documents, dict)
     assert {item["path"]: item["reason"] for item in documents["rejected"]} == {
-        "b.md": "not UTF-8 text",
+        "b.md": "binary, not text",
         "c.txt": "empty",
         "d.exe": "not a format that is read",
         "e.md": "no text in it",

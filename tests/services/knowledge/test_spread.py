@@ -64,6 +64,9 @@ async def test_workers_share_a_run_and_the_figures_are_those_of_one(base: Knowle
         line = await asyncio.wait_for(other.stdout.readline(), 60)
         assert b'"indexed":true' in line
         report = await run
+    assert isinstance(report["documents"], dict)
+    assert isinstance(report["read"], list)
+    assert len(report["read"]) == DOCUMENTS
     assert report["documents"] == {
         "seen": DOCUMENTS, "added": DOCUMENTS, "changed": 0, "unchanged": 0, "removed": 0, "rejected": []
     }  # fmt: skip

@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import PurePosixPath
 
 from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, title_of_name
+from salambot.knowledge.parsers.cleaning import clean
+from salambot.text.storable import make_storable
 
 FORMATS = {
     ".md": "markdown",
@@ -19,7 +21,7 @@ FORMATS = {
     ".xlsx": "xlsx",
 }
 """File name ending -> module of this package. An ending that is not here is not a document."""
-VERSION = "1"
+VERSION = "2"
 """Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 """Bytes of a document: a larger one is hardly something a shop's customers ask about."""
@@ -37,10 +39,10 @@ def parse(path: str, content: bytes) -> Document:
     refuse_large(len(content))
     if not content.strip():
         raise UnreadableDocumentError("empty")
-    document = _parsed(path, content)
-    if not any(section.text.strip() for section in document.sections):
+    document = clean(_parsed(path, content))
+    if not document.sections:
         raise UnreadableDocumentError("no text in it")
-    title = document.title or title_of_name(PurePosixPath(path).name)
+    title = document.title or make_storable(title_of_name(PurePosixPath(path).name))
     return replace(document, title=title[:MAX_TITLE_CHARACTERS], title_is_name=not document.title)
 
 

@@ -1,21 +1,51 @@
-"""DOCX: its headings, lists and tables, by way of HTML."""
+"""DOCX: its headings, lists, notes and tables, by way of HTML."""
 
 import io
+from itertools import chain
 
 import mammoth
+from lxml import html
 
-from salambot.knowledge.parsers import html
 from salambot.knowledge.parsers.archives import refuse_bombs
 from salambot.knowledge.parsers.base import Document, UnreadableDocumentError
+from salambot.knowledge.parsers.blocks import Heading, read_blocks
+from salambot.knowledge.parsers.html_blocks import read_element
+
+_STYLES = """
+p[style-name='Title'] => h1.title:fresh
+p[style-name='Titre'] => h1.title:fresh
+p[style-name='Subtitle'] => p:fresh
+p[style-name^='Titre 1'] => h1:fresh
+p[style-name^='Titre 2'] => h2:fresh
+p[style-name^='Titre 3'] => h3:fresh
+p[style-name^='toc '] => !
+p[style-name='TOC Heading'] => !
+strike => s
+"""
+"""Beside mammoth's own: titles, French names of styles, no table of contents, and struck-out text as such."""
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return the sections below their headings."""
     refuse_bombs(content)
-    page = mammoth.convert_to_html(io.BytesIO(content), convert_image=mammoth.images.img_element(_no_image)).value
+    page = mammoth.convert_to_html(
+        io.BytesIO(content), style_map=_STYLES, convert_image=mammoth.images.img_element(_no_image)
+    ).value
     if not page.strip():
         raise UnreadableDocumentError("no text in it")
-    return html.parse(name, f"<html><body><main>{page}</main></body></html>".encode())
+    body = html.fragment_fromstring(page, create_parent="div")
+    blocks = list(read_element(body))
+    title = _title(body)
+    if title:
+        blocks = [block for block in blocks if not (isinstance(block, Heading) and block.text == title)]
+    return Document(title, tuple(read_blocks(blocks)))
+
+
+def _title(body: html.HtmlElement) -> str:
+    """Return the paragraph in the style of a title, else the only heading of the first level if nothing is above it."""
+    titled = body.xpath(".//h1[@class='title']")
+    heads = titled or [head for head in chain(body.iter("h1")) if head is body[0] and len(list(body.iter("h1"))) == 1]
+    return " ".join(heads[0].text_content().split()) if heads else ""
 
 
 def _no_image(_: object) -> dict[str, str]:

@@ -1,22 +1,84 @@
-"""HTML: the text a reader came for, without menus and banners, as Markdown with its headings and tables."""
+"""HTML: what a reader of the page reads, without menus and banners, with its headings, questions and tables."""
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
 
-import trafilatura
+from lxml import etree, html
+from lxml.html import HtmlElement
 
-from salambot.knowledge.parsers import markdown
-from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, decode
+from salambot.knowledge.parsers.base import Document, UnreadableDocumentError
+from salambot.knowledge.parsers.blocks import Heading, Paragraph, read_blocks
+from salambot.knowledge.parsers.encoding import decode
+from salambot.knowledge.parsers.html_blocks import read_element
+from salambot.knowledge.parsers.json_ld import find_faq
 
-_TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,300}?)\s*</title>", re.IGNORECASE)
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_XML_CHARSET = re.compile(rb"\A\s*<\?xml[^>]{0,200}encoding\s*=\s*[\"']([\w-]+)", re.IGNORECASE)
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_NO_TITLE = re.compile(
+    r"(?:document\d*|untitled.*|sans titre.*|index|home|accueil|page d.accueil|nouvel onglet|.*\.\w{3,4})",
+    re.IGNORECASE,
+)
+_HEAD_BYTES = 4096
 
 
-def parse(name: str, content: bytes) -> Document:
+def parse(_: str, content: bytes) -> Document:
     """Return the sections of the page's main content."""
-    page = decode(content)
-    text = trafilatura.extract(page, output_format="markdown", include_tables=True, favor_recall=True)
-    if not text:
+    head = content[:_HEAD_BYTES]
+    declared = _XML_CHARSET.search(head) or _CHARSET.search(head)
+    page = decode(content, declared[1].decode() if declared else "")
+    document = read_page(page)
+    if not document.sections:
         raise UnreadableDocumentError("no readable text in the page")
-    document = markdown.parse(name, text.encode())
-    title = _TITLE.search(page)
-    return replace(document, title=title[1]) if title else document
+    return document
+
+
+def read_page(page: str) -> Document:
+    """Return the sections of a page that is text already."""
+    try:
+        root = html.document_fromstring(_XML_DECLARATION.sub("", page), parser=_parser())
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
+        raise UnreadableDocumentError("no readable text in the page") from error
+    faq = list(find_faq(root))
+    blocks = list(read_element(_main_content(root)))
+    title = _title(root)
+    first = next((block.text for block in blocks if isinstance(block, Heading) and block.level == 1), "")
+    if not title or _NO_TITLE.fullmatch(title):
+        title = first or title
+    shown = {_key(block.text) for block in blocks if isinstance(block, Heading | Paragraph)}
+    blocks += [
+        block for question, answer in faq if _key(question) not in shown for block in _faq_blocks(question, answer)
+    ]
+    return Document(title, tuple(read_blocks(blocks, title)))
+
+
+def _parser() -> html.HTMLParser:
+    return html.HTMLParser(remove_comments=True, remove_pis=True, huge_tree=False)
+
+
+def _title(root: HtmlElement) -> str:
+    found = root.find(".//title")
+    return " ".join((found.text_content() if found is not None else "").split())[:300]
+
+
+def _main_content(root: HtmlElement) -> HtmlElement:
+    """Return the element that the page itself calls its main content, else its body."""
+    mains = root.xpath("//main | //*[@role='main']")
+    body = root.find("body")
+    whole = len(body.text_content()) if body is not None else 0
+    if len(mains) == 1 and len(mains[0].text_content().strip()) * 5 > whole - len(_furniture(root)):
+        return mains[0]
+    return body if body is not None else root
+
+
+def _furniture(root: HtmlElement) -> str:
+    return "".join(item.text_content() for item in root.xpath("//script | //style | //nav | //footer | //noscript"))
+
+
+def _key(text: str) -> str:
+    return re.sub(r"\W+", "", text).casefold()
+
+
+def _faq_blocks(question: str, answer: str) -> Iterator[Heading | Paragraph]:
+    yield Heading(1, question)
+    yield Paragraph(answer)

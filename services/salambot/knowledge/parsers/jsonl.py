@@ -1,30 +1,62 @@
 """JSON Lines: an object a line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import orjson
 
-from salambot.knowledge.parsers import tables
-from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, decode
+from salambot.knowledge.parsers.base import Document, Section, UnreadableDocumentError
+from salambot.knowledge.parsers.encoding import decode
+from salambot.knowledge.parsers.faq_columns import find_faq_columns
+from salambot.knowledge.parsers.tables import MAX_ROWS, faq_sections, row_section
+
+_MAX_DEPTH = 4
 
 
 def parse(_: str, content: bytes) -> Document:
-    """Return a section an object; nested members stand as JSON."""
-    return tables.document(_rows(decode(content)))
+    """Return a section an object; the members of a nested object are named by their path."""
+    return Document("", tuple(_sections(decode(content))))
 
 
-def _rows(text: str) -> Iterator[dict[str, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+def _sections(text: str) -> Iterator[Section]:
+    for number, row in enumerate(_objects(text)):
+        if number >= MAX_ROWS:
+            raise UnreadableDocumentError(f"more than {MAX_ROWS} rows")
+        cells = dict(_cells(row, "", _MAX_DEPTH))
+        names, values = list(cells), list(cells.values())
+        if (columns := find_faq_columns(names)) is not None:
+            yield from faq_sections(columns, names, values, ())
+        elif (section := row_section((), list(cells.items()))) is not None:
+            yield section
+
+
+def _objects(text: str) -> Iterator[dict[str, object]]:
+    """Split at `\\n` only: U+2028 may stand in a string as it is."""
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = orjson.loads(line)
+            row = orjson.loads(line.encode("utf-8", "replace"))
         except orjson.JSONDecodeError as error:
             raise UnreadableDocumentError(f"line {number} is not JSON") from error
         if not isinstance(row, dict):
             raise UnreadableDocumentError(f"line {number} is not an object")
-        yield {key: _cell(value) for key, value in row.items() if value is not None}
+        yield row
 
 
-def _cell(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _cells(row: Mapping[str, object], path: str, depth: int) -> Iterator[tuple[str, str]]:
+    for key, value in row.items():
+        name = f"{path} {key}".strip()
+        if isinstance(value, dict) and depth:
+            yield from _cells(value, name, depth - 1)
+        elif value is not None and value != "" and value != []:
+            yield name, _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "oui" if value else "non"
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return ", ".join(map(_text, value))
+    return orjson.dumps(value).decode()

@@ -1,16 +1,26 @@
-"""Markdown (CommonMark and tables): one section a heading, so that a question and its answer stay together."""
+"""Markdown (CommonMark and tables): a section a heading, so that a question and its answer stay together.
+
+Paragraphs and lists stay as they are written; tables become rows, and HTML inside is read as HTML.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from lxml import etree, html
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from salambot.knowledge.parsers.base import Document, Section, decode
+from salambot.knowledge.parsers.base import Document, Section
+from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, Table, read_blocks
+from salambot.knowledge.parsers.cells import Cell, is_question, text_cell
+from salambot.knowledge.parsers.encoding import decode
+from salambot.knowledge.parsers.html_blocks import read_element
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---(?:\n|\Z)", re.DOTALL)
 _MEMBER = re.compile(r"^([A-Za-z_][\w-]{0,40}):[ \t]*(.{1,200}?)[ \t]*$", re.MULTILINE)
+_BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{2,160})(?:\*\*|__)\s*:?")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
 def parse(_: str, content: bytes) -> Document:
@@ -20,43 +30,83 @@ def parse(_: str, content: bytes) -> Document:
     if front := _FRONT_MATTER.match(text):
         metadata = {key: value.strip("\"'") for key, value in _MEMBER.findall(front[1])}
         text = text[front.end() :]
+    text = _COMMENT.sub("", text)
     tokens = _MARKDOWN.parse(text)
-    sections = list(_sections(text.split("\n"), tokens))
     title = metadata.pop("title", "") or _first_title(tokens)
-    return Document(title, tuple(_below(title, section) for section in sections), metadata)
+    sections = read_blocks(_blocks(text.split("\n"), tokens), title)
+    return Document(title, tuple(_as_markdown(section) for section in sections), metadata)
 
 
-def _first_title(tokens: list[Token]) -> str:
-    if tokens and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
-        return _plain(tokens[1])
-    return ""
+def _as_markdown(section: Section) -> Section:
+    return Section(section.headings, section.text, "plain" if section.kind == "row" else "markdown", section.kind)
+
+
+def _first_title(tokens: Sequence[Token]) -> str:
+    return _plain(tokens[1]) if tokens and tokens[0].type == "heading_open" and tokens[0].tag == "h1" else ""
 
 
 def _plain(inline: Token) -> str:
-    return "".join(child.content for child in inline.children or () if child.type in {"text", "code_inline"}).strip()
+    """Return what an inline token says, without its marks."""
+    parts = []
+    for child in inline.children or ():
+        if child.type in {"softbreak", "hardbreak"} or (
+            child.type == "html_inline" and child.content.startswith("<br")
+        ):
+            parts.append("\n")
+        elif child.type in {"text", "code_inline"}:
+            parts.append(child.content)
+    return "".join(parts).strip()
 
 
-def _below(title: str, section: Section) -> Section:
-    if section.headings[:1] == (title,):
-        return Section(section.headings[1:], section.text, section.markup)
-    return section
-
-
-def _sections(lines: list[str], tokens: list[Token]) -> Iterator[Section]:
-    """Cut the source at its headings (those of quotes and lists are text), keeping Markdown as it was written."""
-    path: list[tuple[int, str]] = []
-    start = 0
-    for index, token in enumerate(tokens):
-        if token.type != "heading_open" or token.level or token.map is None:
+def _blocks(lines: Sequence[str], tokens: Sequence[Token]) -> Iterator[Block]:
+    """Yield the outermost blocks, paragraphs and lists from the source as it was written."""
+    for at, token in enumerate(tokens):
+        if token.level or token.map is None:
             continue
-        yield from _section(path, lines[start : token.map[0]])
-        depth = int(token.tag[1])
-        path = [*((level, heading) for level, heading in path if level < depth), (depth, _plain(tokens[index + 1]))]
-        start = token.map[1]
-    yield from _section(path, lines[start:])
+        source = "\n".join(lines[token.map[0] : token.map[1]]).strip()
+        if token.type == "heading_open":
+            yield Heading(int(token.tag[1]), _plain(tokens[at + 1]))
+        elif token.type == "table_open":
+            yield Table(list(_rows(tokens[at + 1 :])))
+        elif token.type == "html_block":
+            yield from _html(source)
+        elif (bold := _BOLD_LINE.fullmatch(source)) and token.type == "paragraph_open":
+            yield Paragraph(bold[1].strip(), is_bold=True)
+        elif token.type == "paragraph_open":
+            yield from _paragraph(source)
+        elif source and token.type != "hr":
+            yield Paragraph(source)
 
 
-def _section(path: list[tuple[int, str]], lines: list[str]) -> Iterator[Section]:
-    text = "\n".join(lines).strip()
-    if text:
-        yield Section(tuple(heading for _, heading in path), text, "markdown")
+def _paragraph(source: str) -> Iterator[Block]:
+    """Yield a paragraph; its first line is a heading where it is a question in bold, with the answer below."""
+    first, _, rest = source.partition("\n")
+    if rest and (bold := _BOLD_LINE.fullmatch(first.strip())) and is_question(bold[1]):
+        yield Heading(PSEUDO_LEVEL, bold[1])
+        yield Paragraph(rest)
+    else:
+        yield Paragraph(source)
+
+
+def _rows(tokens: Sequence[Token]) -> Iterator[list[Cell]]:
+    row: list[Cell] = []
+    is_header = False
+    for at, token in enumerate(tokens):
+        if token.type == "table_close":
+            return
+        if token.type == "thead_open":
+            is_header = True
+        elif token.type == "tbody_open":
+            is_header = False
+        elif token.type in {"th_open", "td_open"}:
+            row.append(text_cell(_plain(tokens[at + 1]), is_header=is_header))
+        elif token.type == "tr_close":
+            yield row
+            row = []
+
+
+def _html(source: str) -> Iterator[Block]:
+    try:
+        yield from read_element(html.fragment_fromstring(source, create_parent="div"))
+    except (etree.ParserError, ValueError):
+        yield Paragraph(source)

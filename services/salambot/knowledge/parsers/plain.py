@@ -1,8 +1,56 @@
-"""Plain text: one section."""
+"""Plain text: paragraphs; a question, or a line in capitals, is the heading of what stands below it."""
 
-from salambot.knowledge.parsers.base import Document, Section, decode
+import re
+from collections.abc import Iterator
+
+from salambot.knowledge.parsers.base import Document
+from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, read_blocks
+from salambot.knowledge.parsers.cells import is_question
+from salambot.knowledge.parsers.encoding import decode
+
+_BULLET = re.compile(r"^\s*(?:[-*•–▪]|\d{1,2}[.)])\s+")
+_UNDERLINE = re.compile(r"^\s*([=\-_*~])\1{2,}\s*$")
+_SPEAKER = re.compile(r"^\s*(?:Q|R|A|S|Question|Réponse|Reponse|Answer|س|ج)\s*\d{0,3}\s*[:.)–-]\s+", re.IGNORECASE)
+_MAX_HEADING = 90
 
 
 def parse(_: str, content: bytes) -> Document:
-    """Return the text as one section."""
-    return Document("", (Section((), decode(content).strip()),))
+    """Return the sections of a text."""
+    return Document("", tuple(read_blocks(_blocks(decode(content).split("\n")))))
+
+
+def _blocks(lines: list[str]) -> Iterator[Block]:
+    paragraph: list[str] = []
+    for at, line in enumerate(lines):
+        following = lines[at + 1] if at + 1 < len(lines) else ""
+        text = _without_speaker(line)
+        if _UNDERLINE.match(line):
+            continue
+        if _is_heading(text, following):
+            yield from _paragraph(paragraph)
+            paragraph = []
+            yield Heading(PSEUDO_LEVEL, text.strip(" :\t"))
+        elif text.strip():
+            paragraph.append(text.strip())
+        else:
+            yield from _paragraph(paragraph)
+            paragraph = []
+    yield from _paragraph(paragraph)
+
+
+def _is_heading(text: str, following: str) -> bool:
+    if not text.strip() or len(text) > _MAX_HEADING * 2 or (_BULLET.match(text) and not is_question(text)):
+        return False
+    is_underlined = bool(_UNDERLINE.match(following)) and len(text) <= _MAX_HEADING
+    is_capitals = text.isupper() and len(text) <= _MAX_HEADING and sum(map(str.isalpha, text)) > 3
+    return is_underlined or is_capitals or (is_question(text) and not is_question(following))
+
+
+def _without_speaker(line: str) -> str:
+    """Drop what marks a question or an answer: `Q: `, `R. `, `س: `."""
+    return _SPEAKER.sub("", line)
+
+
+def _paragraph(lines: list[str]) -> Iterator[Block]:
+    if lines:
+        yield Paragraph("\n".join(lines))

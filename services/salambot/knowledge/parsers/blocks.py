@@ -1,0 +1,98 @@
+"""From the blocks of a page (headings, paragraphs, lists, tables) to sections: what all formats with a layout share."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from salambot.knowledge.parsers.base import Section
+from salambot.knowledge.parsers.cells import Grid, is_question
+from salambot.knowledge.parsers.tables import read_table
+
+PSEUDO_LEVEL = 7
+"""The level of a heading that the file does not call one: a bold line, a question. It stands below all real ones."""
+_MAX_HEADING = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A text, or an item of a list (its bullet is part of the text)."""
+
+    text: str
+    is_bold: bool = False
+    is_item: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    grid: Grid
+    title: str = ""
+
+
+Block = Heading | Paragraph | Table
+
+
+@dataclass(slots=True)
+class _Outline:
+    """Where we are: the headings above, and the text below the last of them."""
+
+    title: str
+    path: list[Heading] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        texts = [heading.text for heading in self.path]
+        return tuple(texts[1:] if texts[:1] == [self.title] else texts)
+
+    def enter(self, heading: Heading) -> None:
+        self.path = [above for above in self.path if above.level < heading.level]
+        self.path.append(heading)
+
+    def flush(self) -> Iterator[Section]:
+        if self.lines:
+            yield Section(self.headings, "\n".join(self.lines).strip())
+            self.lines = []
+
+
+def read_blocks(blocks: Iterable[Block], title: str = "") -> Iterator[Section]:
+    """Yield a section a heading and a row of a table; the heading that is the document's title is left out."""
+    outline = _Outline(title)
+    for block in _with_pseudo_headings(list(blocks)):
+        match block:
+            case Heading():
+                yield from outline.flush()
+                outline.enter(block)
+            case Table():
+                name = (block.title,) if block.title and block.title not in outline.headings else ()
+                yield from outline.flush()
+                yield from read_table(block.grid, (*outline.headings, *name))
+            case Paragraph():
+                gap = [] if not outline.lines or (block.is_item and outline.lines[-1] != "") else [""]
+                outline.lines += [*gap, block.text]
+    yield from outline.flush()
+
+
+def _with_pseudo_headings(blocks: list[Block]) -> Iterator[Block]:
+    """Make headings of the paragraphs that serve as one: bold lines and questions, with something else below."""
+    for at, block in enumerate(blocks):
+        following = blocks[at + 1] if at + 1 < len(blocks) else None
+        if isinstance(block, Paragraph) and following is not None and _serves_as_heading(block, following):
+            yield Heading(PSEUDO_LEVEL, block.text.strip(" :"))
+        else:
+            yield block
+
+
+def _serves_as_heading(block: Paragraph, following: Block) -> bool:
+    if isinstance(following, Heading) or block.is_item or not block.text or "\n" in block.text:
+        return False
+    if isinstance(following, Paragraph) and is_question(following.text):
+        return False  # one question after another: a list, or a text that asks
+    is_followed_by_plain = not isinstance(following, Paragraph) or not following.is_bold
+    if block.is_bold:
+        return is_followed_by_plain and len(block.text) <= _MAX_HEADING and not block.text.endswith((".", ",", ";"))
+    return is_question(block.text) and isinstance(following, Paragraph)
