@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester", "tests.leaks", "tests.requirements", "tests.servers"]
+pytest_plugins = [
+    "pytester",
+    "tests.leaks",
+    "tests.requirements",
+    "tests.selection",
+    "tests.servers",
+    "tests.warm",
+    "tests.stack",
+]
 
 
 @pytest.fixture(scope="session")

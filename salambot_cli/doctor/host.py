@@ -124,7 +124,7 @@ _INSTALL = {
     "git": "sudo apt-get install git",
     "docker": "curl -fsSL https://get.docker.com | sh",
     "cloudflared": "pip install pycloudflared",
-    "ngrok": "pip install 'salambot[ngrok]'",
+    "ngrok": "uv pip install -e '.[ngrok]'",
     "session-manager-plugin": "open https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-install-plugin.html",
 }

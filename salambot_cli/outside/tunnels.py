@@ -33,7 +33,7 @@ def require_ngrok() -> None:
         PrerequisiteError: it is not.
     """
     if find_spec("ngrok") is None:
-        raise PrerequisiteError("ngrok is not installed", "its SDK is an extra", "pip install 'salambot[ngrok]'")
+        raise PrerequisiteError("ngrok is not installed", "its SDK is an extra", "uv pip install -e '.[ngrok]'")
 
 
 def find_cloudflared() -> Path:

@@ -3,13 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.compose_project import containers
 from tests.stack import Project, command
 
+BUILD_SECONDS = 500
+"""What the first `up` of a machine may take, which builds the image."""
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
 
 
@@ -29,6 +33,40 @@ def make_compose_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     for project in made:
         subprocess.run(command("down", "--volumes", "--yes"), cwd=project.folder, capture_output=True, check=True)
         assert containers(project) == {}
+
+
+@dataclass
+class ComposeStack:
+    """The one running Compose project of a session: tests change it, and `up` restores it."""
+
+    project: Project
+    first_up: dict[str, Any]
+    """What the first `up --json` printed."""
+
+    def restore(self) -> None:
+        """Bring back what the tests of the session start from: every part runs, without a tunnel or variables."""
+        assert self.project.json("up", "--no-seed", "--no-tunnel")["status"] == "ready"
+
+
+@pytest.fixture(scope="session")
+def compose_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
+    """Start one Compose project for all tests that need one that runs."""
+    folder = tmp_path_factory.mktemp("compose") / "shop"
+    folder.mkdir()
+    (folder / "salambot.toml").write_text(with_compose(""))
+    project = Project(folder)
+    try:
+        yield ComposeStack(project, project.json("up", "--no-seed", seconds=BUILD_SECONDS))
+    finally:
+        subprocess.run(command("down", "--volumes", "--yes"), cwd=folder, capture_output=True, check=True)
+    assert containers(project) == {}
+
+
+@pytest.fixture
+def compose_stack(compose_session: ComposeStack) -> Iterator[ComposeStack]:
+    """Return the session's Compose project, which runs and is restored after the test."""
+    yield compose_session
+    compose_session.restore()
 
 
 def with_compose(toml: str, ports: dict[str, int] | None = None) -> str:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.e2e.compose_project import compose, containers, rendered
-from tests.e2e.conftest import with_compose
+from tests.e2e.conftest import ComposeStack, with_compose
 from tests.load import load, search_now
 from tests.offline_cloud import DATABASE_NAME
 from tests.stack import Project
@@ -53,9 +53,8 @@ def offline_cloud(checkout: Path, folder: Path, *topology: str) -> Iterator[subp
         cloud.wait(timeout=60)
 
 
-def test_local_from_up_to_down(make_compose_project: Callable[..., Project]) -> None:
-    project = make_compose_project()
-    up = project.json("up", "--no-seed")
+def test_local_from_up_to_down(compose_stack: ComposeStack) -> None:
+    project, up = compose_stack.project, compose_stack.first_up
     assert (up["status"], up["runtime"]) == ("ready", "compose")
     assert {name: facts["health"] for name, facts in up["services"].items()} == dict.fromkeys(RUNNING, "healthy")
     assert project.json("seed", "--dry-run")["documents"]["added"] > 0
@@ -167,8 +166,8 @@ def test_plain_compose_with_what_was_rendered(
         subprocess.run([*plain, "down", "--volumes"], cwd=folder, capture_output=True, check=True)
 
 
-def test_the_original_seed_command_and_healing(make_compose_project: Callable[..., Project]) -> None:
-    project = make_compose_project()
+def test_the_original_seed_command_and_healing(compose_stack: ComposeStack) -> None:
+    project = compose_stack.project
     project.json("up", "--seed")
     job = ["python", "-m", "salambot.jobs.seed_kb", "--tenant", "demo", "--incremental", "--vector", "local"]
     report = compose(project, "exec", "-T", "orchestrateur", *job, "--json").stdout
@@ -185,18 +184,16 @@ def test_the_original_seed_command_and_healing(make_compose_project: Callable[..
     assert project.json("up")["status"] == "ready", "the data of the volumes is still there"
 
 
-def test_a_changed_variable_recreates_only_who_reads_it(make_compose_project: Callable[..., Project]) -> None:
-    project = make_compose_project()
-    project.run("up", "--no-seed")
+def test_a_changed_variable_recreates_only_who_reads_it(compose_stack: ComposeStack) -> None:
+    project = compose_stack.project
     before = containers(project)
     project.run("up", "--no-seed", META_APP_SECRET="rotated-secret-of-the-channel")
     after = containers(project)
     assert {name for name in before if before[name] != after[name]} == {"gateway"}
 
 
-def test_rotating_the_signing_key_restarts_nothing(make_compose_project: Callable[..., Project]) -> None:
-    project = make_compose_project()
-    project.run("up", "--no-seed")
+def test_rotating_the_signing_key_restarts_nothing(compose_stack: ComposeStack) -> None:
+    project = compose_stack.project
     before = containers(project)
     with load(project.json("status")["services"]["gateway"]["url"], search_now(project.folder)) as statuses:
         assert "the gateway verifies tokens of both" in project.json("secrets", "rotate", "jwt")["steps"]
@@ -208,12 +205,12 @@ def test_rotating_the_signing_key_restarts_nothing(make_compose_project: Callabl
     assert containers(project) == before
 
 
-def test_rotating_any_other_secret_drops_no_request(make_compose_project: Callable[..., Project]) -> None:
-    project = make_compose_project()
-    up = project.json("up", "--no-seed")
+def test_rotating_any_other_secret_drops_no_request(compose_stack: ComposeStack) -> None:
+    project = compose_stack.project
+    url = project.json("status")["services"]["gateway"]["url"]
     before = containers(project)
     for name, restarted in ROTATED.items():
-        with load(up["services"]["gateway"]["url"], search_now(project.folder)) as statuses:
+        with load(url, search_now(project.folder)) as statuses:
             steps = project.json("secrets", "rotate", name)["steps"]
         assert len(statuses) > 20
         assert set(statuses) == {200}, name
@@ -227,11 +224,8 @@ def test_rotating_any_other_secret_drops_no_request(make_compose_project: Callab
     assert project.json("smoke")["status"] == "pass", "the rendered files are enough for plain Compose"
 
 
-def test_a_secret_that_changed_and_was_not_read_is_read_by_the_next_up(
-    make_compose_project: Callable[..., Project],
-) -> None:
-    project = make_compose_project()
-    project.run("up", "gateway", "--no-seed")
+def test_a_secret_that_changed_and_was_not_read_is_read_by_the_next_up(compose_stack: ComposeStack) -> None:
+    project = compose_stack.project
     before = containers(project)
     fresh = "whsec_" + "c2VjcmV0" * 4
     (project.state / "keys" / "WEBHOOK_SECRET").write_text(fresh)
@@ -244,11 +238,8 @@ def test_a_secret_that_changed_and_was_not_read_is_read_by_the_next_up(
     assert containers(project) == before
 
 
-def test_the_login_of_the_postgres_container_changes_role_and_survives_another_up(
-    make_compose_project: Callable[..., Project],
-) -> None:
-    project = make_compose_project()
-    project.run("up", "--no-seed")
+def test_the_login_of_the_postgres_container_changes_role_and_survives_another_up(compose_stack: ComposeStack) -> None:
+    project = compose_stack.project
     for _ in range(2):
         assert "postgres takes the new login only" in project.json("secrets", "rotate", "postgres")["steps"]
         assert project.json("smoke")["status"] == "pass"
@@ -257,9 +248,12 @@ def test_the_login_of_the_postgres_container_changes_role_and_survives_another_u
     assert project.json("up", "--no-seed")["status"] == "ready", "the twin owns an empty database too"
 
 
-def test_two_environments_side_by_side(make_compose_project: Callable[..., Project]) -> None:
-    first, second = make_compose_project(), make_compose_project('tenant = "atlas"')
-    urls = [each.json("up", "--no-seed")["services"]["gateway"]["url"] for each in (first, second)]
+def test_two_environments_side_by_side(
+    compose_stack: ComposeStack, make_compose_project: Callable[..., Project]
+) -> None:
+    first, second = compose_stack.project, make_compose_project('tenant = "atlas"')
+    urls = [first.json("status")["services"]["gateway"]["url"]]
+    urls.append(second.json("up", "--no-seed")["services"]["gateway"]["url"])
     assert urls[0] != urls[1]
     second.run("down", "--volumes", "--yes")
     assert first.json("status")["status"] == "ready"
@@ -291,13 +285,16 @@ def test_t2_against_the_offline_cloud(checkout: Path, make_compose_project: Call
         assert reply["data"]["provider"] == "openai"
 
 
-def test_a_lost_cloud_database_and_its_return(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
+def test_t1_against_the_offline_cloud_and_its_lost_database(
+    checkout: Path, make_compose_project: Callable[..., Project]
+) -> None:
     project = make_compose_project()
     with offline_cloud(checkout, project.folder, "t1") as cloud:
-        toml = project.folder / "salambot.toml"
-        toml.write_text(toml.read_text().replace("[placement]", '[placement]\nvector = "local"'))
         assert project.json("up", "--no-seed")["status"] == "ready"
         assert set(containers(project)) == CONTAINERS, "no local container for what is in the cloud"
+        seeded = project.json("seed")
+        assert (seeded["vector"], seeded["documents"]["added"] > 0) == ("pinecone", True)
+        assert project.json("smoke")["status"] == "pass"
         cloud.send_signal(signal.SIGUSR1)
         assert project.json("status", status=None)["status"] == "degraded"
         assert project.json("smoke", status=1)["status"] == "fail"
@@ -305,17 +302,6 @@ def test_a_lost_cloud_database_and_its_return(checkout: Path, make_compose_proje
         deadline = time.monotonic() + 60
         while project.json("smoke", status=None)["status"] != "pass":
             assert time.monotonic() < deadline, "it did not recover by itself"
-
-
-def test_t1_against_the_offline_cloud(checkout: Path, make_compose_project: Callable[..., Project]) -> None:
-    project = make_compose_project()
-    with offline_cloud(checkout, project.folder, "t1"):
-        up = project.json("up", "--no-seed")
-        assert up["status"] == "ready"
-        assert set(containers(project)) == CONTAINERS, "no local container for what is in the cloud"
-        seeded = project.json("seed")
-        assert (seeded["vector"], seeded["documents"]["added"] > 0) == ("pinecone", True)
-        assert project.json("smoke")["status"] == "pass"
 
 
 def test_into_the_vpc_through_a_jump(checkout: Path, make_compose_project: Callable[..., Project]) -> None:

@@ -35,7 +35,7 @@ def test_a_container_that_ends_at_once(make_compose_project: MakeProject) -> Non
     project = make_compose_project()
     own = "services: {nlu: {entrypoint: [sh, -c, 'echo the disk is made of cheese >&2; exit 3']}}"
     (project.folder / "compose.local.yml").write_text(own)
-    said = project.run("up", "--no-seed", status=1)
+    said = project.run("up", "nlu", "--no-seed", status=1)
     assert "nlu did not start" in said.stderr
     assert "status 3" in said.stderr
     assert "the disk is made of cheese" in said.stderr
@@ -48,7 +48,7 @@ def test_a_container_that_never_becomes_healthy(make_compose_project: MakeProjec
         "services: {nlu: {entrypoint: [sleep], command: ['600'],"
         " healthcheck: {interval: 1s, retries: 2, start_period: 0s}}}"
     )
-    said = project.run("up", "--no-seed", status=1)
+    said = project.run("up", "nlu", "--no-seed", status=1)
     assert "nlu did not start" in said.stderr
     assert "health check keeps failing" in said.stderr
     assert containers(project) == {}
@@ -74,7 +74,7 @@ def test_a_port_taken_between_the_check_and_the_start(make_compose_project: Make
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
     project = make_compose_project(ports={"gateway": port})
-    process = project.start("up", "--json-lines", "--no-seed")
+    process = project.start("up", "gateway", "--json-lines", "--no-seed")
     wait_for(process, "prepare")
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ import pytest
 from tests.servers import free_port
 from tests.stack import Project, command, make_project
 
+pytestmark = pytest.mark.stack
 STEPS = (
     "host.check",
     "prepare",
@@ -45,8 +47,7 @@ def wait_for(process: subprocess.Popen[str], step: str) -> None:
     raise AssertionError(f"{step} never started: {process.communicate()}")
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("step", "number"), zip(STEPS, cycle([signal.SIGINT, signal.SIGTERM]), strict=False))
 def test_interrupt_in_each_step_leaves_nothing(project: Project, step: str, number: signal.Signals) -> None:
     process = project.start("up", "--json-lines")
     wait_for(process, step)
@@ -91,15 +92,15 @@ def test_killed_stack_comes_back_with_its_data(project: Project) -> None:
 
 
 def test_killed_command_leaves_a_stack_that_the_next_one_completes(project: Project) -> None:
-    process = project.start("up", "--json-lines")
+    process = project.start("up", "--no-seed", "--json-lines")
     wait_for(process, "start.rag")
     process.kill()
     process.communicate()
-    assert project.json("up")["status"] == "ready"
+    assert project.json("up", "--no-seed")["status"] == "ready"
 
 
 def test_two_at_once_end_in_one_stack(project: Project) -> None:
-    first, second = project.start("up", "--json"), project.start("up", "--json")
+    first, second = project.start("up", "--no-seed", "--json"), project.start("up", "--no-seed", "--json")
     outputs = [process.communicate(timeout=120) for process in (first, second)]
     codes = sorted([first.returncode, second.returncode])
     assert codes in ([0, 0], [0, 1]), outputs
@@ -109,9 +110,9 @@ def test_two_at_once_end_in_one_stack(project: Project) -> None:
 
 
 def test_damaged_state_is_found_again(project: Project) -> None:
-    project.run("up")
+    project.run("up", "--no-seed")
     (project.state / "state.json").write_text("{ damaged")
-    assert project.json("up")["status"] == "ready"
+    assert project.json("up", "--no-seed")["status"] == "ready"
 
 
 def test_data_of_another_version_is_refused_in_words(project: Project) -> None:
@@ -122,7 +123,7 @@ def test_data_of_another_version_is_refused_in_words(project: Project) -> None:
     assert "made by PostgreSQL 9" in said
     assert "salambot down --volumes" in said
     project.run("down", "--volumes", "--yes")
-    assert project.json("up")["status"] == "ready"
+    assert project.json("up", "--no-seed")["status"] == "ready"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

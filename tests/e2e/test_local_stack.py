@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -16,19 +15,14 @@ import httpx
 import psutil
 import pytest
 
-from tests.stack import Project, make_project, on_a_terminal
+from tests.stack import Project, on_a_terminal
 
-pytestmark = pytest.mark.xdist_group("local-stack")
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("local-stack")]
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = make_project(tmp_path_factory.mktemp("shop"))
-    document = project.json("up")
-    assert document["status"] == "ready"
-    yield project
-    project.run("down")
-    assert project.processes() == []
+@pytest.fixture
+def project(local_stack: Project) -> Project:
+    return local_stack
 
 
 @pytest.fixture(scope="module")

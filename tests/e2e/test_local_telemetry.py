@@ -10,7 +10,7 @@ import pytest
 
 from tests.stack import Project, make_project, on_a_terminal
 
-pytestmark = pytest.mark.xdist_group("local-telemetry")
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("local-telemetry")]
 SERVICES = {"gateway", "orchestrateur", "nlu", "rag"}
 LOCAL = '[placement]\ntelemetry = "local"\n'
 PROMPT = 'zibeline 0612345678"}\n{"event":"forged","trace_id":"x"} \x1b[31m politique de remboursement'

@@ -27,10 +27,10 @@ pytestmark = [pytest.mark.nginx, pytest.mark.timeout(400), pytest.mark.xdist_gro
 
 GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
 ORCHESTRATEURS = ("orchestrateur-1", "orchestrateur-2")
-WORKERS = ("worker-1", "worker-2", "worker-3", "worker-4")
+WORKERS = ("worker-1", "worker-2")
 EVERY_REPLICA = (*GATEWAYS, *ORCHESTRATEURS, *WORKERS)
-CLIENTS, USERS = 6, 12
-PAUSE_S = 0.1
+CLIENTS, USERS = 4, 8
+PAUSE_S = 0.3
 """Nobody asks or writes again before having read what came."""
 A_CLIENT_MAY = 40
 """Requests a minute: the load's clients are many, so that only who means to meets it."""
@@ -192,7 +192,7 @@ async def test_a_rolling_restart_with_a_migration_loses_and_doubles_nothing(worl
         assert await migrate(world.database_url) == revisions()[-1]
         await one_by_one(EVERY_REPLICA, world.fleet.restart)
     assert load.unequal == []
-    assert load.statuses[200] > 200
+    assert load.statuses[200] > 100
     assert sent_to(world, load) == load.delivered
 
 
@@ -201,7 +201,7 @@ async def test_replicas_that_are_killed_lose_nothing_and_repeat_only_what_they_w
     repeatable: set[str] = set()
     async with load_on(world, world.fleet.repeating("gateway")) as load:
         await one_by_one((*GATEWAYS[:2], *ORCHESTRATEURS), world.fleet.kill)
-        for name in WORKERS[:2]:
+        for name in WORKERS:
             killing = asyncio.create_task(asyncio.to_thread(world.fleet.kill, name))
             while not killing.done():
                 repeatable |= await under_way(world.database_url)

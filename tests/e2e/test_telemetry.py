@@ -16,7 +16,7 @@ from tests.prometheus import prometheus
 from tests.servers import serving
 from tests.stack import Project, make_project
 
-pytestmark = pytest.mark.xdist_group("telemetry")
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("telemetry")]
 SERVICES = {"gateway", "orchestrateur", "nlu", "rag"}
 PROMPT = "quelle est la zibeline 0612345678 politique de remboursement"
 PERSONAL = f"""{PROMPT} sara@example.com BE123456 ٠٦٩٨٧٦٥٤٣٢ MA64011519000001205000534921

@@ -15,7 +15,7 @@ import pytest
 
 from tests.stack import Project, make_project
 
-pytestmark = pytest.mark.xdist_group("together")
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("together")]
 TOGETHER = 'together = ["rag", "gateway", "orchestrateur"]\n'
 SHARED = ("gateway", "orchestrateur", "rag")
 TABLES = """

@@ -32,7 +32,7 @@ HIDDEN = (
     "/console", "/console/static/console.js", "/console/doctor", "/internal/console/doctor",
     "/v1/webhooks/../../metrics", "/v1/webhooks/%2e%2e/%2e%2e/metrics",
 )  # fmt: skip
-pytestmark = pytest.mark.xdist_group("tunnel")
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("tunnel")]
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,16 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.compose_project import containers, rendered
+from tests.e2e.conftest import ComposeStack
 from tests.e2e.tunnels import program_of, until_url_is_other_than
 from tests.fakes.graph_server import TOKENS, Graph
 from tests.offline_cloud import reachable_address
 from tests.servers import serving
-from tests.stack import Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -25,9 +24,9 @@ def environment_of(container: str) -> set[str]:
 
 
 def test_a_changed_url_reaches_the_container_of_the_gateway_alone(
-    make_compose_project: Callable[..., Project], cloudflared: Path
+    compose_stack: ComposeStack, cloudflared: Path
 ) -> None:
-    project = make_compose_project()
+    project = compose_stack.project
     document = project.json("up", "--tunnel", "--no-seed", CLOUDFLARED_PATH=str(cloudflared))
     assert {step["id"]: step["status"] for step in document["steps"]}["tunnel.check"] == "done"
     before, url = containers(project), document["public_url"]
@@ -43,8 +42,8 @@ def test_a_changed_url_reaches_the_container_of_the_gateway_alone(
     assert (status["status"], status["public_url"], status["worker"]["health"]) == ("ready", changed, "healthy")
 
 
-def test_a_message_is_answered_by_containers(make_compose_project: Callable[..., Project], cloudflared: Path) -> None:
-    project = make_compose_project()
+def test_a_message_is_answered_by_containers(compose_stack: ComposeStack, cloudflared: Path) -> None:
+    project = compose_stack.project
     graph = Graph()
     with serving(graph.app, host=reachable_address()) as url:
         lines = {"GRAPH_BASE_URL": url, "META_PAGE_TOKEN": TOKENS["messenger"], "WHATSAPP_TOKEN": TOKENS["whatsapp"]}
@@ -62,3 +61,4 @@ def test_a_message_is_answered_by_containers(make_compose_project: Callable[...,
         closed = project.json("up", "--no-tunnel")
         assert closed["public_url"] is None
         assert not [process for process in project.processes() if "cloudflared" in " ".join(process.cmdline())]
+    (project.folder / ".env").unlink()

@@ -1,4 +1,7 @@
-"""The tutorial, word for word: every command block of it, in an empty folder, against a cloud on this machine."""
+"""The tutorial, word for word: every command block of it, in an empty folder, against a cloud on this machine.
+
+The French pages hold the same commands: tests/test_docs.py compares them.
+"""
 
 import asyncio
 import json
@@ -16,7 +19,7 @@ from tests.offline_cloud import SECRET, OfflineCloud, offline_cloud
 from tests.stack import Project
 
 SECONDS = 170
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def _program(path: Path, *words: str) -> None:
@@ -61,13 +64,12 @@ def shell(cloud: OfflineCloud, tmp_path: Path, checkout: Path) -> dict[str, str]
     }
 
 
-@pytest.mark.parametrize("page", ["tutorial.md", "fr/tutoriel.md"])
 async def test_every_block_of_the_tutorial_runs_from_the_installation_on(
-    page: str, shell: dict[str, str], tmp_path: Path, clone: Path
+    shell: dict[str, str], tmp_path: Path, clone: Path
 ) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
-    installation, *rest = blocks((clone / "docs" / page).read_text(encoding="utf-8"))
+    installation, *rest = blocks((clone / "docs" / "tutorial.md").read_text(encoding="utf-8"))
     said = [await _run(installation, clone, shell)]
     try:
         for block in rest:
@@ -80,15 +82,14 @@ async def test_every_block_of_the_tutorial_runs_from_the_installation_on(
     assert Project(folder).processes() == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.fr.md"])
-async def test_every_block_of_the_readmes_runs(name: str, shell: dict[str, str], tmp_path: Path, clone: Path) -> None:
+async def test_every_block_of_the_readme_runs(shell: dict[str, str], tmp_path: Path, clone: Path) -> None:
     """By the launcher of the clone; `./test` is what runs this."""
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "salambot").symlink_to(clone / "salambot")
     said: list[str] = []
     try:
-        for block in blocks((clone / name).read_text(encoding="utf-8")):
+        for block in blocks((clone / "README.md").read_text(encoding="utf-8")):
             said.append(await _run(block.replace("./test\n", ""), folder, shell))  # noqa: PERF401 - as above
     finally:
         await _run("./salambot down --yes", folder, shell)

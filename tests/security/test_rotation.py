@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -32,12 +32,9 @@ pytestmark = pytest.mark.xdist_group("local-stack")
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = make_project(tmp_path_factory.mktemp("shop"))
-    assert project.json("up", "--no-seed")["status"] == "ready"
-    yield project
-    project.run("down")
+@pytest.fixture
+def project(local_stack: Project) -> Project:
+    return local_stack
 
 
 def signed_now(state: Path) -> Callable[[httpx.Client], int]:

@@ -1,4 +1,4 @@
-"""A sentence embedding model in ONNX, on this machine: needs the extra `salambot[onnx]` and a model's folder."""
+"""A sentence embedding model in ONNX, on this machine: needs the extra `onnx` and a model's folder."""
 
 import asyncio
 import hashlib
@@ -104,7 +104,7 @@ def _optional(name: str) -> Any:  # noqa: ANN401 - a module without types, which
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        raise ValueError(f"EMBEDDER=onnx needs {name}: pip install 'salambot[onnx]'") from error
+        raise ValueError(f"EMBEDDER=onnx needs {name}: in the clone, uv pip install -e '.[onnx]'") from error
     finally:
         os.environ.pop(_NO_TELEMETRY)
         if given is not None:
