@@ -47,7 +47,7 @@ def wait_for(process: subprocess.Popen[str], step: str) -> None:
     raise AssertionError(f"{step} never started: {process.communicate()}")
 
 
-@pytest.mark.parametrize(("step", "number"), zip(STEPS, cycle([signal.SIGINT, signal.SIGTERM]), strict=False))
+@pytest.mark.parametrize(("step", "number"), [*zip(STEPS, cycle([signal.SIGINT, signal.SIGTERM]), strict=False)])
 def test_interrupt_in_each_step_leaves_nothing(project: Project, step: str, number: signal.Signals) -> None:
     process = project.start("up", "--json-lines")
     wait_for(process, step)
