@@ -13,26 +13,20 @@ _BY_FORM, _BY_MEANING, _BY_SOUND, _BY_BEGINNING = 1.0, 0.8, 0.7, 0.6
 _SHORTEST_SOUND, _SHORTEST_BEGINNING = 3, 5
 _COMMON_BEGINNING = 0.6
 """Of the longer word: `assurance` and `assured` are one, `portail` and `portable` are not."""
-_ASKED_BY_KIND = frozenset(
-    {
-        "#fee",
-        "#money",
-        "#pay",
-        "#delay",
-        "#hours",
-        "#address",
-        "#contact",
-        "#where",
-        "#when",
-        "#howmuch",
-        "#way",
-        "#free",
-    }
-)
-"""Concepts that name a kind of answer: what looks like one says as much."""
+_KIND_CONCEPTS = {
+    "price": frozenset({"#fee", "#money", "#pay", "#free"}),
+    "duration": frozenset({"#delay", "#hours"}),
+    "time": frozenset({"#delay", "#hours"}),
+    "place": frozenset({"#address"}),
+    "contact": frozenset({"#contact"}),
+}
+"""Concepts that name a kind of answer: to a question of that kind, what looks like an answer says as much."""
+_GENERIC = frozenset({"#order", "#product", "#package", "#buy", "#store"})
+"""What nearly everything in a shop is about."""
+_NAMES = frozenset().union(*_KIND_CONCEPTS.values(), _GENERIC)
 _ASKING = frozenset({"#howmuch", "#where", "#when", "#way"})
 _RARITY = 0.6
-_KIND_WEIGHT, _NUMBER_WEIGHT = 0.45, 0.5
+_LIGHT, _NUMBER_WEIGHT = 0.45, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +101,21 @@ def _begin_alike(one: str, other: str) -> bool:
     return common >= max(_SHORTEST_BEGINNING, _COMMON_BEGINNING * max(len(one), len(other)))
 
 
-def weigh(tokens: Sequence[Token], texts: Sequence[Terms]) -> Mapping[Token, float]:
+def weigh(tokens: Sequence[Token], kinds: Iterable[str], texts: Sequence[Terms]) -> Mapping[Token, float]:
     """Weigh each word by how few of these texts hold it; a word that none holds weighs as the rarest."""
+    light = _GENERIC.union(*(_KIND_CONCEPTS.get(kind, ()) for kind in kinds))
     count = len(texts)
-    return {token: _weight(token, sum(match(token, text) > 0 for text in texts), count) for token in tokens}
+    return {token: _weight(token, light, sum(match(token, text) > 0 for text in texts), count) for token in tokens}
 
 
-def _weight(token: Token, holding: int, count: int) -> float:
+def _weight(token: Token, light: frozenset[str], holding: int, count: int) -> float:
     """Retrieval chose these texts by the same words: how many of them hold one tells a little only."""
     rarity = log(1 + (count - holding + 0.5) / (holding + 0.5)) / log(2 * count + 2)
     weight = 1 - _RARITY + _RARITY * rarity
     if token.is_number:
         return _NUMBER_WEIGHT * weight
-    if names_a_kind(token):
-        return _KIND_WEIGHT * weight
+    if token.concepts and light.issuperset(token.concepts):
+        return _LIGHT * weight
     return weight
 
 
@@ -131,7 +126,7 @@ def only_asks(token: Token) -> bool:
 
 def names_a_kind(token: Token) -> bool:
     """Return True if a word only names a kind of answer, such as a price."""
-    return bool(token.concepts) and _ASKED_BY_KIND.issuperset(token.concepts)
+    return bool(token.concepts) and _NAMES.issuperset(token.concepts)
 
 
 def coverage(weights: Mapping[Token, float], terms: Terms) -> float:

@@ -92,7 +92,7 @@ def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
     if not found:
         return []
     texts = [join((_whole_heading(section), body_terms(section))) for _, section in found]
-    weights = weigh(question.tokens, texts)
+    weights = weigh(question.tokens, question.kinds, texts)
     best = max(passage.score for passage in passages) or 1.0
     judged = [
         Candidate(passage, section, weights, _score(question, section, weights, text, passage.score / best))
