@@ -4,29 +4,34 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from salambot.answers.answering import Answer, find_answers
+from salambot.businesses import NOBODY, Business, Businesses, business_of
 from salambot.followup import readings
 from salambot.language import detect
-from salambot.llms.phrases import PHRASES
+from salambot.llms.phrases import PHRASES, Phrase, phrase
 from salambot.messages import Citation, Completed, ComposeRequest, Delta, Failed, Language, Reply, Usage
-from salambot.smalltalk import courtesy_of, opens_with_greeting
+from salambot.smalltalk import asks_for_a_person, courtesy_of, is_complaint, opens_with_greeting
 
 MODEL = "extractive-1"
 LONGEST_ANSWER = 900
 """Characters of the passages' own words in one reply: chat is read on telephones."""
 _SENTENCE_END = re.compile(r"(?<=[.!?؟…])\s+|\n")
+_ASKS = re.compile(r"[?؟]")
 _PIECE = re.compile(r"\S+\s*(?:\S+\s*){0,5}")
 
 
 class LocalLlm:
     """Extractive and deterministic: the same request has the same reply."""
 
+    def __init__(self, businesses: Businesses | None = None) -> None:
+        self._businesses = businesses or {}
+
     async def reply(self, request: ComposeRequest) -> Reply:
         """Return the reply; never fails."""
-        return compose(request)
+        return compose(request, business_of(self._businesses, request.tenant))
 
     async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
         """Yield the reply a few words at a time."""
-        reply = compose(request)
+        reply = await self.reply(request)
         for piece in _PIECE.findall(reply.reply):
             yield Delta(text=piece)
         yield Completed(reply=reply)
@@ -35,19 +40,29 @@ class LocalLlm:
         """Nothing is open."""
 
 
-def compose(request: ComposeRequest) -> Reply:
+def compose(request: ComposeRequest, business: Business = NOBODY) -> Reply:
     """Compose the reply: a courtesy for a courtesy, else the answer of the passages, else "I do not know"."""
     language = detect(request.prompt, request.locale)
     if courtesy := courtesy_of(request.prompt):
-        return _reply(request, language, PHRASES[courtesy][language])
+        return _reply(request, language, phrase(courtesy, language, business, request.contact))
+    upset = is_complaint(request.prompt)
+    opening = _opening(request, language, business, upset=upset)
     question = request.question or readings(request.prompt, request.context)[0]
-    answers = find_answers(question, language, request.passages)
+    answers = [] if upset and not _ASKS.search(request.prompt) else find_answers(question, language, request.passages)
     if not answers:
-        return _reply(request, language, PHRASES["unknown"][language])
-    opening = f"{PHRASES['hello'][language]} " if opens_with_greeting(request.prompt) else ""
+        name: Phrase = "human" if asks_for_a_person(request.prompt) else "unknown"
+        text = opening if upset else phrase(name, language, business, request.contact)
+        return _reply(request, language, text)
     excuse = "" if answers[0].readable else f"{PHRASES['foreign'][language]}\n"
     body, whole = shorten("\n".join(answer.text for answer in answers))
     return _reply(request, language, f"{opening}{excuse}{body}", answers, whole=whole)
+
+
+def _opening(request: ComposeRequest, language: Language, business: Business, *, upset: bool) -> str:
+    """Return regret for who complains, and a greeting for who greets."""
+    if upset:
+        return f"{phrase('regret', language, business, request.contact)}\n"
+    return f"{PHRASES['hello'][language]} " if opens_with_greeting(request.prompt) else ""
 
 
 def shorten(text: str) -> tuple[str, bool]:
@@ -64,7 +79,7 @@ def _reply(
     cited = {answer.passage.id: answer.passage for answer in answers}
     given = len(request.prompt.split()) + sum(len(passage.text.split()) for passage in request.passages)
     return Reply(
-        reply=text,
+        reply=text.strip(),
         language=language,
         citations=[
             Citation(id=passage.id, title=passage.title, uri=passage.uri, score=min(1.0, max(0.0, passage.score)))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from json import JSONDecodeError
 
 import openai
@@ -12,19 +12,33 @@ import stamina
 from pydantic import SecretStr, ValidationError
 from stamina.instrumentation import set_on_retry_hooks
 
+from salambot.businesses import Businesses, business_of
 from salambot.language import detect
 from salambot.llms.asking import Asking, BrokenError, RefusedError
 from salambot.llms.circuit import Circuit
-from salambot.llms.openai_dialects import ChatCompletions, Dialect, Part, Responses
-from salambot.llms.prompting import CitationReader
-from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
+from salambot.llms.citations import CitationReader
+from salambot.llms.openai_dialects import ChatCompletions, Dialect, Messages, Part, Responses
+from salambot.llms.parameters import is_too_long
+from salambot.llms.phrases import phrase
+from salambot.llms.prompting import is_certain, messages_for
+from salambot.llms.thinking import ThinkingFilter, without_thinking
+from salambot.messages import Completed, ComposeRequest, Delta, Failed, Language, Reply, utc_now
 from salambot.problems import Problem
 
 _OPENAI = "api.openai.com"
 _CONNECT_S = 5.0
 _PATIENCE_S = 5.0
 """The longest Retry-After that a customer is made to wait for."""
-_FAILURES = (openai.OpenAIError, BrokenError, RefusedError, TimeoutError, JSONDecodeError, ValidationError)
+_OPENING_TIMEOUTS = 4
+"""How many times its timeout a stream may take to its first word, as long as something comes: models think."""
+_SENTENCE_ENDS = ".!?؟…"
+
+
+class EmptyAnswerError(Exception):
+    """The model answered without a text, and not for a reason that is known."""
+
+
+_FAILURES = (BrokenError, RefusedError, EmptyAnswerError, TimeoutError, JSONDecodeError, ValidationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,7 @@ class OpenAiConfig:
     attempts: int
     circuit_failures: int
     circuit_seconds: float
+    businesses: Businesses = field(default_factory=dict)
 
 
 class OpenAiLlm:
@@ -49,11 +64,7 @@ class OpenAiLlm:
         self._config = config
         connect_s = min(_CONNECT_S, config.timeout)
         self._client = openai.AsyncOpenAI(
-            api_key=config.api_key.get_secret_value(),
-            base_url=config.base_url,
-            max_retries=0,
-            timeout=openai.Timeout(config.timeout, connect=connect_s),
-            http_client=openai.DefaultAioHttpClient(),
+            api_key=config.api_key.get_secret_value(), base_url=config.base_url, max_retries=0
         )
         self._asking = Asking(self._client, connect_s)
         self.host = self._client.base_url.host
@@ -71,7 +82,10 @@ class OpenAiLlm:
         async with self._guarded(), asyncio.timeout(self._config.timeout):
             part = await self._retried(request)
         reader = CitationReader(request.passages)
-        return self._reply(request, reader.feed(part.text) + reader.finish(), reader, part)
+        text = reader.feed(part.text) + reader.finish()
+        if part.finish_reason == "length":
+            text = _whole_sentences(text)
+        return self._reply(request, text, reader, part)
 
     async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
         """Yield the reply as the model writes it. What fails before the first piece is tried again."""
@@ -89,12 +103,17 @@ class OpenAiLlm:
             if text := reader.finish():
                 said.append(text)
                 yield Delta(text=text)
-        yield Completed(reply=self._reply(request, "".join(said), reader, last))
+        reply = self._reply(request, "".join(said), reader, last)
+        if not said:
+            yield Delta(text=reply.reply)
+        yield Completed(reply=reply)
+
+    def _messages(self, request: ComposeRequest) -> Messages:
+        return messages_for(request, business_of(self._config.businesses, request.tenant), utc_now())
 
     async def _retried(self, request: ComposeRequest) -> Part:
-        language = detect(request.prompt, request.locale)
         try:
-            return await self._dialect.whole(request, language)
+            return await self._whole(request)
         except Exception as error:  # noqa: BLE001 - raised again below
             failed: Exception | None = error
         async for attempt in self._attempts():  # only now: to prepare for a failure takes half as long as to ask
@@ -102,8 +121,31 @@ class OpenAiLlm:
                 if failed is not None:
                     first, failed = failed, None
                     raise first
-                return await self._dialect.whole(request, language)
+                return await self._whole(request)
         raise AssertionError("stamina returns or raises")
+
+    async def _whole(self, request: ComposeRequest) -> Part:
+        """Ask, and ask again as the server's refusals teach; each teaches one thing, so that this ends."""
+        while True:
+            try:
+                part = await self._dialect.whole(self._messages(request))
+            except RefusedError as refused:
+                request = self._adapted(request, refused)
+                continue
+            text = without_thinking(part.text)
+            if text or part.finish_reason == "content_filter":
+                return replace(part, text=text)
+            if part.finish_reason != "length" or not self._dialect.parameters.raise_budget():
+                raise EmptyAnswerError
+
+    def _adapted(self, request: ComposeRequest, refused: RefusedError) -> ComposeRequest:
+        """Return what to ask after a refusal that says what is wrong; else raise it."""
+        if self._dialect.parameters.learn(refused):
+            return request
+        if is_too_long(refused) and (request.context or len(request.passages) > 1):
+            kept = max(1, len(request.passages) // 2) if not request.context else len(request.passages)
+            return request.model_copy(update={"context": [], "passages": request.passages[:kept]})
+        raise refused
 
     async def _parts(self, request: ComposeRequest) -> AsyncGenerator[Part, None]:
         """Yield the parts of the first attempt that yields any; each may take as long as a whole reply."""
@@ -111,16 +153,45 @@ class OpenAiLlm:
         async with aclosing(parts):
             while part is not None:
                 yield part
-                async with asyncio.timeout(self._config.timeout):
-                    part = await anext(parts, None)
+                part = await anext(parts, None)
 
     async def _opened(self, request: ComposeRequest) -> tuple[AsyncGenerator[Part, None], Part | None]:
-        async with asyncio.timeout(self._config.timeout):
+        async with asyncio.timeout(_OPENING_TIMEOUTS * self._config.timeout):
             async for attempt in self._attempts():
                 with attempt:
-                    parts = self._dialect.parts(request, detect(request.prompt, request.locale))
-                    return parts, await anext(parts, None)
+                    return await self._first_part(request)
         raise AssertionError("stamina returns or raises")
+
+    async def _first_part(self, request: ComposeRequest) -> tuple[AsyncGenerator[Part, None], Part | None]:
+        """Return a stream with its first part that says something, asked for again as refusals teach."""
+        while True:
+            parts = self._visible(request)
+            try:
+                part = await anext(parts, None)
+            except RefusedError as refused:
+                request = self._adapted(request, refused)
+                continue
+            if part is None or part.text or part.finish_reason == "content_filter":
+                return parts, part
+            await parts.aclose()
+            if part.finish_reason != "length" or not self._dialect.parameters.raise_budget():
+                raise EmptyAnswerError
+
+    async def _visible(self, request: ComposeRequest) -> AsyncGenerator[Part, None]:
+        """Yield the parts without the model's reasoning, those that say something and the last."""
+        thinking = ThinkingFilter(starts_inside=self._dialect.parameters.thinks_unopened)
+        async with aclosing(self._dialect.parts(self._messages(request))) as parts:
+            while True:
+                async with asyncio.timeout(self._config.timeout):
+                    part = await anext(parts, None)
+                if part is None:
+                    return
+                text = thinking.feed(part.text) + (thinking.finish() if part.finish_reason else "")
+                self._dialect.parameters.thinks_unopened |= thinking.closed_unopened
+                if text and part.finish_reason:
+                    yield Part(text)
+                if text or part.finish_reason:
+                    yield replace(part, text="" if part.finish_reason else text)
 
     def _attempts(self) -> AsyncIterator[stamina.Attempt]:
         return stamina.retry_context(
@@ -143,18 +214,20 @@ class OpenAiLlm:
 
     def _problem(self, error: Exception) -> Problem:
         match error:
-            case TimeoutError() | openai.APITimeoutError() if _ran_out_of_time(error):
+            case TimeoutError():
                 return Problem(504, "llm_timeout", f"{self.host} did not answer in time.")
-            case openai.APIStatusError():
-                return self._refusal(RefusedError.by_sdk(error))
             case RefusedError():
                 return self._refusal(error)
-            case openai.APIConnectionError() | BrokenError():
+            case BrokenError():
                 return self._unavailable("cannot be reached, or broke off")
+            case EmptyAnswerError():
+                return Problem(502, "llm_invalid", f"{self.host} answered without a text.")
         return Problem(502, "llm_invalid", f"{self.host} answered with something that is not of its protocol.")
 
     def _refusal(self, refused: RefusedError) -> Problem:
         match refused.status:
+            case 402:
+                return Problem(503, "llm_quota_exceeded", f"{self.host} refuses: the account has no credit left.")
             case 429 if _is_out_of_quota(refused):
                 return Problem(503, "llm_quota_exceeded", f"{self.host} refuses: the quota of the account is used up.")
             case 429:
@@ -169,11 +242,11 @@ class OpenAiLlm:
         return Problem(503, "llm_unavailable", f"{self.host} {why}.", headers={"Retry-After": "5"})
 
     def _reply(self, request: ComposeRequest, text: str, reader: CitationReader, part: Part) -> Reply:
-        if not text.strip() and part.finish_reason != "content_filter":
-            raise Problem(502, "llm_invalid", f"{self.host} answered without a text.")
+        language = _language(request, text)
+        business = business_of(self._config.businesses, request.tenant)
         return Reply(
-            reply=text.strip(),
-            language=detect(request.prompt, request.locale),
+            reply=text.strip() or phrase("refused", language, business, request.contact),
+            language=language,
             citations=reader.citations(),
             model=part.model or self._config.model,
             provider="openai",
@@ -182,13 +255,16 @@ class OpenAiLlm:
         )
 
 
-def _ran_out_of_time(error: BaseException) -> bool:
-    """The SDK's aiohttp transport calls a dropped connection a timeout too: look at what it was at first."""
-    while not isinstance(error, TimeoutError):
-        if error.__cause__ is None:
-            return False
-        error = error.__cause__
-    return True
+def _language(request: ComposeRequest, text: str) -> Language:
+    """Return the prompt's language; where it is uncertain, the one that the model chose."""
+    language = detect(request.prompt, request.locale)
+    return language if not text or is_certain(request.prompt) else detect(text, language)
+
+
+def _whole_sentences(text: str) -> str:
+    """Drop the sentence that a limit cut off, where another stands before it."""
+    end = max(text.rfind(mark) for mark in _SENTENCE_ENDS)
+    return text[: end + 1] if end > 0 else text
 
 
 def _is_out_of_quota(refused: RefusedError) -> bool:
@@ -197,12 +273,10 @@ def _is_out_of_quota(refused: RefusedError) -> bool:
 
 def _is_worth_another_try(error: Exception) -> bool | float:
     """Decide on one failure; a float is what the host asked to wait, in seconds."""
-    if isinstance(error, openai.APIStatusError):
-        error = RefusedError.by_sdk(error)
     if isinstance(error, RefusedError):
         passes = error.status >= 500 or (error.status == 429 and not _is_out_of_quota(error))
         return passes and _asked_wait(error.retry_after)
-    return isinstance(error, openai.APIConnectionError | BrokenError | JSONDecodeError | ValidationError)
+    return isinstance(error, BrokenError | EmptyAnswerError | JSONDecodeError | ValidationError)
 
 
 def _asked_wait(given: str) -> bool | float:

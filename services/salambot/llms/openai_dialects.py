@@ -1,29 +1,22 @@
-"""The two ways to ask for a completion: Responses for OpenAI itself, Chat Completions for compatible servers.
-
-A whole answer is asked for without the SDK (see asking.py), and read into the few fields that are used. So the span of
-the call is ours to make, too.
-"""
+"""The two ways to ask for a completion: Responses for OpenAI itself, Chat Completions for compatible servers."""
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol, cast
+from typing import Protocol
 
 import openai
-from openai.types.chat import ChatCompletionMessageParam
-from openai.types.completion_usage import CompletionUsage
-from openai.types.responses import EasyInputMessageParam, Response, ResponseInputParam
+import orjson
 from opentelemetry.trace import Span, SpanKind
-from pydantic import BaseModel, ConfigDict, Field
 
 from salambot import tracing
-from salambot.llms.asking import Asking
-from salambot.llms.prompting import conversation, instructions
-from salambot.messages import ComposeRequest, Language, Usage
+from salambot.llms.asking import DONE, Asking, RefusedError
+from salambot.llms.parameters import Parameters
+from salambot.llms.shapes import Chunk, Completion, FinishReason, ResponseEvent, ResponseShape, finish_reason
+from salambot.messages import Usage
 
-LONGEST_REPLY = 700
-"""Tokens."""
-FinishReason = Literal["stop", "length", "content_filter"]
+Messages = list[tuple[str, str]]
+"""(role, content), the instructions first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,75 +30,21 @@ class Part:
 
 
 class Dialect(Protocol):
-    """One API; errors are those of asking.py, of a stream the SDK's, of an answer not of the protocol pydantic's."""
+    """One API. Raises what asking.py raises, and pydantic's or JSON's errors for what is not of the protocol."""
 
-    async def whole(self, request: ComposeRequest, language: Language) -> Part:
+    parameters: Parameters
+
+    async def whole(self, messages: Messages) -> Part:
         """Return the whole answer."""
         ...
 
-    def parts(self, request: ComposeRequest, language: Language) -> AsyncGenerator[Part, None]:
+    def parts(self, messages: Messages) -> AsyncGenerator[Part, None]:
         """Yield the answer in pieces. Closing the generator closes the connection."""
         ...
 
 
-class _Told(BaseModel):
-    """A part of an answer; what is wrong with it is told without quoting it."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-class _Message(_Told):
-    content: str | None = None
-
-
-class _Choice(_Told):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Tokens(_Told):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(_Told):
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    model: str | None = None
-    usage: _Tokens | None = None
-
-
-class _Content(_Told):
-    type: str
-    text: str = ""
-
-
-class _Item(_Told):
-    content: list[_Content] | None = None
-
-
-class _Details(_Told):
-    reason: str | None = None
-
-
-class _ResponseTokens(_Told):
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-class _Response(_Told):
-    output: list[_Item]
-    model: str | None = None
-    incomplete_details: _Details | None = None
-    usage: _ResponseTokens | None = None
-
-    @property
-    def text(self) -> str:
-        parts = (part for item in self.output for part in item.content or ())
-        return "".join(part.text for part in parts if part.type == "output_text")
-
-
 @contextmanager
-def _calling(client: openai.AsyncOpenAI, model: str) -> Iterator[Span]:
+def _calling(client: openai.AsyncOpenAI, model: str, parameters: Parameters) -> Iterator[Span]:
     """Make the span of a call, as OpenTelemetry's semantic conventions for generative AI name it."""
     span = tracing.begin(f"chat {model}", SpanKind.CLIENT)
     if span.is_recording():
@@ -113,7 +52,7 @@ def _calling(client: openai.AsyncOpenAI, model: str) -> Iterator[Span]:
         span.set_attributes(
             {
                 "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model,
-                "gen_ai.request.max_tokens": LONGEST_REPLY, "server.address": url.host,
+                "gen_ai.request.max_tokens": parameters.reply_tokens, "server.address": url.host,
                 "server.port": url.port or (443 if url.scheme == "https" else 80),
             }
         )  # fmt: skip
@@ -135,114 +74,134 @@ def _tell(span: Span, part: Part) -> None:
     )
 
 
+def _read(content: bytes) -> object:
+    """Return an answer's JSON. Raises RefusedError for an error that came with status 200."""
+    answer: object = orjson.loads(content)
+    if refused := RefusedError.in_answer(answer):
+        raise refused
+    return answer
+
+
 class ChatCompletions:
     """`POST /chat/completions`, which every compatible server has."""
 
     def __init__(self, client: openai.AsyncOpenAI, asking: Asking, model: str) -> None:
+        self.parameters = Parameters()
         self._client = client
         self._asking = asking
         self._model = model
 
-    async def whole(self, request: ComposeRequest, language: Language) -> Part:
+    async def whole(self, messages: Messages) -> Part:
         """Return the whole answer."""
-        body = {"model": self._model, "messages": _messages(request, language), "max_tokens": LONGEST_REPLY}
-        with _calling(self._client, self._model) as span:
-            completion = _Completion.model_validate_json(await self._asking.post("/chat/completions", body))
-            choice = completion.choices[0]
-            reason = _finish_reason(choice.finish_reason)
-            part = Part(choice.message.content or "", reason, completion.model, _chat_usage(completion.usage))
+        with _calling(self._client, self._model, self.parameters) as span:
+            answer = _read(await self._asking.post("/chat/completions", self._body(messages)))
+            part = _part(Completion.model_validate(answer))
             _tell(span, part)
         return part
 
-    async def parts(self, request: ComposeRequest, language: Language) -> AsyncGenerator[Part, None]:
+    async def parts(self, messages: Messages) -> AsyncGenerator[Part, None]:
         """Yield the answer in pieces; the last one holds the usage where the server counts it."""
-        stream = await self._client.chat.completions.create(
-            model=self._model,
-            messages=_messages(request, language),
-            max_tokens=LONGEST_REPLY,
-            stream=True,
-            stream_options={"include_usage": True},
-        )
-        ended: FinishReason | None = None
-        usage, model = Usage(), self._model
-        async with stream:
-            async for chunk in stream:
-                usage, model = _chat_usage(chunk.usage) if chunk.usage else usage, chunk.model
-                for choice in chunk.choices[:1]:
-                    if choice.finish_reason:
-                        ended = _finish_reason(choice.finish_reason)
-                    if choice.delta.content:
-                        yield Part(choice.delta.content)
-        if ended is not None:
-            yield Part("", ended, model, usage)
+        body = self._body(messages) | {"stream": True}
+        body |= self.parameters.accepted({"stream_options": {"include_usage": True}})
+        last, ended, refused = Part(), False, False
+        async with aclosing(self._asking.events("/chat/completions", body)) as events:
+            async for data in events:
+                if data.strip() == DONE:
+                    ended = True
+                    break
+                chunk = Chunk.model_validate(_read(data))
+                refused = refused or any(choice.refusal for choice in chunk.choices)
+                last, text = _merge(last, chunk)
+                if text:
+                    yield Part(text)
+        if ended or last.finish_reason:
+            reason = "content_filter" if refused else last.finish_reason or "stop"
+            yield Part("", reason, last.model or self._model, last.usage)
+
+    def _body(self, messages: Messages) -> dict[str, object]:
+        return {"model": self._model, "messages": chat_messages(messages, self.parameters), **self.parameters.limit()}
+
+
+def chat_messages(messages: Messages, parameters: Parameters) -> list[dict[str, str]]:
+    """Return the messages as templates of models want them: the roles take turns, and the customer begins.
+
+    Where a model knows no system role, the instructions stand above the first question.
+    """
+    (_, instructions), *turns = messages
+    while len(turns) > 1 and turns[0][0] == "assistant":
+        turns = turns[1:]
+    merged: Messages = []
+    for role, content in turns:
+        if merged and merged[-1][0] == role:
+            merged[-1] = (role, f"{merged[-1][1]}\n\n{content}")
+        else:
+            merged.append((role, content))
+    if parameters.system_role:
+        merged.insert(0, ("system", instructions))
+    elif merged:
+        merged[0] = (merged[0][0], f"{instructions}\n\n{merged[0][1]}")
+    return [{"role": role, "content": content} for role, content in merged]
+
+
+def _part(completion: Completion) -> Part:
+    choice = completion.choices[0]
+    refused = choice.refusal and not choice.said
+    reason: FinishReason = "content_filter" if refused else finish_reason(choice.finish_reason)
+    return Part(choice.said, reason, completion.model, completion.usage.counted())
+
+
+def _merge(last: Part, chunk: Chunk) -> tuple[Part, str]:
+    """Return what a chunk adds to what is known of the end, and its text."""
+    counted = chunk.usage.counted()
+    usage = counted if counted != Usage() else last.usage
+    choice = chunk.choices[0] if chunk.choices else None
+    reason = finish_reason(choice.finish_reason) if choice and choice.finish_reason else last.finish_reason
+    return Part("", reason, chunk.model or last.model, usage), choice.said if choice else ""
 
 
 class Responses:
     """`POST /responses`, with nothing stored at OpenAI."""
 
     def __init__(self, client: openai.AsyncOpenAI, asking: Asking, model: str) -> None:
+        self.parameters = Parameters(length_member="max_output_tokens")
         self._client = client
         self._asking = asking
         self._model = model
 
-    async def whole(self, request: ComposeRequest, language: Language) -> Part:
+    async def whole(self, messages: Messages) -> Part:
         """Return the whole answer."""
-        body = {
-            "model": self._model, "instructions": instructions(request, language), "input": _input(request),
-            "max_output_tokens": LONGEST_REPLY, "store": False,
-        }  # fmt: skip
-        with _calling(self._client, self._model) as span:
-            response = _Response.model_validate_json(await self._asking.post("/responses", body))
+        with _calling(self._client, self._model, self.parameters) as span:
+            response = ResponseShape.model_validate(_read(await self._asking.post("/responses", self._body(messages))))
+            if response.status == "failed":
+                raise RefusedError(502, (), "")
             part = _ended(response, response.text)
             _tell(span, part)
         return part
 
-    async def parts(self, request: ComposeRequest, language: Language) -> AsyncGenerator[Part, None]:
+    async def parts(self, messages: Messages) -> AsyncGenerator[Part, None]:
         """Yield the answer in pieces."""
-        stream = await self._client.responses.create(
-            model=self._model,
-            instructions=instructions(request, language),
-            input=_input(request),
-            max_output_tokens=LONGEST_REPLY,
-            store=False,
-            stream=True,
-        )
-        async with stream:
-            async for event in stream:
+        async with aclosing(self._asking.events("/responses", self._body(messages) | {"stream": True})) as events:
+            async for data in events:
+                if data.strip() == DONE:
+                    return
+                event = ResponseEvent.model_validate(_read(data))
                 if event.type == "response.output_text.delta":
                     yield Part(event.delta)
-                elif event.type in {"response.completed", "response.incomplete"}:
-                    yield _ended(cast("Response", getattr(event, "response", None)), "")
+                elif event.type in {"response.completed", "response.incomplete"} and event.response:
+                    yield _ended(event.response, "")
                 elif event.type in {"response.failed", "error"}:
-                    raise openai.OpenAIError("the model failed")
+                    raise RefusedError(502, (), "")
+
+    def _body(self, messages: Messages) -> dict[str, object]:
+        (_, instructions), *turns = messages
+        return {
+            "model": self._model,
+            "instructions": instructions,
+            "input": [{"role": role, "content": content} for role, content in turns],
+            **self.parameters.limit(),
+            **self.parameters.accepted({"store": False}),
+        }
 
 
-def _messages(request: ComposeRequest, language: Language) -> list[ChatCompletionMessageParam]:
-    messages = [{"role": "system", "content": instructions(request, language)}]
-    messages += [{"role": role, "content": content} for role, content in conversation(request)]
-    return cast("list[ChatCompletionMessageParam]", messages)
-
-
-def _input(request: ComposeRequest) -> ResponseInputParam:
-    return [
-        EasyInputMessageParam(role="user" if role == "user" else "assistant", content=content)
-        for role, content in conversation(request)
-    ]
-
-
-def _finish_reason(given: str | None) -> FinishReason:
-    return given if given in {"length", "content_filter"} else "stop"  # type: ignore[return-value]  # narrowed by `in`
-
-
-def _chat_usage(usage: CompletionUsage | _Tokens | None) -> Usage:
-    if usage is None:
-        return Usage()
-    return Usage(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
-
-
-def _ended(response: Response | _Response, text: str) -> Part:
-    details = response.incomplete_details
-    reason = {"max_output_tokens": "length"}.get(details.reason or "", details.reason or "") if details else "stop"
-    usage = response.usage
-    counted = Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens) if usage else Usage()
-    return Part(text, _finish_reason(reason), response.model, counted)
+def _ended(response: ResponseShape, text: str) -> Part:
+    return Part(text, response.finish_reason, response.model, response.usage.counted())

@@ -1,19 +1,23 @@
-"""What the local provider says in its own words, in each language."""
+"""What the service says in its own words, in each language."""
 
 from collections.abc import Mapping
 from typing import Literal
 
+from salambot.businesses import NOBODY, Business
 from salambot.messages import Language
 
-Phrase = Literal["greeting", "thanks", "farewell", "nothing", "unknown", "hello", "answer", "foreign"]
+Phrase = Literal[
+    "greeting", "thanks", "reaction", "blessing", "farewell", "nothing", "unknown", "refused", "regret", "human",
+    "hello", "foreign",
+]  # fmt: skip
 
 PHRASES: Mapping[Phrase, Mapping[Language, str]] = {
     "greeting": {
-        "fr": "Bonjour ! Je suis SalamBot, l'assistant de la boutique. Comment puis-je vous aider ?",
-        "ar": "السلام عليكم! أنا سلام بوت، مساعد المتجر. كيف يمكنني مساعدتكم؟",
-        "ary": "السلام! أنا سلام بوت، المساعد ديال المتجر. كيفاش نقدر نعاونك؟",
-        "ary-Latn": "Salam! Ana SalamBot, l'assistant dyal la boutique. Kifach n9der n3awnek?",
-        "en": "Hello! I am SalamBot, the shop's assistant. How can I help you?",
+        "fr": "Bonjour ! Je suis SalamBot, {assistant}. Comment puis-je vous aider ?",
+        "ar": "السلام عليكم! أنا سلام بوت، {assistant}. كيف يمكنني مساعدتكم؟",
+        "ary": "السلام! أنا سلام بوت، {assistant}. كيفاش نقدر نعاونك؟",
+        "ary-Latn": "Salam! Ana SalamBot, {assistant}. Kifach n9der n3awnek?",
+        "en": "Hello! I am SalamBot, {assistant}. How can I help you?",
     },
     "thanks": {
         "fr": "Avec plaisir ! N'hésitez pas si vous avez une autre question.",
@@ -21,6 +25,20 @@ PHRASES: Mapping[Phrase, Mapping[Language, str]] = {
         "ary": "مرحبا بيك! إلا كان عندك شي سؤال آخر، أنا هنا.",
         "ary-Latn": "Mer7ba bik! Ila kan 3ndek chi so2al akhor, ana hna.",
         "en": "You're welcome! Feel free to ask if you have another question.",
+    },
+    "reaction": {
+        "fr": "Merci à vous ! Je reste là si vous avez une question.",
+        "ar": "شكرا لكم! أنا هنا إذا كان لديكم سؤال.",
+        "ary": "شكرا ليك! أنا هنا إلا كان عندك شي سؤال.",
+        "ary-Latn": "Chokran lik! Ana hna ila kan 3ndek chi so2al.",
+        "en": "Thank you! I am here if you have a question.",
+    },
+    "blessing": {
+        "fr": "Amine, merci pour vos bons vœux ! Je reste à votre disposition.",
+        "ar": "آمين، وبارك الله فيكم! أنا رهن إشارتكم.",
+        "ary": "آمين، الله يبارك فيك! أنا هنا إلا احتاجيتي شي حاجة.",
+        "ary-Latn": "Amin, llah ybarek fik! Ana hna ila 7tajiti chi 7aja.",
+        "en": "Amen, and thank you for your kind words! I am here if you need anything.",
     },
     "farewell": {
         "fr": "Au revoir et à bientôt !",
@@ -38,15 +56,33 @@ PHRASES: Mapping[Phrase, Mapping[Language, str]] = {
     },
     "unknown": {
         "fr": "Je suis désolé, je ne sais pas répondre à cette question : je n'ai rien trouvé à ce sujet dans nos"
-        " informations. Vous pouvez la reformuler ou contacter notre service client.",
-        "ar": "عذرا، لا أعرف الجواب عن هذا السؤال: لم أجد شيئا حوله في معلوماتنا."
-        " يمكنكم إعادة صياغته أو التواصل مع خدمة الزبناء لدينا.",
-        "ary": "سمح ليا، ما عرفتش الجواب على هاد السؤال: ما لقيت والو عليه فالمعلومات ديالنا."
-        " تقدر تعاود تسول بطريقة أخرى ولا تواصل مع خدمة الزبناء ديالنا.",
-        "ary-Latn": "Sme7 liya, ma3reftch ljawab 3la had so2al: mal9it walo 3lih f lma3loumat dyalna."
-        " T9der t3awed tswel b tari9a okhra, wla twasel m3a service client dyalna.",
+        " informations. {reach}",
+        "ar": "عذرا، لا أعرف الجواب عن هذا السؤال: لم أجد شيئا حوله في معلوماتنا. {reach}",
+        "ary": "سمح ليا، ما عرفتش الجواب على هاد السؤال: ما لقيت والو عليه فالمعلومات ديالنا. {reach}",
+        "ary-Latn": "Sme7 liya, ma3reftch ljawab 3la had so2al: mal9it walo 3lih f lma3loumat dyalna. {reach}",
         "en": "I am sorry, I do not know the answer to this question: I found nothing about it in our information."
-        " You can rephrase it or contact our customer service.",
+        " {reach}",
+    },
+    "refused": {
+        "fr": "Je suis désolé, je ne peux pas répondre à ce message. {reach}",
+        "ar": "عذرا، لا يمكنني الرد على هذه الرسالة. {reach}",
+        "ary": "سمح ليا، ما نقدرش نجاوب على هاد الرسالة. {reach}",
+        "ary-Latn": "Sme7 liya, man9derch njaweb 3la had lmessage. {reach}",
+        "en": "I am sorry, I cannot answer this message. {reach}",
+    },
+    "regret": {
+        "fr": "Nous sommes sincèrement désolés de ce désagrément. {reach}",
+        "ar": "نعتذر لكم بصدق عما حدث. {reach}",
+        "ary": "كنطلبو منك السماحة على هادشي اللي وقع. {reach}",
+        "ary-Latn": "Kantelbo mennek sma7a 3la hadchi li w9e3. {reach}",
+        "en": "We are truly sorry about this. {reach}",
+    },
+    "human": {
+        "fr": "Bien sûr. {reach}",
+        "ar": "بالتأكيد. {reach}",
+        "ary": "واخا. {reach}",
+        "ary-Latn": "Wakha. {reach}",
+        "en": "Of course. {reach}",
     },
     "hello": {
         "fr": "Bonjour !",
@@ -54,13 +90,6 @@ PHRASES: Mapping[Phrase, Mapping[Language, str]] = {
         "ary": "السلام!",
         "ary-Latn": "Salam!",
         "en": "Hello!",
-    },
-    "answer": {
-        "fr": "Voici ce qu'il faut savoir :",
-        "ar": "إليكم الجواب:",
-        "ary": "ها الجواب:",
-        "ary-Latn": "Ha ljawab dyalna:",
-        "en": "Here is what you need to know:",
     },
     "foreign": {
         "fr": "Voici ce que disent nos informations, qui ne sont pas encore en français :",
@@ -71,3 +100,48 @@ PHRASES: Mapping[Phrase, Mapping[Language, str]] = {
     },
 }
 """`hello` answers a greeting before an answer; `foreign` leads into an answer in another language than the prompt's."""
+
+_ASSISTANT: Mapping[Language, tuple[str, str]] = {
+    "fr": ("votre assistant", "l'assistant de {name}"),
+    "ar": ("مساعدكم", "مساعد {name}"),
+    "ary": ("المساعد ديالكم", "المساعد ديال {name}"),
+    "ary-Latn": ("l'assistant dyalkom", "l'assistant dyal {name}"),
+    "en": ("your assistant", "the assistant of {name}"),
+}
+_REACH: Mapping[Language, tuple[str, str]] = {
+    "fr": (
+        "Vous pouvez la reformuler ou contacter notre service client.",
+        "Vous pouvez nous joindre : {contact}.",
+    ),
+    "ar": ("يمكنكم إعادة صياغته أو التواصل مع خدمة الزبناء لدينا.", "يمكنكم التواصل معنا: {contact}."),
+    "ary": (
+        "تقدر تعاود تسول بطريقة أخرى ولا تواصل مع خدمة الزبناء ديالنا.",
+        "تقدر تواصل معانا: {contact}.",
+    ),
+    "ary-Latn": (
+        "T9der t3awed tswel b tari9a okhra, wla twasel m3a service client dyalna.",
+        "T9der twasel m3ana: {contact}.",
+    ),
+    "en": ("You can rephrase it or contact our customer service.", "You can reach us here: {contact}."),
+}
+_REACH_A_PERSON: Mapping[Language, str] = {
+    "fr": "Vous pouvez contacter notre service client.",
+    "ar": "يمكنكم التواصل مع خدمة الزبناء لدينا.",
+    "ary": "تقدر تواصل مع خدمة الزبناء ديالنا.",
+    "ary-Latn": "T9der twasel m3a service client dyalna.",
+    "en": "You can contact our customer service.",
+}
+"""Where nothing was asked that could be put in other words."""
+
+
+def phrase(name: Phrase, language: Language, business: Business = NOBODY, found_contact: str | None = None) -> str:
+    """Return a phrase that names the business, and how to reach it as far as its owner or its documents say."""
+    contact = (business.contact or found_contact or "").rstrip(". ")
+    nobody, somebody = _REACH[language]
+    if name != "unknown":
+        nobody = _REACH_A_PERSON[language]
+    nameless, named = _ASSISTANT[language]
+    # One step after the other, by `replace`: a name is an owner's text, in which braces mean nothing.
+    text = PHRASES[name][language].replace("{assistant}", named if business.name else nameless)
+    text = text.replace("{reach}", somebody if contact else nobody)
+    return text.replace("{contact}", contact).replace("{name}", business.name)

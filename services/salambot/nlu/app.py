@@ -35,7 +35,7 @@ def create_app(settings: NluSettings | None = None) -> FastAPI:
 def open_llm(settings: NluSettings) -> Llm:
     """Return the configured provider. An SDK is imported only when it is the one: it costs 25 MB and a second."""
     if settings.llm == "local":
-        return LocalLlm()
+        return LocalLlm(settings.businesses)
     if settings.openai_api_key is None:
         raise ValueError("LLM=openai needs OPENAI_API_KEY")
     from salambot.llms.fallback import WithFallback
@@ -49,6 +49,7 @@ def open_llm(settings: NluSettings) -> Llm:
         attempts=settings.llm_attempts,
         circuit_failures=settings.llm_circuit_failures,
         circuit_seconds=settings.llm_circuit_s,
+        businesses=settings.businesses,
     )
     llm = OpenAiLlm(config)
-    return WithFallback(llm, LocalLlm()) if settings.llm_fallback == "local" else llm
+    return WithFallback(llm, LocalLlm(settings.businesses)) if settings.llm_fallback == "local" else llm

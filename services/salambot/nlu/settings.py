@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from salambot.businesses import Business
 from salambot.settings import ServiceSettings
 
 
@@ -13,6 +14,8 @@ class NluSettings(ServiceSettings):
     llm: Literal["local", "openai"] = "local"
     llm_fallback: Literal["none", "local"] = "none"
     """`local`: answer extractively when the provider fails, and say so in `provider`."""
+    businesses: dict[str, Business] = Field(default_factory=dict)
+    """By tenant, as JSON: whose customers are answered."""
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     """Any OpenAI-compatible server; OpenAI itself without it."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
+from salambot.answers.contacts import find_contact
 from salambot.followup import readings
 from salambot.hops import Hop
 from salambot.messages import (
@@ -20,9 +21,11 @@ from salambot.messages import (
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.problems import Problem
-from salambot.smalltalk import courtesy_of
+from salambot.smalltalk import courtesy_of, is_complaint
 
 PASSAGES = 5
+_CONTACT_QUESTIONS = ("Quel est votre numéro de téléphone ?", "contact", "ما هو رقم الهاتف؟")
+"""What the documents are asked where a customer is sent to a person; retrieval remembers the answers."""
 LONGEST_QUERY = 2_000
 """Characters of a prompt that retrieval looks at."""
 
@@ -73,7 +76,17 @@ class Dialogue:
             locale=request.locale,
             context=context,
             passages=passages,
+            contact=await self._contact(request, passages),
         )
+
+    async def _contact(self, request: ReplyRequest, passages: list[Passage]) -> str | None:
+        """Return how to reach the business, for a reply that sends the customer there."""
+        if (passages and not is_complaint(request.prompt)) or courtesy_of(request.prompt) is not None:
+            return None
+        for question in _CONTACT_QUESTIONS:
+            if contact := find_contact(await self._search(request.tenant, question)):
+                return contact
+        return None
 
     async def _retrieve(self, request: ReplyRequest, context: list[Turn]) -> tuple[str | None, list[Passage]]:
         """Retrieve for the prompt, a short one with what was asked before it; return the reading that found any.

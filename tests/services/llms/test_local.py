@@ -84,7 +84,15 @@ def test_a_question_in_another_language_is_answered_with_an_excuse_in_its_own() 
         ("bslama", "Bslama"),
         ("bonne journée", "Au revoir"),
         ("", "Je n'ai pas bien compris"),
-        ("😀😀", "Je n'ai pas bien compris"),
+        ("?!", "Je n'ai pas bien compris"),
+        ("😀😀", "Merci à vous"),
+        ("👍", "Merci à vous"),
+        ("😡", "Nous sommes sincèrement désolés"),
+        ("lah yr7em lwalidin", "Amin"),
+        ("الله يرحم الوالدين", "آمين"),
+        ("merci infiniment pour votre aide", "Avec plaisir"),
+        ("d'accord merci à demain", "Avec plaisir"),
+        ("مرحبا كيداير", "السلام"),
     ],
 )
 def test_courtesy_for_courtesy_cites_nothing(prompt: str, starts: str) -> None:

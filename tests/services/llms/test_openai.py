@@ -84,7 +84,7 @@ async def test_a_whole_reply_cites_what_the_model_named(llm: OpenAiLlm, upstream
     assert reply.language == "fr"
     assert [citation.id for citation in reply.citations] == ["Remboursement#0"]
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (120, 20)
-    assert "[1] Remboursement" in str(upstream[0].requests[0])
+    assert "=== passage 1 " in str(upstream[0].requests[0])
 
 
 async def test_a_streamed_reply_is_the_same(llm: OpenAiLlm) -> None:
