@@ -12,7 +12,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 _UNIT = re.compile(r"^(.*?)\s*[(\[]\s*(?:en\s+|in\s+|ب)?([^()\[\]\d]{1,14})\s*[)\]]$")
 _NUMERIC = re.compile(r"^[\d\s.,  ]+$")
 _TRUTH = frozenset({"oui", "non", "yes", "no", "نعم", "لا", "إيه", "✓", "✔", "✗", "x", "-", "–", "—", "true", "false"})
-_MOST_LETTERS_OF_A_NAME = 60
+_MOST_LETTERS_OF_A_NAME, _MOST_LETTERS_OF_A_CELL = 60, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,17 @@ def _separator(text: str, cells: Sequence[str]) -> str:
 
 
 _ARABIC = re.compile(r"[\u0621-\u064a]")
-_FRENCH = re.compile(r"\b(?:le|la|les|des|du|de|et|prix|par|jour|jours|mois|dh|pour|sur|à|en|un|une)\b", re.IGNORECASE)
+_FRENCH = re.compile(
+    r"\b(?:rue|adresse|le|la|les|des|du|de|et|prix|par|jour|jours|mois|dh|pour|sur|à|en|un|une)\b", re.IGNORECASE
+)
 
 
 def _said_cell(column: str, value: str) -> str:
     unit = _UNIT.match(column)
     if unit and _NUMERIC.match(value):
         column, value = unit[1], f"{value} {unit[2].strip()}"
+    elif unit and value.endswith(unit[2].strip()):
+        column = unit[1]
     if not column:
         return value
     if value.casefold() in _TRUTH or column[-1].isdigit() or column.endswith(("+", "-")):
@@ -103,17 +107,24 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> Row | None:
     return Row(filled) if filled else None
 
 
-def record(lines: Sequence[str]) -> Row | None:
-    """Return the row that lines such as `Prix: 350` make together, and None where they are anything else."""
+def record(lines: Sequence[str]) -> list[Row]:
+    """Return the rows of lines such as `Adresse: 12, rue …`, a row each, and none where they are anything else."""
     members = [_MEMBER.match(line) for line in lines]
     found = [(plain(member[1]), plain(member[2])) for member in members if member]
-    if len(found) < len(lines) or len(found) < 2 or any(len(value) > 400 for _, value in found):
-        return None
-    return Row(tuple(_name_first(found)))
+    if len(found) < len(lines) or len(found) < 2 or any(len(value) > _MOST_LETTERS_OF_A_CELL for _, value in found):
+        return []
+    return [Row((("", name), ("", value))) for name, value in found]
+
+
+def row_of_cells(lines: Sequence[str]) -> Row | None:
+    """Return the row whose cells stand on a line each, `column: value` or a value alone."""
+    members = [(line, _MEMBER.match(line)) for line in lines]
+    cells = [(plain(member[1]), plain(member[2])) if member else ("", plain(line)) for line, member in members]
+    return Row(tuple(_name_first(cells))) if cells else None
 
 
 def _name_first(cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The key of a record is its first cell of words."""
+    """The name of a row is its first cell of words."""
     name = next(
         (cell for cell in cells if not _NUMERIC.match(cell[1]) and len(cell[1]) <= _MOST_LETTERS_OF_A_NAME), cells[0]
     )

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 from salambot.answers.markup import plain, sentences
-from salambot.answers.tables import Row, record, rows_of
+from salambot.answers.tables import Row, record, row_of_cells, rows_of
 from salambot.messages import Passage
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
@@ -56,18 +56,29 @@ class Section:
 def sections_of(passage: Passage) -> tuple[Section, ...]:
     """Return the sections of a passage that hold any words."""
     heading = passage.metadata.get("heading", "")
-    return _sections(passage.title, heading, passage.text, passage.language)
+    return _sections(passage.title, heading, passage.text, passage.language, passage.metadata.get("kind") == "row")
 
 
 @lru_cache(maxsize=1024)
-def _sections(title: str, heading: str, text: str, language: str) -> tuple[Section, ...]:
+def _sections(title: str, heading: str, text: str, language: str, is_row: bool) -> tuple[Section, ...]:
     path = tuple(part for part in map(str.strip, heading.split(" > ")) if part)
+    cut = [(path, _below_heading(text))] if is_row else _cut(path, text)
     found = (
         Section(title, section_path, units, language)
-        for section_path, lines in _cut(path, text)
-        if (units := tuple(_units(lines)))
+        for section_path, lines in cut
+        if (units := tuple(_row_units(lines) if is_row else _units(lines)))
     )
     return tuple(found)
+
+
+def _below_heading(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip() and _HEADING.match(line) is None]
+
+
+def _row_units(lines: list[str]) -> Iterator[Unit]:
+    """A passage that is a row of a table: a line a cell."""
+    if row := row_of_cells(lines):
+        yield Unit("row", row.text, 0, row=row)
 
 
 def _cut(path: tuple[str, ...], text: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
@@ -118,8 +129,13 @@ def _looks_like_a_heading(line: str, before: list[str], after: list[str]) -> boo
 
 
 def _units(lines: list[str]) -> Iterator[Unit]:
+    intro = ""
     for number, block in enumerate(_blocks(lines)):
-        yield from _units_of_block(block, number)
+        units = list(_units_of_block(block, number))
+        if intro and units and units[0].kind == "item":  # an empty line may stand between a list and its intro
+            units = [replace(unit, intro=unit.intro or intro) for unit in units]
+        yield from units
+        intro = units[-1].text if units and units[-1].text.endswith(":") else ""
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
@@ -144,8 +160,8 @@ def _starts_block(block: list[str], line: str) -> bool:
 def _units_of_block(block: list[str], number: int) -> Iterator[Unit]:
     if block[0].startswith("|"):
         yield from (Unit("row", row.text, number, row=row) for row in rows_of(block))
-    elif not _ITEM.match(block[0]) and (found := record(block)):
-        yield Unit("row", found.text, number, row=found)
+    elif not _ITEM.match(block[0]) and (members := record(block)):
+        yield from (Unit("row", row.text, number, row=row) for row in members)
     else:
         yield from _prose(block, number)
 

@@ -23,6 +23,8 @@ _SAID_BY_BODY = 0.5
 _ASKED_ALIKE = 0.75
 """Share of a question's heading; who asks as many of its words asks the same."""
 _STEM_LETTERS = 4
+_MAX_CAPTION_CHARS = 40
+"""Of a heading above a row: a longer one is a remark on the whole table."""
 _NEAR_BEST = 0.999
 _NEGATION = re.compile(
     r"(?:\bn'|\b(?:ne|pas|jamais|sans|sauf|hors|aucune?|not|no|never|cannot|without|except|non)\b|n't\b"
@@ -148,27 +150,31 @@ def _best_rows(candidate: Candidate, tokens: Collection[Token], rows: Sequence[R
     points = [_points(candidate, tokens, " ".join(value for _, value in row.cells)) for row in rows]
     best = max(points)
     chosen = [row for row, value in zip(rows, points, strict=True) if value >= _NEAR_BEST * best]
-    if not best or len(chosen) < 2:
-        return chosen
-    words = [len(terms_of(row.key, candidate.section.language).words) for row in chosen]
-    named = any(match(token, terms_of(row.key, candidate.section.language)) for token in tokens for row in chosen)
-    return [row for row, count in zip(chosen, words, strict=True) if not named or count == min(words)]
+    names = [terms_of(row.key, candidate.section.language) for row in chosen]
+    asked = [name.words for name in names if sum(match(token, name) == 1.0 for token in tokens) >= len(name.words)]
+    return [row for row, name in zip(chosen, names, strict=True) if not any(other < name.words for other in asked)]
 
 
 def _said(question: Question, candidate: Candidate, row: Row) -> str:
     """Say a row by the columns that the question names, those that fit its kind, or all."""
     key = _key(candidate, row)
     others = [index for index in range(len(row.cells)) if index != key]
-    named = [index for index in others if _names(question, row.cells[index][0], candidate.section.language)]
+    named = [index for index in others if _is_named(question, candidate, row, index, key)]
     fitting = [index for index in others if _fits(question, row.cells[index])]
     if len(others) <= _FEW_CELLS:
         return row.said(named or others, key)
     return row.said((named or fitting or others)[:MAX_CELLS], key)
 
 
-def _names(question: Question, column: str, language: str) -> bool:
-    terms = terms_of(column, language)
-    return any(match(token, terms) for token in question.tokens)
+def _is_named(question: Question, candidate: Candidate, row: Row, index: int, key: int) -> bool:
+    """Return True if the question names a cell's column, or says of its value what the row's name does not."""
+    language = candidate.section.language
+    column, value = (terms_of(part, language) for part in row.cells[index])
+    name = terms_of(row.cells[key][1], language)
+    return any(
+        match(token, column) or (match(token, value) == 1.0 and not token.is_number and not match(token, name))
+        for token in question.tokens
+    )
 
 
 def _key(candidate: Candidate, row: Row) -> int:
@@ -191,7 +197,8 @@ def _needed_heading(question: Question, candidate: Candidate, body: str) -> str:
     section = candidate.section
     if not section.path:
         return section.title if _only_title_matches(candidate, body) else ""
-    parts = [part for part in section.path[-2:] if _carries(question, candidate, section, part, body)]
+    path = [part for part in section.path if not section.units[0].row or len(part) <= _MAX_CAPTION_CHARS]
+    parts = [part for part in path[-2:] if _carries(question, candidate, section, part, body)]
     return " – ".join(parts)
 
 

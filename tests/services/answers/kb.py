@@ -88,5 +88,5 @@ def _passage(name: str, title: str, found: Chunk) -> Passage:
         uri=f"file:///{name}",
         language=found.language,
         chunk=found.number,
-        metadata={"heading": found.heading} if heading else {},
+        metadata={"heading": found.heading, "kind": found.kind},
     )

@@ -5,7 +5,7 @@ import pytest
 from salambot.answers.answering import find_answers
 from salambot.answers.days import days_of
 from salambot.answers.markup import plain, sentences
-from salambot.answers.tables import Row, record, rows_of
+from salambot.answers.tables import Row, record, row_of_cells, rows_of
 from salambot.language import detect
 from tests.services.answers.kb import passages_of
 
@@ -144,12 +144,19 @@ def test_two_questions_two_answers() -> None:
     assert answered("combien coûte la livraison ?", text) == "La livraison coûte 30 DH."
 
 
-def test_a_record_is_a_sentence() -> None:
-    row = record(["Référence: MT-1", "Marque: Kasbah", "Prix (DH): 850"])
+def test_a_row_in_lines_is_a_sentence() -> None:
+    row = row_of_cells(["Référence: MT-1", "Marque: Kasbah", "Prix (DH): 850", "en stock"])
     assert row is not None
-    assert row.said() == "MT-1 : Marque Kasbah, Prix 850 DH"
-    assert record(["Parking : à 50 m."]) is None
-    assert record(["Une phrase.", "Prix: 3"]) is None
+    assert row.said() == "MT-1 : Marque Kasbah, Prix 850 DH, en stock"
+
+
+def test_members_in_lines_are_a_row_each() -> None:
+    assert [row.said() for row in record(["Adresse: 12, rue A", "Téléphone: 05 22 00 00 00"])] == [
+        "Adresse : 12, rue A",
+        "Téléphone : 05 22 00 00 00",
+    ]
+    assert record(["Parking : à 50 m."]) == []
+    assert record(["Une phrase.", "Prix: 3"]) == []
 
 
 def test_rows_keep_their_columns_and_repeat_an_empty_first_cell() -> None:
