@@ -1,4 +1,4 @@
-"""Markers `docker`, `browser`, `prometheus` and `nginx`: where a machine lacks it a test is skipped, with the reason.
+"""Markers such as `docker` and `nginx`: where a machine lacks what they name a test is skipped, with the reason.
 
 On CI that fails.
 """
@@ -43,11 +43,18 @@ def _missing_nginx() -> str | None:
     return None if found else "no nginx (Debian's package nginx-light)"
 
 
+@cache
+def _missing_pgbouncer() -> str | None:
+    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return None if found else "no pgbouncer (Debian's package pgbouncer)"
+
+
 _NEEDS = {
     "docker": _missing_docker,
     "browser": _missing_browser,
     "prometheus": _missing_prometheus,
     "nginx": _missing_nginx,
+    "pgbouncer": _missing_pgbouncer,
 }
 
 

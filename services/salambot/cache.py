@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from salambot.problems import Problem
+from salambot_contracts.redis_url import parse_redis_url
 
 
 def connect(redis_url: str) -> Redis:
@@ -16,9 +17,11 @@ def connect(redis_url: str) -> Redis:
 
     Connecting takes at most 1 s, an answer 5 s, waiting for one of 64 connections 2 s. A connection that broke is
     opened again once, so the first command after a restart of Redis works. Blocking reads must stay under 5 s.
+
+    Raises UrlError where the URL cannot be used.
     """
     pool = BlockingConnectionPool.from_url(
-        redis_url,
+        parse_redis_url(redis_url).text(),
         max_connections=64,
         timeout=2,
         socket_connect_timeout=1,

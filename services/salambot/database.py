@@ -2,14 +2,16 @@
 
 import os
 import re
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+
+from salambot.postgres_session import Connector, Session
+from salambot_contracts.postgres_url import parse_postgres_url
 
 if TYPE_CHECKING:  # jobs that only migrate should not pay for a web framework
     from fastapi import FastAPI, Request, Response
@@ -22,13 +24,8 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
-_SESSION = {
-    "application_name": "salambot",
-    "timezone": "UTC",
-    "hnsw.iterative_scan": "strict_order",  # a search goes on until enough rows of the tenant are found
-    "hnsw.ef_search": "40",
-    "jit": "off",
-}
+MIN_POOL_SIZE = 3
+"""What a URL says is taken down to this: a seed holds one connection while it works on others."""
 _COMPOSE_SECRETS = Path("/run/secrets")
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _UNREACHABLE = (
@@ -48,20 +45,25 @@ class DatabaseUnavailable(Exception):  # noqa: N818 - it is a state of the world
 
 
 async def connect(url: str, *, ca: Path | None = None, max_size: int = 8) -> Pool:
-    """Return a pool for `url`, whose `sslmode` and `sslrootcert` are honoured; `ca` demands a verified certificate.
+    """Return a pool for `url`; `ca` demands a certificate that it verifies.
 
     No connection is opened yet: a service starts while Postgres is away, and finds it again after a restart.
+
+    Raises:
+        UrlError: the URL cannot be used.
+        OSError, ssl.SSLError: a certificate file cannot be used.
     """
-    return await asyncpg.create_pool(
-        url,
+    parsed = parse_postgres_url(url)
+    pool: Pool = await asyncpg.create_pool(
+        connect=cast("Any", Connector(parsed, ca)),  # asyncpg's stubs have another signature than asyncpg calls
+        connection_class=Session,
         min_size=0,
-        max_size=max_size,
-        timeout=CONNECT_TIMEOUT_S,
+        max_size=min(max_size, max(parsed.pool_size or max_size, MIN_POOL_SIZE)),
+        timeout=parsed.connect_timeout or CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         reset=_keep_session,
-        ssl=ssl.create_default_context(cafile=ca) if ca is not None else None,
-        server_settings=_SESSION,
     )
+    return pool
 
 
 async def _keep_session(connection: object) -> None:

@@ -8,6 +8,8 @@ from anyio import CancelScope, current_time
 from coredis.exceptions import RedisError
 from streaq import Worker
 
+from salambot_contracts.redis_url import parse_redis_url
+
 _QUEUE = "salambot-webhooks"
 _IDLE_S = 20
 """How long a task of a worker that was killed waits for another worker."""
@@ -21,8 +23,8 @@ class Engine(Worker[None]):
     def __init__(self, redis_url: str, *, concurrency: int = 1, grace_s: int = 0, queue: str = _QUEUE) -> None:
         logging.getLogger("streaq").setLevel(logging.ERROR)
         super().__init__(
-            redis_url=redis_url,
-            redis_kwargs={"connect_timeout": _CONNECT_S},
+            redis_url=parse_redis_url(redis_url).text(),
+            redis_kwargs={"connect_timeout": _CONNECT_S, "decode_components": True},
             queue_name=queue,
             concurrency=concurrency,
             serializer=orjson.dumps,

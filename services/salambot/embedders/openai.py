@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from salambot.embedders.base import COST, TOKENS, EmbeddingError, Vectors
 from salambot.settings import ServiceSettings
+from salambot_contracts.http_url import parse_openai_url
 
 MOST_TEXTS, MOST_TOKENS = 512, 100_000
 """Of one request; the service takes 2,048 texts and 300,000 tokens, and answers smaller requests sooner."""
@@ -49,7 +50,7 @@ class OpenAiEmbedder:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
-            base_url=settings.openai_base_url,
+            base_url=parse_openai_url(settings.openai_base_url).text() if settings.openai_base_url else None,
             timeout=TIMEOUT_S,
             max_retries=ATTEMPTS - 1,
             http_client=openai.DefaultAioHttpClient(),

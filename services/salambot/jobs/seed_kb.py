@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -30,6 +31,7 @@ from salambot.knowledge.sources import UnknownSource
 from salambot.knowledge.spread import Work, run_lock, wait_for_stragglers, workers
 from salambot.mounted_secrets import load_mounted_secrets
 from salambot.objects import Objects, ObjectsUnavailable
+from salambot.postgres_session import LockHeldError, hold_lock
 from salambot.vectors import VECTORS, open_store
 from salambot.vectors.base import VectorStoreError
 
@@ -43,6 +45,7 @@ _FAILURES = (
     DatabaseUnavailable,
     asyncpg.PostgresError,
     EmbeddingError,
+    LockHeldError,
     MigrationError,
     ObjectsUnavailable,
     UnknownSource,
@@ -177,16 +180,10 @@ async def _tenant_lock(pool: Pool, tenant: str, speak: "_Speaker") -> AsyncItera
     """
     with unavailable_as_problem():
         async with pool.acquire(timeout=database.ACQUIRE_TIMEOUT_S) as connection:
-            lock = run_lock(tenant)
-            if not await connection.fetchval(f"SELECT pg_try_advisory_lock({lock})"):
-                speak.event("waiting", {"for": "another seed of this tenant"})
-                await connection.fetchval(f"SELECT pg_advisory_lock({lock})", timeout=LOCK_TIMEOUT_S)
-            await wait_for_stragglers(connection, tenant)
-            try:
+            waiting = partial(speak.event, "waiting", {"for": "another seed of this tenant"})
+            async with hold_lock(connection, run_lock(tenant), seconds=LOCK_TIMEOUT_S, on_wait=waiting):
+                await wait_for_stragglers(connection, tenant)
                 yield int(await connection.fetchval("SELECT pg_backend_pid()"))
-            finally:
-                if not connection.is_closed():
-                    await connection.fetchval(f"SELECT pg_advisory_unlock({lock})")
 
 
 async def _redis_answers(url: str) -> bool:

@@ -13,6 +13,7 @@ import structlog
 from salambot.database import ACQUIRE_TIMEOUT_S, Connection, Pool, unavailable_as_problem
 from salambot.knowledge.indexing import Candidate, Elsewhere, Report
 from salambot.objects import StoredObject
+from salambot.postgres_session import hold_lock
 
 if TYPE_CHECKING:
     from salambot.delivery.engine import Engine
@@ -124,15 +125,12 @@ async def wait_for_stragglers(connection: Connection, tenant: str) -> None:
 @asynccontextmanager
 async def taking_part(pool: Pool, work: Work) -> AsyncIterator[bool]:
     """Hold a batch's share of the tenant; yield whether its run is still under way."""
-    lock = _batch_lock(work["tenant"])
     with unavailable_as_problem():
-        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-            await connection.execute(f"SELECT pg_advisory_lock_shared({lock})", timeout=_LOCK_S)
-            try:
-                yield bool(await connection.fetchval(_HOLDS.format(run_lock(work["tenant"])), work["coordinator"]))
-            finally:
-                if not connection.is_closed():
-                    await connection.execute(f"SELECT pg_advisory_unlock_shared({lock})")
+        async with (
+            pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
+            hold_lock(connection, _batch_lock(work["tenant"]), shared=True, seconds=_LOCK_S),
+        ):
+            yield bool(await connection.fetchval(_HOLDS.format(run_lock(work["tenant"])), work["coordinator"]))
 
 
 def _batch_lock(tenant: str) -> str:

@@ -13,6 +13,7 @@ from salambot.messages import ComposeRequest
 from salambot.nlu.counting import Counted
 from salambot.nlu.settings import NluSettings
 from salambot.replies import Replies
+from salambot_contracts.http_url import parse_openai_url
 
 
 def create_app(settings: NluSettings | None = None) -> FastAPI:
@@ -43,7 +44,7 @@ def open_llm(settings: NluSettings) -> Llm:
 
     config = OpenAiConfig(
         api_key=settings.openai_api_key,
-        base_url=settings.openai_base_url,
+        base_url=parse_openai_url(settings.openai_base_url).text() if settings.openai_base_url else None,
         model=settings.openai_model,
         timeout=settings.llm_timeout_s,
         attempts=settings.llm_attempts,

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from salambot.telemetry.counting import Signal
+from salambot_contracts.redis_url import parse_redis_url
 
 KEPT: Mapping[Signal, int] = {"traces": 20_000, "logs": 20_000, "metrics": 500}
 """Spans, records and snapshots of one service; with all of them Redis holds some 20 MB more."""
@@ -27,7 +28,8 @@ class Shelf:
     """Writes from the exporters' threads: one that Redis does not take is lost, and counted as any other."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+        url = parse_redis_url(redis_url).text()
+        self._redis = redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
         self.trouble = ""
 
     def put_spans(self, spans: Sequence[ReadableSpan]) -> bool:

@@ -15,6 +15,7 @@ from salambot.database import Pool
 from salambot.embedders.base import Embedder, Vectors
 from salambot.settings import ServiceSettings
 from salambot.vectors.base import Hit, Vector, VectorStoreError
+from salambot_contracts.http_url import parse_qdrant_url
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient
@@ -122,7 +123,8 @@ class QdrantVectors:
                 self._opened = AsyncQdrantClient(path=url.removeprefix("file://"))
             else:
                 secret = key.get_secret_value() if key else None
-                self._opened = AsyncQdrantClient(url, api_key=secret, timeout=20, check_compatibility=False)
+                address = parse_qdrant_url(url).text()
+                self._opened = AsyncQdrantClient(address, api_key=secret, timeout=20, check_compatibility=False)
         return self._opened
 
 

@@ -2,12 +2,18 @@
 
 from alembic import op
 
-from salambot.migrations.tenancy import TENANT_ROLE, isolate
+from salambot.migrations.tenancy import (
+    RETENTION_ROLE,
+    TENANT_ROLE,
+    add_duty,
+    allow_duty,
+    grant,
+    isolate,
+    revoke,
+)
 
 revision = "0003"
 down_revision = "0002"
-
-RETENTION_ROLE = "salambot_retention"
 
 
 def upgrade() -> None:
@@ -63,7 +69,7 @@ def _create_audit() -> None:
     )
     op.execute("CREATE INDEX audit_at ON audit USING brin (at)")
     isolate("audit")
-    op.execute(f"REVOKE UPDATE, DELETE ON audit FROM {TENANT_ROLE}")
+    revoke("UPDATE, DELETE", "audit", TENANT_ROLE)
     op.execute(
         """
         CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -126,25 +132,17 @@ def _create_functions() -> None:
 
 def _allow_forgetting() -> None:
     """Add a role that may delete what is old, of all tenants, and reads nothing of it but its time."""
-    op.execute(
-        f"""
-        DO $$ BEGIN
-          CREATE ROLE {RETENTION_ROLE} NOLOGIN;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-        END $$"""
-    )
-    op.execute(f"GRANT {RETENTION_ROLE} TO CURRENT_USER")
-    op.execute(f"GRANT USAGE ON SCHEMA public TO {RETENTION_ROLE}")
+    add_duty(RETENTION_ROLE)
     for table, time in (("conversations", "last_at"), ("turns", "at")):
-        op.execute(f"GRANT DELETE, SELECT ({time}) ON {table} TO {RETENTION_ROLE}")
-        op.execute(f"CREATE POLICY forgetting ON {table} TO {RETENTION_ROLE} USING (true)")
+        grant(f"DELETE, SELECT ({time})", table, RETENTION_ROLE)
+        allow_duty("forgetting", table, RETENTION_ROLE)
     op.execute(
         """
         CREATE FUNCTION forget_before(moment timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
         DECLARE
           forgotten bigint;
         BEGIN
-          PERFORM set_config('role', 'salambot_retention', true);
+          PERFORM begin_duty('salambot_retention');
           DELETE FROM turns WHERE at < moment;
           GET DIAGNOSTICS forgotten = ROW_COUNT;
           DELETE FROM conversations WHERE last_at < moment;

@@ -2,13 +2,17 @@
 
 from alembic import op
 
-from salambot.migrations.tenancy import isolate
+from salambot.migrations.tenancy import (
+    DELIVERY_ROLE,
+    RETENTION_ROLE,
+    add_duty,
+    allow_duty,
+    grant,
+    isolate,
+)
 
 revision = "0004"
 down_revision = "0003"
-
-DELIVERY_ROLE = "salambot_delivery"
-RETENTION_ROLE = "salambot_retention"
 
 
 def upgrade() -> None:
@@ -221,26 +225,18 @@ def _create_sending() -> None:
 
 def _allow_dispatching() -> None:
     """Add a role that sees which conversations of all tenants wait, and nothing of what was said."""
-    op.execute(
-        f"""
-        DO $$ BEGIN
-          CREATE ROLE {DELIVERY_ROLE} NOLOGIN;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-        END $$"""
-    )
-    op.execute(f"GRANT {DELIVERY_ROLE} TO CURRENT_USER")
-    op.execute(f"GRANT USAGE ON SCHEMA public TO {DELIVERY_ROLE}")
-    op.execute(f"CREATE POLICY dispatching ON inbox TO {DELIVERY_ROLE} USING (true)")
+    add_duty(DELIVERY_ROLE)
+    allow_duty("dispatching", "inbox", DELIVERY_ROLE)
     seen = "tenant, channel, message_id, party, number, state, received_at, due_at, dispatched_at"
-    op.execute(f"GRANT SELECT ({seen}, claimed_by, claimed_until) ON inbox TO {DELIVERY_ROLE}")
-    op.execute(f"GRANT UPDATE (dispatched_at, claimed_until) ON inbox TO {DELIVERY_ROLE}")
+    grant(f"SELECT ({seen}, claimed_by, claimed_until)", "inbox", DELIVERY_ROLE)
+    grant("UPDATE (dispatched_at, claimed_until)", "inbox", DELIVERY_ROLE)
     op.execute(
         """
         CREATE FUNCTION due_conversations(most int, quiet interval) RETURNS jsonb LANGUAGE plpgsql AS $$
         DECLARE
           due jsonb;
         BEGIN
-          PERFORM set_config('role', 'salambot_delivery', true);
+          PERFORM begin_duty('salambot_delivery');
           WITH waiting AS (
             SELECT tenant, channel, message_id FROM inbox
             WHERE state = 'pending' AND due_at <= clock_timestamp() AND dispatched_at < clock_timestamp() - quiet
@@ -259,7 +255,7 @@ def _allow_dispatching() -> None:
         """
         CREATE FUNCTION extend_claims(claims text[], lease interval) RETURNS void LANGUAGE plpgsql AS $$
         BEGIN
-          PERFORM set_config('role', 'salambot_delivery', true);
+          PERFORM begin_duty('salambot_delivery');
           UPDATE inbox SET claimed_until = clock_timestamp() + lease
             WHERE state = 'pending' AND claimed_by = ANY (claims) AND claimed_until > clock_timestamp();
         END $$"""
@@ -268,7 +264,7 @@ def _allow_dispatching() -> None:
         """
         CREATE FUNCTION inbox_load() RETURNS jsonb LANGUAGE plpgsql AS $$
         BEGIN
-          PERFORM set_config('role', 'salambot_delivery', true);
+          PERFORM begin_duty('salambot_delivery');
           RETURN (SELECT jsonb_build_object('pending', count(*), 'oldest_s',
                     coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0))
                   FROM inbox WHERE state = 'pending');
@@ -277,8 +273,8 @@ def _allow_dispatching() -> None:
 
 
 def _allow_forgetting() -> None:
-    op.execute(f"CREATE POLICY forgetting ON inbox TO {RETENTION_ROLE} USING (true)")
-    op.execute(f"GRANT DELETE, SELECT (received_at, sealed), UPDATE (sealed) ON inbox TO {RETENTION_ROLE}")
+    allow_duty("forgetting", "inbox", RETENTION_ROLE)
+    grant("DELETE, SELECT (received_at, sealed), UPDATE (sealed)", "inbox", RETENTION_ROLE)
     op.execute(
         """
         CREATE FUNCTION forget_inbound(before timestamptz, unseal_before timestamptz) RETURNS bigint
@@ -286,7 +282,7 @@ def _allow_forgetting() -> None:
         DECLARE
           forgotten bigint;
         BEGIN
-          PERFORM set_config('role', 'salambot_retention', true);
+          PERFORM begin_duty('salambot_retention');
           DELETE FROM inbox WHERE received_at < before;
           GET DIAGNOSTICS forgotten = ROW_COUNT;
           UPDATE inbox SET sealed = NULL WHERE received_at < unseal_before AND sealed IS NOT NULL;

@@ -2,18 +2,25 @@
 
 from alembic import op
 
-from salambot.migrations.tenancy import TENANT_ROLE, isolate
+from salambot.migrations.tenancy import (
+    RETENTION_ROLE,
+    TENANT_ROLE,
+    add_duty,
+    allow_duty,
+    grant,
+    isolate,
+    revoke,
+)
 
 revision = "0005"
 down_revision = "0004"
-
-RETENTION_ROLE = "salambot_retention"
 
 
 def upgrade() -> None:
     """Number the records, add the chain of seals over them, and let retention delete what it has noted."""
     op.execute("ALTER TABLE audit ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY")
     op.execute("CREATE INDEX audit_number ON audit (number)")
+    add_duty(RETENTION_ROLE)
     _create_seals()
     _create_checkpoints()
     _let_retention_delete()
@@ -39,7 +46,7 @@ def _create_seals() -> None:
         """
         CREATE FUNCTION audit_tenants_after(record bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
         BEGIN
-          PERFORM set_config('role', 'salambot_retention', true);
+          PERFORM begin_duty('salambot_retention');
           RETURN QUERY SELECT DISTINCT audit.tenant FROM audit WHERE audit.number > record;
         END $$"""
     )
@@ -60,7 +67,7 @@ def _create_checkpoints() -> None:
 
 def _append_only(table: str) -> None:
     isolate(table)
-    op.execute(f"REVOKE UPDATE, DELETE ON {table} FROM {TENANT_ROLE}")
+    revoke("UPDATE, DELETE", table, TENANT_ROLE)
     op.execute(
         f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} EXECUTE FUNCTION refuse_change()"
     )
@@ -68,24 +75,24 @@ def _append_only(table: str) -> None:
 
 def _let_retention_delete() -> None:
     op.execute(
-        f"""
+        """
         CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-          IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'audit' AND current_user = '{RETENTION_ROLE}' THEN
+          IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'audit' AND has_duty('salambot_retention') THEN
             RETURN NULL;  -- of a statement's trigger: ignored
           END IF;
           RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
         END $$"""
     )
-    op.execute(f"GRANT DELETE, SELECT (tenant, number) ON audit TO {RETENTION_ROLE}")
-    op.execute(f"CREATE POLICY forgetting ON audit TO {RETENTION_ROLE} USING (true)")
+    grant("DELETE, SELECT (tenant, number)", "audit", RETENTION_ROLE)
+    allow_duty("forgetting", "audit", RETENTION_ROLE)
     op.execute(
         """
         CREATE FUNCTION forget_audit(of_tenant text, gone bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
         DECLARE
           forgotten bigint;
         BEGIN
-          PERFORM set_config('role', 'salambot_retention', true);
+          PERFORM begin_duty('salambot_retention');
           DELETE FROM audit WHERE tenant = of_tenant AND number = ANY (gone);
           GET DIAGNOSTICS forgotten = ROW_COUNT;
           RETURN forgotten;
