@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
-from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, AwsFailure
+from salambot_cli.outside.aws import UNREACHABLE, AwsFailure, AwsKind
 
 _ACCOUNT = re.compile(r"arn:aws[\w-]*:\w+:[\w-]*:(\d{12}):")
 _ACTION = re.compile(r"\bperform: (secretsmanager:\w+)")
@@ -121,14 +121,18 @@ def _words(failure: AwsFailure) -> str:
 
 
 def _about_key(failure: AwsFailure) -> bool:
-    return failure.code in _KMS_CODES or (
-        (failure.is_denied or failure.code == "InvalidRequestException")
-        and any(word in failure.message.lower() for word in _KMS_WORDS)
+    return (
+        failure.kind is AwsKind.KEY
+        or failure.code in _KMS_CODES
+        or (
+            (failure.is_denied or failure.code == "InvalidRequestException")
+            and any(word in failure.message.lower() for word in _KMS_WORDS)
+        )
     )
 
 
 _TELLERS: tuple[tuple[Callable[[AwsFailure], bool], Teller], ...] = (
-    (lambda failure: failure.code == NO_CREDENTIALS, _no_credentials),
+    (lambda failure: failure.kind in {AwsKind.NO_CREDENTIALS, AwsKind.LINK}, _no_credentials),
     (lambda failure: failure.code == UNREACHABLE, _unreachable),
     (lambda failure: failure.is_skewed, _skewed),
     (lambda failure: failure.is_bad_credentials, _bad_credentials),

@@ -1,14 +1,13 @@
-"""aws.*: are there credentials, and does STS take them?"""
+"""aws.*: are there credentials, and does STS take them? Which link of the chain breaks, where one does."""
 
-from urllib.request import getproxies
-
+from salambot_cli.doctor import links
 from salambot_cli.doctor.cloud import account, ask, touches_aws, uses_aws
-from salambot_cli.doctor.needs import needs_variables
+from salambot_cli.doctor.paths import AWS_VARIABLES, explain_path, path_of
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.wire import silent, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import NO_CREDENTIALS, UNREACHABLE, Aws, AwsFailure, translated
+from salambot_cli.outside.aws import Aws, AwsFailure, AwsKind, translated
 from salambot_cli.outside.http import host_and_port
 from salambot_cli.outside.network import Contact, Reach
 from salambot_cli.outside.tls import Handshake
@@ -29,75 +28,99 @@ async def check_credentials(exam: Examination) -> Finding:
         return fine(CHECK, "AWS knows this caller", arn=answer)
     if not uses_aws(exam.environment):
         # Databases in AWS are reached without AWS credentials: these only refine what silence means.
-        return unseen(
-            CHECK, "AWS could not be asked: causes inside AWS stay unseen", why=answer.code, detail=answer.message[:200]
-        )
+        title = "AWS could not be asked: causes inside AWS stay unseen"
+        return unseen(CHECK, title, why=answer.code, detail=answer.message[:200])
     return await refused(exam, CHECK, "sts", answer)
 
 
 async def refused(exam: Examination, check: str, service: str, failure: AwsFailure) -> Finding:
-    """Name what stands between us and AWS: no credentials, bad ones, the clock, or the wire."""
-    profile = exam.environment.aws.profile or exam.value("AWS_PROFILE")
-    evidence: Facts = {"code": failure.code, "message": failure.message[:300], "profile": profile, "service": service}
-    if failure.code == NO_CREDENTIALS:
-        title = "No AWS credentials are found" if not profile else f"No AWS credentials are found (profile {profile})"
-        login = f"aws configure sso --profile {profile}" if profile else "aws configure sso"
-        return fault("aws.no-credentials", check, title, evidence, (login,))
-    if failure.is_skewed:
-        title = "AWS refuses the time in the signature: this clock is wrong"
-        return fault("host.clock-skew", check, title, evidence, ("sudo timedatectl set-ntp true",))
-    if failure.is_bad_credentials:
-        return _bad(check, failure, evidence, profile)
-    if failure.code == UNREACHABLE:
-        return await aws_unreachable(exam, check, service, failure)
-    if failure.is_denied and service == "sts":
-        return fine(check, "AWS knows this caller, who may not ask who it is", code=failure.code)
-    return unseen(check, f"AWS answers {failure.code}", **{k: str(v) for k, v in evidence.items()})
+    """Name what stands between us and AWS: no credentials, bad ones, the clock, the wire, AWS itself."""
+    aws = await account(exam)
+    evidence: Facts = {
+        "code": failure.code,
+        "message": failure.message[:300],
+        "kind": str(failure.kind),
+        "service": service,
+        "profile": None if aws.has_own_keys else aws.profile.name,
+        "keys_from": exam.layer("AWS_ACCESS_KEY_ID") if aws.has_own_keys else None,
+    }
+    match failure.kind:
+        case AwsKind.NO_CREDENTIALS | AwsKind.LINK:
+            return links.explain(check, aws.profile, failure, evidence)
+        case AwsKind.CLOCK:
+            title = "AWS refuses the time in the signature: this clock is wrong"
+            return fault("host.clock-skew", check, title, evidence, ("sudo timedatectl set-ntp true",))
+        case AwsKind.BAD_KEY | AwsKind.BAD_SECRET | AwsKind.SESSION_ENDED:
+            return _bad(check, failure, evidence, aws, exam.layer("AWS_ACCESS_KEY_ID"))
+        case AwsKind.UNREACHABLE:
+            return await aws_unreachable(exam, check, service, failure)
+        case AwsKind.DENIED if service == "sts":
+            return fine(check, "AWS knows this caller, who may not ask who it is", code=failure.code)
+        case _:
+            return _unavailable(check, service, failure, evidence)
 
 
-def _bad(check: str, failure: AwsFailure, evidence: Facts, profile: str | None) -> Finding:
-    flag = f" --profile {profile}" if profile else ""
-    if "Expired" in failure.code:
-        kind, commands = "session", (f"aws sso login{flag}",)
-        text = "The session has ended: sign in again."
-    elif failure.code == "SignatureDoesNotMatch":
-        kind, commands = "secret", ("aws iam create-access-key",)
-        text = "The secret key does not belong to this key id (the clock is right): store the right one or a new one."
+def _bad(check: str, failure: AwsFailure, evidence: Facts, aws: Aws, layer: str) -> Finding:
+    flag = "" if aws.has_own_keys else f" --profile {aws.profile.name}"
+    place = f" The key stands in {layer} and wins against every profile." if aws.has_own_keys else ""
+    if failure.kind is AwsKind.SESSION_ENDED:
+        renewed = aws.profile.kind in {"sso", "role", "login"} and not aws.has_own_keys
+        commands = (f"aws sso login{flag}",) if renewed or not aws.has_own_keys else ("aws sts get-session-token",)
+        text = f"The session has ended: sign in again.{place}"
+    elif failure.kind is AwsKind.BAD_SECRET:
+        commands = ("aws iam create-access-key",)
+        text = (
+            "The secret key does not belong to this key id (the clock is right): store the right one or a new "
+            f"one.{place}"
+        )
     else:
-        kind, commands = "key", ("aws iam create-access-key",)
-        text = "AWS does not know this access key: deleted, inactive, or of another partition. Make a new one."
-    title = f"AWS refuses the credentials: {failure.code}"
-    return fault("aws.bad-credentials", check, title, {**evidence, "kind": kind}, commands, text=text)
+        commands = ("aws iam create-access-key",)
+        text = f"AWS does not know this access key: deleted, inactive, or of another partition. Make a new one.{place}"
+    title = f"AWS refuses the credentials: {failure.code}" + (f" (AWS_ACCESS_KEY_ID from {layer})" if place else "")
+    return fault("aws.bad-credentials", check, title, evidence, commands, text=text)
+
+
+def _unavailable(check: str, service: str, failure: AwsFailure, evidence: Facts) -> Finding:
+    title = f"AWS {service.replace('_', ' ')} does not serve this caller: {failure.code}"
+    text = {
+        AwsKind.THROTTLED: "AWS limits the rate of these calls: wait, and find out what else of this account makes "
+        "them.",
+        AwsKind.SERVER: "AWS fails by itself: wait, and look at https://health.aws.amazon.com/health/status.",
+        AwsKind.ACCOUNT: "The account is not ready for this service: sign in as its owner and complete it, or ask AWS.",
+        AwsKind.REGION: "The region is wrong for this call, or not enabled in this account: correct AWS_REGION.",
+    }.get(failure.kind, f"AWS's own words say what is wrong; the code is {failure.code}.")
+    return fault("aws.unavailable", check, title, evidence, ("aws sts get-caller-identity",), text=text)
 
 
 async def aws_unreachable(exam: Examination, check: str, service: str, failure: AwsFailure) -> Finding:
     """Say how the way to an AWS endpoint is broken."""
     aws = await account(exam)
-    url = aws.endpoint(service) or f"https://{service.replace('_', '')}.{aws.region or 'us-east-1'}.amazonaws.com"
-    variable = "AWS_ENDPOINT_URL" if aws.endpoint(service) else f"the AWS endpoint of {service}"
-    host, port = host_and_port(url)
-    proxied = "proxy" in failure.message.lower()
-    if proxied:
-        # botocore sends even loopback endpoints by way of the proxy.
-        host, port = host_and_port(getproxies().get(url.split(":")[0]) or url)
-    contact = Contact(failure.reach or Reach.SILENT, host, port, detail=failure.message[:200], proxy=proxied)
-    if contact.reach is Reach.UNTRUSTED:
-        return untrusted(check, Handshake(contact), variable, aws.ca_bundle)
-    return unreachable(check, contact, variable) or silent(check, contact, variable)
+    variable = aws.endpoint_variable(service)
+    name = variable or (f"endpoint_url of profile {aws.profile.name}" if aws.profile.endpoint(service) else None)
+    shown = name or f"the AWS endpoint of {service}"
+    url = aws.url(service)
+    found = explain_path(check, await path_of(exam, url, ca=aws.ca_bundle), shown, aws.ca_bundle)
+    if found is None:
+        host, port = host_and_port(url)
+        contact = Contact(failure.reach or Reach.SILENT, host, port, detail=failure.message[:200])
+        if contact.reach is Reach.UNTRUSTED:
+            return untrusted(check, Handshake(contact), shown, aws.ca_bundle)
+        found = unreachable(check, contact, shown) or silent(check, contact, shown)
+    return links.overridden(found, aws.profile, variable, exam.layer(variable or ""), url) if name else found
 
 
 def _instance_state(aws: Aws, instance: str) -> str | None:
     with translated():
         pages = aws.ec2.get_paginator("describe_instances").paginate(InstanceIds=[instance])
         states = [i.get("State", {}).get("Name") for p in pages for r in p["Reservations"] for i in r["Instances"]]
-    return states[0] if states else None
+    return next((str(state) for state in states), None)
 
 
 async def check_jump(exam: Examination) -> Finding:
     """Does the instance run that leads into the VPC?"""
     instance = exam.environment.aws.jump or ""
     state = await ask(exam, "jump", lambda aws: _instance_state(aws, instance))
-    if isinstance(state, AwsFailure) and not state.code.startswith("InvalidInstanceID"):
+    if isinstance(state, AwsFailure) and not state.is_absent:
         return unseen(
             JUMP, f"The state of {instance} could not be seen", why=state.code, action="ec2:DescribeInstances"
         )
@@ -120,20 +143,24 @@ PROBES = (
         "The way into the VPC",
         check_jump,
         ("aws.jump-down",),
-        ("aws.credentials", "local.tools"),
+        (CHECK, "local.tools"),
         _jumps,
         preflight=True,
         parts=("postgres", "redis"),
+        reads=("AWS_REGION",),
     ),
     Probe(
         CHECK,
         "aws",
         "AWS credentials",
         check_credentials,
-        ("aws.no-credentials", "aws.bad-credentials"),
-        needs_variables("AWS_REGION", also=("host.clock",), source="local.env"),
+        ("aws.no-credentials", "aws.bad-credentials", "aws.unavailable"),
+        (),
         touches_aws,
         preflight=True,
+        seconds=20,
         parts=("objects", "secrets"),
+        reads=AWS_VARIABLES,
+        after=("host.clock", "net.path"),
     ),
 )

@@ -53,8 +53,9 @@ PROBES = (
         "Compose files",
         check_files,
         ("local.env-missing",),
-        ("config.parse", "local.docker"),
+        ("config.parse",),
         _has_containers,
         preflight=True,
+        after=("local.docker",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from salambot_cli.doctor.cloud import ask, touches_aws
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.security import resources_of
+from salambot_cli.doctor.security import resource_names, resources_of
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import Cache, Database, load_of
@@ -70,8 +70,10 @@ PROBES = (
         "Cost",
         check_cost,
         ("cost.idle",),
-        ("aws.credentials", "secrets.read", "rds.dns", "redis.dns"),
+        ("aws.credentials",),
         touches_aws,
         competes=False,
+        reads=resource_names,
+        after=("rds.dns", "redis.dns"),
     ),
 )

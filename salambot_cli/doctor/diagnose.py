@@ -10,6 +10,7 @@ from salambot_cli.doctor.probe import Address, Examination, Probe
 from salambot_cli.doctor.promote import promote
 from salambot_cli.doctor.redact import mask_finding
 from salambot_cli.doctor.report import Report, valid_ignores
+from salambot_cli.doctor.values import with_origin
 from salambot_cli.model.environment import Environment, Ignore
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.finding import Finding
@@ -53,7 +54,7 @@ class Diagnosis:
             await exam.close()
 
     def _final(self, finding: Finding, exam: Examination, lenient: frozenset[str]) -> Finding:
-        masked = mask_finding(finding, exam.hidden())
+        masked = mask_finding(with_origin(finding, exam), exam.hidden())
         if is_lenient(masked, lenient) and masked.status in {"fail", "warn"}:
             return replace(masked, status="ok", title=f"Ignored: {masked.title}")
         if self.options.strict and masked.status == "warn":

@@ -38,7 +38,7 @@ async def check_tunnel(exam: Examination) -> Finding:
     cloudflared = environment.placement("tunnel") == "cloudflared"
     tunnel = await _ask_ours(environment) or await (_ask_cloudflared() if cloudflared else _ask_ngrok())
     gateway = await gateway_url(exam)
-    expected = environment.value("PUBLIC_BASE_URL") or read_state(environment.root).public_url
+    expected = exam.value("PUBLIC_BASE_URL") or read_state(environment.root).public_url
     if tunnel is None and (gateway is None or not expected):
         return fine(TUNNEL, "No tunnel is open. It will dial out: no inbound port has to be opened", started=False)
     if tunnel is None or not tunnel.ready:
@@ -48,7 +48,7 @@ async def check_tunnel(exam: Examination) -> Finding:
         evidence: Facts = {"port": port, "tunnel": tunnel.source, "public_url": tunnel.url}
         title = f"The tunnel stands, and nothing listens on port {port}: callers get 502"
         return fault("tunnel.origin-down", TUNNEL, title, evidence, ("salambot up gateway",))
-    return _address(environment, tunnel)
+    return _address(environment, tunnel, exam.value("PUBLIC_BASE_URL"))
 
 
 async def _ask_ours(environment: Environment) -> Tunnel | None:
@@ -95,8 +95,7 @@ def _down(environment: Environment, tunnel: Tunnel | None, expected: str | None)
     return fault("tunnel.down", TUNNEL, title, evidence, ("salambot tunnel", more))
 
 
-def _address(environment: Environment, tunnel: Tunnel) -> Finding:
-    told = environment.value("PUBLIC_BASE_URL")
+def _address(environment: Environment, tunnel: Tunnel, told: str | None) -> Finding:
     if told and tunnel.url and _host(told) != _host(tunnel.url):
         evidence: Facts = {"public_base_url": told, "tunnel_url": tunnel.url}
         title = f"The tunnel is {_host(tunnel.url)}, and Meta calls {_host(told)}"
@@ -171,9 +170,11 @@ PROBES = (
         "The tunnel",
         check_tunnel,
         ("tunnel.down", "tunnel.origin-down", "tunnel.ephemeral"),
-        ("local.services",),
+        (),
         _has_tunnel,
         parts=("tunnel",),
+        reads=("PUBLIC_BASE_URL",),
+        after=("local.services",),
     ),
     Probe(
         SIGNATURE,
@@ -181,7 +182,9 @@ PROBES = (
         "Webhook signatures",
         check_signature,
         ("webhook.bad-hmac",),
-        ("local.services", "host.clock"),
+        (),
         parts=("gateway",),
+        reads=("META_APP_SECRET", "WEBHOOK_SECRET"),
+        after=("local.services", "host.clock"),
     ),
 )

@@ -68,6 +68,40 @@ HOST: tuple[Entry, ...] = (
         "df -h .",
     ),
     Entry(
+        "local.not-writable",
+        "critical",
+        "Nothing can be started: files cannot be made.",
+        "Making an unnamed file in the project or its state is refused: a disk mounted read-only, no right to write, a "
+        "quota that is used up; or `.salambot/` is a link or another user's.",
+        "Mount the disk read-write, or give this user the folder.",
+        "findmnt -T .",
+    ),
+    Entry(
+        "local.state-broken",
+        "high",
+        "`status` and `down` find nothing although a stack runs.",
+        "`.salambot/state.json` is there and does not parse: it was cut off, or edited.",
+        "Start again: it is written again from what runs.",
+        "salambot up",
+    ),
+    Entry(
+        "local.limits",
+        "high",
+        "Services end with `Too many open files`, or are killed.",
+        "The limit of open files of this shell, or the memory limit of its control group, is lower than the stack "
+        "needs.",
+        "Raise the limit.",
+        "ulimit -n 1024",
+    ),
+    Entry(
+        "local.data-version",
+        "high",
+        "The local Postgres does not start.",
+        "`PG_VERSION` of the local data names another major version than the Postgres that SalamBot brings.",
+        "Restore a backup into a fresh database.",
+        "salambot down --volumes",
+    ),
+    Entry(
         "host.clock-skew",
         "critical",
         "AWS says that a signature expired, certificates are not yet valid, webhooks fall outside five minutes.",
@@ -141,6 +175,33 @@ HOST: tuple[Entry, ...] = (
         "X.509 verify code: 10 expired, 9 not yet valid, 62 and 64 another name, 18 to 20 an unknown issuer.",
         "Connect by the endpoint's own name, give its CA bundle, or renew the certificate.",
         "curl -o global-bundle.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+    ),
+    Entry(
+        "net.proxy",
+        "critical",
+        "Every HTTPS service fails, with 407, 502 or a time-out.",
+        "The proxy of HTTPS_PROXY answers the CONNECT itself: 407 asks for a login, another status forbids the host, "
+        "silence is a proxy that hangs.",
+        "Give the proxy its login, have the host allowed, or correct HTTPS_PROXY and NO_PROXY.",
+        "curl -sv -o /dev/null https://HOST/",
+    ),
+    Entry(
+        "net.tls-stalled",
+        "high",
+        "The connection stands, and TLS never answers.",
+        "TCP connects and small answers come; the handshake, whose packets are large, gets no answer on two tries.",
+        "Lower the MTU of the VPN or link, or let ICMP through; else ask what swallows TLS on the way.",
+        "ping -c 3 -M do -s 1372 HOST",
+    ),
+    Entry(
+        "aws.unavailable",
+        "high",
+        "AWS answers, and serves nothing.",
+        "The credentials are taken; the code says throttling, a failure of AWS, an account that is not ready, or "
+        "another "
+        "region.",
+        "Wait where AWS fails or limits; otherwise correct what the code names.",
+        "aws sts get-caller-identity",
     ),
     Entry(
         "doctor.probe-crashed",

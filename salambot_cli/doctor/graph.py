@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from salambot_cli.doctor.probe import Examination, Probe, fault
 from salambot_cli.model.environment import Environment
@@ -14,11 +14,23 @@ _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one probe found, and the root that blocks whatever needs it (None when it passed)."""
+    """What one probe found, and what that means for whatever needs it."""
 
     probe: Probe
     findings: tuple[Finding, ...]
     root: str | None = None
+    """The root that blocks whatever needs this probe; None when it passed."""
+    blind: str | None = None
+    """The finding that says that nothing was seen, where that is all it says."""
+    condemned: Mapping[str, str] = field(default_factory=dict)
+    """Variable or check -> root: where it is not empty, only these are blocked."""
+
+    def blocks(self, probe: Probe, environment: Environment) -> str | None:
+        """Return the finding that keeps a probe from running."""
+        if self.condemned:
+            keys = (probe.id, *probe.variables(environment))
+            return next((self.condemned[key] for key in keys if key in self.condemned), None)
+        return self.root or (self.blind if self.probe.id in probe.strictly_needed(environment) else None)
 
 
 async def run_probes(
@@ -35,8 +47,9 @@ async def run_probes(
     async def examine(probe: Probe) -> Outcome:
         needed = [tasks[name] for name in probe.needed(environment) if name in chosen]
         for outcome in [await task for task in needed]:
-            if outcome.root is not None:
-                return Outcome(probe, (_skipped(probe, outcome.root),), outcome.root)
+            root = outcome.blocks(probe, environment)
+            if root is not None:
+                return Outcome(probe, (_skipped(probe, root),), root)
         return await _run(probe, examination, lenient)
 
     for probe in in_order(probes, environment):
@@ -69,21 +82,31 @@ def _skipped(probe: Probe, root: str) -> Finding:
 
 async def _run(probe: Probe, examination: Examination, lenient: frozenset[str]) -> Outcome:
     started = time.perf_counter()
-    try:
-        async with asyncio.timeout(probe.seconds):
-            result = await probe.run(examination)
-        findings = (result,) if isinstance(result, Finding) else tuple(result)
-    except TimeoutError:
-        findings = (_broken(probe, "doctor.probe-timeout", f"it did not end within {probe.seconds:g} s"),)
-    except Exception as error:  # noqa: BLE001 - a crash of one probe is reported by name and type, and stops no other
-        where = _place_of(error)
-        findings = (_broken(probe, "doctor.probe-crashed", f"{type(error).__name__} at {where}"),)
+    view = examination.of(probe.id)
+    findings = await _findings(probe, view)
     took = int((time.perf_counter() - started) * 1000)
     findings = tuple(replace(finding, duration_ms=took) for finding in findings)
     failed = sorted((f for f in findings if f.status == "fail" and not is_lenient(f, lenient)), key=_severity)
     consequences = [f.caused_by for f in findings if f.caused_by]
     root = failed[0].id if failed else consequences[0] if consequences else None
-    return Outcome(probe, findings, root if probe.competes else None)
+    if not probe.competes:
+        return Outcome(probe, findings)
+    if findings and findings[0].id.startswith("doctor."):
+        return Outcome(probe, findings, blind=findings[0].id)
+    blind = findings[0].id if findings and all(f.status == "unknown" for f in findings) else None
+    condemned = {key: name for key, name in view.condemned.get(probe.id, {}).items() if root is not None}
+    return Outcome(probe, findings, root, blind, condemned)
+
+
+async def _findings(probe: Probe, view: Examination) -> tuple[Finding, ...]:
+    try:
+        async with asyncio.timeout(probe.seconds):
+            result = await probe.run(view)
+    except TimeoutError:
+        return (_broken(probe, "doctor.probe-timeout", f"it did not end within {probe.seconds:g} s"),)
+    except Exception as error:  # noqa: BLE001 - a crash of one probe is reported by name and type, and stops no other
+        return (_broken(probe, "doctor.probe-crashed", f"{type(error).__name__} at {_place_of(error)}"),)
+    return (result,) if isinstance(result, Finding) else tuple(result)
 
 
 def is_lenient(finding: Finding, lenient: frozenset[str]) -> bool:
@@ -96,7 +119,9 @@ def _severity(finding: Finding) -> int:
 
 
 def _broken(probe: Probe, name: str, why: str) -> Finding:
-    return fault(name, probe.id, f"The check {probe.id} itself failed: {why}", {"check": probe.id}, status="unknown")
+    """A check that fails by itself saw nothing: no pass. Security and cost are no reason to say that the run failed."""
+    title, evidence = f"The check {probe.id} itself failed: {why}", {"check": probe.id}
+    return fault(name, probe.id, title, evidence, status="fail" if probe.competes else "unknown")
 
 
 def _place_of(error: BaseException) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from statistics import median
 
 from salambot_cli.catalog.validate import EXAMPLES, missing_variables
-from salambot_cli.doctor.cloud import account, touches_aws
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
+from salambot_cli.doctor.origins import CONFIG
+from salambot_cli.doctor.paths import known_variables, ways_of
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.clock import skew_against
+from salambot_cli.outside.network import Reach
 from salambot_cli.outside.programs import Ran, run
 
 _MAX_SKEW = 300.0
-_MIN_DISK = 512 * 1024 * 1024
 _MIN_DOCKER = 24
 
 
@@ -40,6 +41,8 @@ async def check_variables(exam: Examination) -> Finding:
     """Is every variable set that a placement needs? All the missing ones at once."""
     environment = exam.environment
     missing = {m.name: f"{m.component} = {m.placement}" for m in missing_variables(environment)}
+    for name in missing:
+        exam.condemn(name, "local.env-missing")
     if not missing:
         return fine("local.env", "Every variable that a placement needs is set")
     return not_set("local.env", missing)
@@ -60,38 +63,32 @@ def _example(name: str) -> str:
 
 async def check_clock(exam: Examination) -> Finding:
     """This clock against the `Date` of the servers that this environment talks to anyway."""
-    sources = await _clock_sources(exam)
-    if not sources or exam.offline:
+    if exam.offline:
         return fine("host.clock", "No server outside is used to compare the clock with")
+    ways = await ways_of(exam)
+    # A wrong clock makes every certificate look wrong, and stops no way.
+    open_ = {c: p for c, p in ways.paths.items() if p.reach in {Reach.OPEN, Reach.UNTRUSTED} and p.refusal is None}
+    sources = {_SOURCES.get(check, check): path.url for check, path in open_.items()}
     answers = await asyncio.gather(*(skew_against(url) for url in sources.values()))
     skews = {name: round(skew) for name, skew in zip(sources, answers, strict=True) if skew is not None}
     if not skews:
-        return unseen("host.clock", "No server told its time", sources=list(sources))
-    middle = skews["AWS"] if abs(skews.get("AWS", 0)) > _MAX_SKEW else median(skews.values())
+        return fine("host.clock", "No server told its time", sources=list(sources))
+    return _judge_skews(skews)
+
+
+_SOURCES = {"aws.credentials": "AWS", "vector.access": "vectors", "openai.access": "model", "otlp.export": "OTLP"}
+
+
+def _judge_skews(skews: Mapping[str, int]) -> Finding:
+    """AWS's clock is right; of the others the majority is. Two that contradict each other decide nothing."""
+    middle = skews["AWS"] if "AWS" in skews else median(skews.values())
     shown = [f"{name}: {skew:+d} s" for name, skew in skews.items()]
-    if abs(middle) <= _MAX_SKEW:
+    agreed = sum(abs(skew - middle) < _MAX_SKEW for skew in skews.values())
+    if abs(middle) <= _MAX_SKEW or (agreed * 2 <= len(skews) and "AWS" not in skews):
         return fine("host.clock", "The clock is right", sources=shown)
     title = f"This clock is {abs(middle):.0f} s {'behind' if middle > 0 else 'ahead of'} the servers"
-    agreed = sum(abs(skew - middle) < _MAX_SKEW for skew in skews.values())
     evidence: Facts = {"skew_seconds": round(middle), "sources": shown, "sources_agreeing": agreed}
     return fault("host.clock-skew", "host.clock", title, evidence, ("sudo timedatectl set-ntp true",))
-
-
-async def _clock_sources(exam: Examination) -> dict[str, str]:
-    environment = exam.environment
-    sources: dict[str, str | None] = {}
-    if touches_aws(environment):
-        aws = await account(exam)
-        sources["AWS"] = aws.endpoint("sts") or f"https://sts.{aws.region or 'us-east-1'}.amazonaws.com"
-    if environment.placement("vector") == "pinecone":
-        sources["Pinecone"] = environment.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
-    if environment.placement("vector") == "qdrant":
-        sources["Qdrant"] = environment.value("QDRANT_URL")
-    if environment.placement("llm") == "openai":
-        sources["OpenAI"] = environment.value("OPENAI_BASE_URL") or "https://api.openai.com"
-    if environment.placement("telemetry") == "otlp":
-        sources["OTLP"] = environment.value("OTEL_EXPORTER_OTLP_ENDPOINT")
-    return {name: url for name, url in sources.items() if url}
 
 
 async def check_tools(exam: Examination) -> Finding:
@@ -176,16 +173,6 @@ def _older(version: str, least: int) -> str | None:
     return version if found and int(found[-1]) < least else None
 
 
-async def check_disk(exam: Examination) -> Finding:
-    """Is there room where the state and the databases stand?"""
-    root = exam.environment.root
-    free = shutil.disk_usage(root).free
-    if free >= _MIN_DISK:
-        return fine("local.disk", f"{free // 1024**3} GB are free", free_bytes=free)
-    evidence: Facts = {"path": str(root), "free_bytes": free, "needed_bytes": _MIN_DISK}
-    return fault("local.no-disk", "local.disk", f"Only {free // 1024**2} MB are free", evidence, (f"df -h {root}",))
-
-
 def _may_use_docker(environment: Environment) -> bool:
     return environment.runtime != "process"
 
@@ -199,11 +186,10 @@ PROBES = (
         "Variables",
         check_variables,
         ("local.env-missing",),
-        ("config.parse",),
+        (CONFIG,),
         cheap=True,
         preflight=True,
     ),
-    Probe("local.disk", _GROUP, "Disk", check_disk, ("local.no-disk",), cheap=True, preflight=True),
     Probe("local.tools", _GROUP, "Programs", check_tools, ("local.prereq",), cheap=True, preflight=True),
     Probe(
         "local.docker",
@@ -215,5 +201,13 @@ PROBES = (
         _may_use_docker,
         preflight=True,
     ),
-    Probe("host.clock", _GROUP, "The clock", check_clock, ("host.clock-skew",)),
+    Probe(
+        "host.clock",
+        _GROUP,
+        "The clock",
+        check_clock,
+        ("host.clock-skew",),
+        seconds=20,
+        reads=known_variables,
+    ),
 )

@@ -10,14 +10,15 @@ from salambot_cli.doctor.tail import PERSONAL
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import PROGRAMS
+from salambot_cli.model.variables import is_secret
+from salambot_cli.outside.dotenv_file import exposure
 from salambot_cli.outside.http import request
 from salambot_cli.outside.logs import tail
 from salambot_cli.outside.ports import wildcard_listeners
-from salambot_cli.outside.programs import run
 from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.choose import running_runtime
 
-CONSOLES, FILES, PERSONS = "sec.consoles", "sec.files", "sec.personal-data"
+CONSOLES, FILES, PASSWORDS, PERSONS = "sec.consoles", "sec.files", "sec.passwords", "sec.personal-data"
 _KNOWN_PORTS = frozenset({*range(3000, 3011), 3100, *range(9000, 9010), *range(9090, 9100)})
 _MARKS = {
     "Grafana": ("/api/health", re.compile(r'"database"\s*:|grafana', re.IGNORECASE)),
@@ -60,20 +61,34 @@ def _public(name: str, port: int) -> Finding:
 
 
 async def check_files(exam: Examination) -> list[Finding] | Finding:
-    """Well-known passwords towards the cloud, secrets in `.env` beside Secrets Manager, `.env` in git."""
+    """Secrets in `.env` beside Secrets Manager, `.env` in git."""
     environment = exam.environment
-    findings = [*_weak_passwords(exam), *_clear_secrets(environment)]
+    findings = _clear_secrets(environment)
+    findings += await asyncio.to_thread(_exposed, environment)
+    return findings or fine(FILES, "No secret stands where it does not belong")
+
+
+def _exposed(environment: Environment) -> list[Finding]:
+    """Say who else gets to see `.env`, where a secret stands in it: `up` refuses to start with it."""
     dotenv = environment.root / ".env"
-    if (
-        dotenv.is_file()
-        and (await run("git", "ls-files", "--error-unmatch", ".env", cwd=str(environment.root))).status == 0
-    ):
-        commands = ("git rm --cached .env", "echo .env >> .gitignore")
-        title = "git knows .env: its secrets are in the history"
-        evidence: Facts = {"file": str(dotenv), "kind": "tracked"}
-        text = "Take it out of git, and rotate every secret in it."
-        findings.append(fault("sec.weak-credentials", FILES, title, evidence, commands, text=text))
-    return findings or fine(FILES, "No well-known password, no secret where it does not belong")
+    held = sorted(v.name for v in environment.variables.values() if v.layer == ".env" and is_secret(v.name))
+    found = exposure(dotenv) if dotenv.is_file() else None
+    if found is None or not (held or "git" in found[0]):
+        return []
+    why, fix = found
+    command, _, more = fix.partition("; then ")
+    title = f".env is seen by others: {why}"
+    text = (
+        f"`up` refuses to start with it. Run the command{f', then {more}' if more else ''}; whoever saw a secret "
+        "may still use it: rotate it."
+    )
+    evidence: Facts = {"file": str(dotenv), "kind": "exposed", "why": why, "holds": held}
+    return [fault("sec.weak-credentials", FILES, title, evidence, (command,), text=text)]
+
+
+async def check_passwords(exam: Examination) -> list[Finding] | Finding:
+    """Is a password towards the cloud one that everybody knows?"""
+    return _weak_passwords(exam) or fine(PASSWORDS, "No well-known password")
 
 
 def _weak_passwords(exam: Examination) -> list[Finding]:
@@ -81,13 +96,13 @@ def _weak_passwords(exam: Examination) -> list[Finding]:
     urls = {name: exam.value(name) for name in ("POSTGRES_URL", "REDIS_URL")}
     for name, host in well_known_passwords(exam.environment, urls):
         evidence: Facts = {"variable": name, "host": host, "kind": "well-known"}
-        findings.append(fault("sec.weak-credentials", FILES, f"The password in {name} is a well-known one", evidence))
+        findings.append(
+            fault("sec.weak-credentials", PASSWORDS, f"The password in {name} is a well-known one", evidence)
+        )
     return findings
 
 
 def _clear_secrets(environment: Environment) -> list[Finding]:
-    from salambot_cli.model.variables import is_secret
-
     if environment.placement("secrets") != "aws":
         return []
     held = sorted(v.name for v in environment.variables.values() if is_secret(v.name) and v.layer == ".env")
@@ -108,7 +123,7 @@ async def check_persons(exam: Examination) -> list[Finding] | Finding:
     if base is not None:
         answer = await request("GET", f"{base}/metrics", proxies=False)
         places.update({f"label {f} of /metrics": kind for f, kind in _personal_fields(_LABEL, answer.text).items()})
-    attributes = exam.environment.value("OTEL_RESOURCE_ATTRIBUTES") or ""
+    attributes = exam.value("OTEL_RESOURCE_ATTRIBUTES") or ""
     if kind := personal_kind(attributes):
         places["OTEL_RESOURCE_ATTRIBUTES"] = kind
     if not places:
@@ -152,5 +167,22 @@ _GROUP = "security"
 PROBES = (
     Probe(CONSOLES, _GROUP, "Consoles", check_consoles, ("sec.console-public",), competes=False),
     Probe(FILES, _GROUP, "Secrets in files", check_files, ("sec.weak-credentials",), ("config.parse",), competes=False),
-    Probe(PERSONS, _GROUP, "Customers' data in telemetry", check_persons, ("sec.pii-telemetry",), competes=False),
+    Probe(
+        PASSWORDS,
+        _GROUP,
+        "Well-known passwords",
+        check_passwords,
+        ("sec.weak-credentials",),
+        competes=False,
+        reads=("POSTGRES_URL", "REDIS_URL"),
+    ),
+    Probe(
+        PERSONS,
+        _GROUP,
+        "Customers' data in telemetry",
+        check_persons,
+        ("sec.pii-telemetry",),
+        competes=False,
+        reads=("OTEL_RESOURCE_ATTRIBUTES",),
+    ),
 )

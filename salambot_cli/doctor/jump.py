@@ -6,7 +6,6 @@ from functools import partial
 
 from salambot_cli.doctor import postgres, redis
 from salambot_cli.doctor.access import JUMP
-from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
 from salambot_cli.doctor.wire import broken_url, ca_context, untrusted
 from salambot_cli.model.environment import Environment
@@ -14,7 +13,7 @@ from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import Component
 from salambot_cli.outside.network import Contact, Reach, reach
 from salambot_cli.outside.state import read_state
-from salambot_cli.outside.tls import handshake
+from salambot_cli.outside.tls import asking, handshake
 from salambot_cli.runtimes.jump import listen_address
 
 Target = postgres.Target | redis.Target
@@ -50,7 +49,8 @@ async def check_forward(way: _Way, exam: Examination) -> Finding:
     context = ca_context(target.ca)
     if isinstance(context, str):
         return broken_url(check, way.variable, context)
-    shaken = await handshake(replace(near, host=target.host), context, prelude=way.prelude, agree=way.agree)
+    opening = asking(way.prelude, way.agree) if way.prelude else None
+    shaken = await handshake(replace(near, host=target.host), context, opening=opening)
     match shaken.contact.reach:
         case Reach.OPEN:
             return fine(check, f"{target.host} answers through {exam.environment.aws.jump}, its certificate verifies")
@@ -93,11 +93,13 @@ def _probe(way: _Way) -> Probe:
         f"{way.component.capitalize()}: through the jump",
         partial(check_forward, way),
         ("aws.jump-down", "net.tls-untrusted", "config.invalid"),
-        needs_variables(way.variable, also=(JUMP, "host.clock")),
+        (JUMP,),
         partial(_is_forwarded, way),
         seconds=20,
         parts=(way.component,),
         cheap=True,
+        reads=(way.variable,),
+        after=("host.clock",),
     )
 
 

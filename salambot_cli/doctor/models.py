@@ -2,7 +2,7 @@
 
 import json
 
-from salambot_cli.doctor.needs import needs_variables
+from salambot_cli.doctor.paths import blocked
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.wire import broken_url, http_failure, is_url
 from salambot_cli.model.environment import Environment
@@ -20,7 +20,9 @@ async def check_model(exam: Examination) -> Finding:
     base = (exam.value("OPENAI_BASE_URL") or _OPENAI).rstrip("/")
     if not is_url(base, ("http", "https")):
         return broken_url(CHECK, "OPENAI_BASE_URL", "expected https://host/v1")
-    headers = {"Authorization": f"Bearer {(exam.value('OPENAI_API_KEY') or '').strip()}"}
+    if (stopped := await blocked(exam, CHECK, base, "OPENAI_BASE_URL")) is not None:
+        return stopped
+    headers = {"Authorization": f"Bearer {exam.value('OPENAI_API_KEY') or ''}"}
     listed = await request("GET", f"{base}/models", headers=headers, seconds=5)
     failed = http_failure(CHECK, listed, "OPENAI_BASE_URL") or _no_answer(listed, base) or _refused(listed, base)
     if failed is not None:
@@ -88,9 +90,11 @@ PROBES = (
         "Language model: key and quota",
         check_model,
         ("openai.quota", "openai.bad-key", "openai.unavailable"),
-        needs_variables("OPENAI_API_KEY", also=("host.clock",)),
+        (),
         _by_openai,
-        seconds=16,
+        seconds=25,
         parts=("llm",),
+        reads=("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
+        after=("host.clock", "net.path"),
     ),
 )

@@ -2,7 +2,6 @@
 
 from salambot_cli.doctor.access import refused
 from salambot_cli.doctor.cloud import ask
-from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
@@ -113,8 +112,10 @@ PROBES = (
         "S3: reading and writing the tenant's objects",
         check_bucket,
         ("s3.not-found", "s3.iam-denied", "s3.policy-deny", "s3.kms-denied"),
-        needs_variables("S3_BUCKET", also=("aws.credentials",)),
+        ("aws.credentials",),
         _in_s3,
+        seconds=20,
         parts=("objects",),
+        reads=("S3_BUCKET", "AWS_REGION"),
     ),
 )

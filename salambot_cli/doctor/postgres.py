@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from salambot_cli.doctor import rds_path
 from salambot_cli.doctor.cloud import cluster_of, database_of
-from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
 from salambot_cli.doctor.wire import broken_url, ca_context, is_url, named, unreachable, untrusted
 from salambot_cli.model.environment import Environment
@@ -16,7 +15,7 @@ from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import Cluster
 from salambot_cli.outside.network import Contact, Reach, ask, reach
-from salambot_cli.outside.tls import Handshake, handshake, tls_context
+from salambot_cli.outside.tls import Handshake, asking, handshake, tls_context
 
 if TYPE_CHECKING:
     import asyncpg
@@ -167,7 +166,7 @@ async def check_certificate(exam: Examination) -> Finding:
     if isinstance(context, str):
         return broken_url("rds.tls", "sslrootcert", context)
     context.check_hostname = target.sslmode != "verify-ca"
-    shaken = await handshake(contact, context, prelude=SSL_REQUEST, agree=b"S")
+    shaken = await handshake(contact, context, opening=asking(SSL_REQUEST, b"S"))
     match shaken.contact.reach:
         case Reach.OPEN:
             return fine("rds.tls", f"The certificate of {target.host} verifies")
@@ -225,8 +224,21 @@ def is_cloud(environment: Environment) -> bool:
     return environment.placement("postgres") == "cloud" and environment.aws.jump is None
 
 
-def _rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...]) -> Probe:
-    return Probe(name, "postgres", about, run, finds, needs, is_cloud, seconds=25, parts=("postgres",), cheap=True)
+def _rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...], after: tuple[str, ...] = ()) -> Probe:
+    return Probe(
+        name,
+        "postgres",
+        about,
+        run,
+        finds,
+        needs,
+        is_cloud,
+        seconds=25,
+        parts=("postgres",),
+        cheap=True,
+        reads=(VARIABLE,),
+        after=after,
+    )
 
 
 _SILENCE = (
@@ -238,7 +250,7 @@ _SILENCE = (
     "net.egress-blocked",
 )
 PROBES = (
-    _rung("rds.dns", "Postgres: the host name", check_name, needs_variables(VARIABLE), ("net.dns", "config.invalid")),
+    _rung("rds.dns", "Postgres: the host name", check_name, (), ("net.dns", "config.invalid"), ("net.path",)),
     _rung("rds.network", "Postgres: the port", check_port, ("rds.dns",), ("net.refused", "net.no-route", *_SILENCE)),
     _rung(
         "rds.protocol",
@@ -251,7 +263,8 @@ PROBES = (
         "rds.tls",
         "Postgres: the certificate",
         check_certificate,
-        ("rds.protocol", "host.clock"),
-        ("net.tls-untrusted",),
+        ("rds.protocol",),
+        ("net.tls-untrusted", "net.tls-stalled", "config.invalid"),
+        ("host.clock",),
     ),
 )

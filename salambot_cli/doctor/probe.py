@@ -4,10 +4,11 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from salambot_cli.doctor.catalogue import entry_of
+from salambot_cli.doctor.origins import CONFIG, is_in_vault, layer_of, origins_of
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.finding import Evidence, Finding, FindingStatus, Remedy
@@ -31,6 +32,12 @@ class Examination:
     """True before a start: what `up` is about to bring is not missed."""
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Variables read from Secrets Manager, in memory only."""
+    check: str = ""
+    """The probe that looks through this view."""
+    readings: dict[str, set[str]] = field(default_factory=dict)
+    """Probe -> the variables that it read."""
+    condemned: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Probe -> variable or check that its failure explains -> finding: the rest of what needs the probe goes on."""
     endings: list[Callable[[], Awaitable[None]]] = field(default_factory=list, repr=False)
     """What has to be closed at the end of the run."""
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "doctor"), repr=False)
@@ -46,9 +53,26 @@ class Examination:
         """Run a blocking SDK in a thread of our own: name resolution lives in the loop's, and must not wait."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    def of(self, check: str) -> "Examination":
+        """Return this examination as one probe sees it: facts are shared, what it reads is noted."""
+        return replace(self, check=check)
+
     def value(self, name: str) -> str | None:
-        """Return a variable from the environment's layers, else from Secrets Manager."""
-        return self.environment.value(name) or self.secrets.get(name)
+        """Return a variable as the services get it: Secrets Manager wins against `.env`, the shell against both."""
+        self.readings.setdefault(self.check, set()).add(name)
+        pulled = self.secrets.get(name)
+        if pulled is not None and is_in_vault(self.environment, name):
+            own = self.environment.variables.get(name)
+            return pulled if own is None or own.layer not in {"flag", "environment"} else own.reveal()
+        return self.environment.value(name)
+
+    def layer(self, name: str) -> str:
+        """Say where the value of a variable was read."""
+        return layer_of(self.environment, name, pulled=name in self.secrets)
+
+    def condemn(self, key: str, finding: str) -> None:
+        """Say that a finding of this probe explains whatever reads a variable, or a check."""
+        self.condemned.setdefault(self.check, {})[key] = finding
 
     def hidden(self) -> frozenset[str]:
         """Every secret text that must not appear in what the doctor says."""
@@ -71,6 +95,7 @@ async def _task(gather: Callable[[], Awaitable[T]]) -> object:
 
 Run = Callable[[Examination], Awaitable[Result]]
 Needs = Sequence[str] | Callable[[Environment], Sequence[str]]
+"""Names: of checks, or of variables. Some depend on the placements."""
 
 
 def always(_: Environment) -> bool:
@@ -82,8 +107,10 @@ def always(_: Environment) -> bool:
 class Probe:
     """One question to the environment.
 
-    `needs` names the probes whose failure explains a failure of this one; `seconds` bounds it;
-    `cheap` ones serve `status`; `preflight` ones run before a start; `parts` are the components it speaks of.
+    `reads` names the variables it looks at: whatever answers for their values comes first. `needs` names the probes
+    without which it cannot be judged: it is skipped where one failed, crashed or saw nothing. `after` names those whose
+    failure explains one here, and whose ignorance does not. `seconds` bounds it; `cheap` ones serve `status`;
+    `preflight` ones run before a start; `parts` are the components it speaks of.
     """
 
     id: str
@@ -99,10 +126,31 @@ class Probe:
     parts: tuple[str, ...] = ()
     competes: bool = True
     """False for security and cost: they stand beside root causes and explain nothing."""
+    reads: Needs = ()
+    after: Needs = ()
+
+    def variables(self, environment: Environment) -> tuple[str, ...]:
+        """Return the variables that this probe reads in an environment."""
+        return _resolved(self.reads, environment)
+
+    def origins(self, environment: Environment) -> tuple[str, ...]:
+        """Return the checks that answer for what this probe reads."""
+        names = self.variables(environment)
+        found = [origin for name in names for origin in origins_of(environment, name)]
+        return tuple(dict.fromkeys([CONFIG, *found])) if names else ()
 
     def needed(self, environment: Environment) -> tuple[str, ...]:
-        """Return what this probe needs in an environment."""
-        return tuple(self.needs(environment) if callable(self.needs) else self.needs)
+        """Return every check that comes before this one."""
+        later = (*self.origins(environment), *_resolved(self.needs, environment), *_resolved(self.after, environment))
+        return tuple(dict.fromkeys(name for name in later if name != self.id))
+
+    def strictly_needed(self, environment: Environment) -> frozenset[str]:
+        """Return the checks without whose answer this one cannot be judged."""
+        return frozenset((*self.origins(environment), *_resolved(self.needs, environment)))
+
+
+def _resolved(names: Needs, environment: Environment) -> tuple[str, ...]:
+    return tuple(names(environment) if callable(names) else names)
 
 
 def fine(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:

@@ -8,8 +8,10 @@ from salambot_cli.doctor import (
     host,
     hygiene,
     jump,
+    machine,
     models,
     objects,
+    paths,
     postgres,
     postgres_session,
     redis,
@@ -17,13 +19,17 @@ from salambot_cli.doctor import (
     security,
     stack,
     telemetry,
+    values,
     vault,
     vectors,
 )
 
 PROBES = (
     *host.PROBES,
+    *machine.PROBES,
+    *values.PROBES,
     *containers.PROBES,
+    *paths.PROBES,
     *access.PROBES,
     *vault.PROBES,
     *postgres.PROBES,

@@ -2,6 +2,7 @@
 
 from salambot_cli.doctor.cloud import account, ask, database_of, my_addresses
 from salambot_cli.doctor.probe import Address, Examination, fault, unseen
+from salambot_cli.doctor.wire import by_hosts_file
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import Database
@@ -13,7 +14,7 @@ CHECK = "rds.network"
 
 async def explain_silence(exam: Examination, contact: Contact) -> list[Finding]:
     """Name the cause; what AWS did not let us see is a finding of its own, never a pass."""
-    finding = await _cause_of_silence(exam, contact)
+    finding = by_hosts_file(CHECK, contact, "POSTGRES_URL") or await _cause_of_silence(exam, contact)
     hidden = finding.evidence.get("not_seen") if finding.id == "rds.tcp-timeout" else None
     seen = [unseen(CHECK, f"The way to the database could not be seen: {hidden}", why=str(hidden))] if hidden else []
     return [finding, *seen]

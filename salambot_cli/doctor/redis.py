@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from salambot_cli.doctor.cloud import cache_of
-from salambot_cli.doctor.needs import needs_variables
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
 from salambot_cli.doctor.rds_path import forward
-from salambot_cli.doctor.wire import broken_url, ca_context, is_url, named, unreachable, untrusted
+from salambot_cli.doctor.wire import broken_url, by_hosts_file, ca_context, is_url, named, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
@@ -67,7 +66,8 @@ async def check_port(exam: Examination) -> Finding:
     contact = await contact_of(exam)
     if contact is None or contact.is_open:
         return fine("redis.network", "The Redis port answers")
-    return unreachable("redis.network", contact, VARIABLE) or await _outside(exam, contact)
+    known = unreachable("redis.network", contact, VARIABLE) or by_hosts_file("redis.network", contact, VARIABLE)
+    return known or await _outside(exam, contact)
 
 
 async def _outside(exam: Examination, contact: Contact) -> Finding:
@@ -168,13 +168,26 @@ def is_cloud(environment: Environment) -> bool:
     return environment.placement("redis") == "cloud" and environment.aws.jump is None
 
 
-def rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...]) -> Probe:
+def rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...], after: tuple[str, ...] = ()) -> Probe:
     """A step of the ladder: each needs the one before."""
-    return Probe(name, "redis", about, run, finds, needs, is_cloud, seconds=15, parts=("redis",), cheap=True)
+    return Probe(
+        name,
+        "redis",
+        about,
+        run,
+        finds,
+        needs,
+        is_cloud,
+        seconds=15,
+        parts=("redis",),
+        cheap=True,
+        reads=(VARIABLE,),
+        after=after,
+    )
 
 
 PROBES = (
-    rung("redis.dns", "Redis: the host name", check_name, needs_variables(VARIABLE), ("net.dns", "config.invalid")),
+    rung("redis.dns", "Redis: the host name", check_name, (), ("net.dns", "config.invalid"), ("net.path",)),
     rung(
         "redis.network",
         "Redis: the port",
@@ -186,7 +199,8 @@ PROBES = (
         "redis.tls",
         "Redis: protocol and certificate",
         check_protocol,
-        ("redis.network", "host.clock"),
-        ("redis.tls-mismatch", "redis.wrong-service", "net.tls-untrusted"),
+        ("redis.network",),
+        ("redis.tls-mismatch", "redis.wrong-service", "net.tls-untrusted", "net.tls-stalled", "config.invalid"),
+        ("host.clock",),
     ),
 )

@@ -191,16 +191,40 @@ def _weak(title: str, evidence: Facts, commands: tuple[str, ...]) -> Finding:
     return fault("sec.weak-credentials", KEYS, title, evidence, commands)
 
 
+def _urls(environment: Environment) -> tuple[str, ...]:
+    return tuple(insecure.name for insecure in insecure_urls(environment))
+
+
 def _in_cloud(environment: Environment) -> bool:
     return environment.env_name == "cloud-local"
 
 
 # The URLs name the resources; a silent database is no reason not to look at its rules.
-_NEEDS = ("aws.credentials", "secrets.read", "rds.dns", "redis.dns")
+_NEEDS = ("aws.credentials",)
+_AFTER = ("rds.dns", "redis.dns")
+
+
+def resource_names(environment: Environment) -> tuple[str, ...]:
+    """Return the variables that name what stands in AWS."""
+    stores = {"POSTGRES_URL": "postgres", "REDIS_URL": "redis"}
+    placed = [name for name, part in stores.items() if environment.placements[part] == "cloud"]  # type: ignore[index] # both are components
+    return (*placed, "S3_BUCKET", "AWS_REGION") if environment.placement("objects") == "s3" else (*placed, "AWS_REGION")
 
 
 def _probe(name: str, about: str, run: Run, finds: str) -> Probe:
-    return Probe(name, "security", about, run, (finds,), _NEEDS, touches_aws, competes=False)
+    return Probe(
+        name,
+        "security",
+        about,
+        run,
+        (finds,),
+        _NEEDS,
+        touches_aws,
+        seconds=20,
+        competes=False,
+        reads=resource_names,
+        after=_AFTER,
+    )
 
 
 PROBES = (
@@ -212,9 +236,11 @@ PROBES = (
         "Encryption in transit",
         check_in_transit,
         ("sec.unencrypted",),
-        ("config.parse", "redis.tls", "rds.login"),
+        (),
         _in_cloud,
         competes=False,
+        reads=_urls,
+        after=("redis.tls", "rds.login"),
     ),
     _probe(TRAIL, "CloudTrail", check_trail, "sec.cloudtrail-off"),
     _probe(KEYS, "AWS credentials: age and width", check_caller, "sec.weak-credentials"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.tail import shown
@@ -12,7 +13,7 @@ from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import SERVICES
 from salambot_cli.model.unit import Observed, Part
 from salambot_cli.outside.http import request
-from salambot_cli.outside.ports import holder_of, is_free
+from salambot_cli.outside.ports import holder_of, is_free, is_free_on_ipv6
 from salambot_cli.outside.state import read_state
 from salambot_cli.runtimes.choose import running_runtime
 
@@ -35,7 +36,7 @@ async def observed_of(exam: Examination) -> Observed | None:
     async def look() -> Observed | None:
         try:
             return await running_runtime(exam.environment).observe(exam.environment)
-        except (SalamBotError, OSError, TimeoutError):
+        except (SalamBotError, OSError, TimeoutError, ValueError):  # ValueError: a URL that does not parse
             return None
 
     return await exam.once("observed", look)
@@ -78,6 +79,7 @@ class _Taken:
     port: int
     pid: int | None
     command: str | None
+    address: str = "127.0.0.1"
 
 
 async def check_ports(exam: Examination) -> list[Finding] | Finding:
@@ -93,7 +95,12 @@ async def check_ports(exam: Examination) -> list[Finding] | Finding:
 
 
 async def _stranger(exam: Examination, service: str, port: int) -> _Taken | None:
-    if await asyncio.to_thread(is_free, port) or await _is_ours(exam, service, port):
+    if await asyncio.to_thread(is_free, port):
+        if await asyncio.to_thread(is_free_on_ipv6, port):
+            return None
+        holder = await asyncio.to_thread(partial(holder_of, ipv6=True), port)
+        return _Taken(service, port, holder.pid, holder.command, "[::1]")
+    if await _is_ours(exam, service, port):
         return None
     holder = await asyncio.to_thread(holder_of, port)
     return _Taken(service, port, holder.pid, holder.command)
@@ -107,7 +114,7 @@ async def _is_ours(exam: Examination, service: str, port: int) -> bool:
         return False
     holder = await asyncio.to_thread(holder_of, port)
     kept = any(module in (holder.command or "") for module in _KEPT)
-    return not kept or holder.pid in await _own_pids(exam)
+    return holder.pid in await _own_pids(exam) if kept else await is_up(exam)
 
 
 async def _own_pids(exam: Examination) -> set[int | None]:
@@ -117,13 +124,30 @@ async def _own_pids(exam: Examination) -> set[int | None]:
 
 def _busy(taken: _Taken) -> Finding:
     who = f"pid {taken.pid} ({taken.command})" if taken.pid else "a process that only root can see"
-    evidence: Facts = {"service": taken.service, "port": taken.port, "pid": taken.pid, "command": taken.command}
-    stop = f"kill {taken.pid}" if taken.pid else f"sudo ss -ltnp 'sport = :{taken.port}'"
+    evidence: Facts = {
+        "service": taken.service,
+        "port": taken.port,
+        "address": taken.address,
+        "pid": taken.pid,
+        "command": taken.command,
+    }
     other = f'[ports] {taken.service} = "auto"'
-    text = f"Stop that process, or let {taken.service} take another port: {other} in salambot.toml."
+    text = f"Let {taken.service} take another port ({other} in salambot.toml), or stop that process where it is yours."
     title = f"Port {taken.port} of {taken.service} is taken by {who}"
-    move = f"salambot up --port {taken.service}=auto"
-    return fault("local.port-busy", "local.ports", title, evidence, (stop, move), text=text)
+    if taken.address != "127.0.0.1":
+        title = f"localhost:{taken.port} leads to {who} by IPv6, and not to {taken.service}"
+    commands = (f"salambot up --port {taken.service}=auto", _look_command(taken))
+    return fault("local.port-busy", "local.ports", title, evidence, commands, text=text)
+
+
+def _look_command(taken: _Taken) -> str:
+    """Return a command that shows whose process it is. Another's is never ended from here."""
+    command = taken.command or ""
+    if "docker-proxy" in command:
+        return f"docker ps --filter publish={taken.port}"
+    if not taken.pid:
+        return f"sudo ss -ltnp 'sport = :{taken.port}'"
+    return f"ls -l /proc/{taken.pid}/cwd" if any(m in command for m in _KEPT) else f"ps -fp {taken.pid}"
 
 
 async def check_components(exam: Examination) -> list[Finding] | Finding:
@@ -231,9 +255,10 @@ PROBES = (
         "Local databases",
         check_components,
         ("local.unhealthy", "local.stack-down"),
-        ("local.ports", "local.docker", "local.disk"),
+        (),
         cheap=True,
         parts=_STORES,
+        after=("local.ports", "local.docker", "local.disk", "local.state"),
     ),
     Probe(
         "local.services",
@@ -241,9 +266,10 @@ PROBES = (
         "Services",
         check_services,
         ("local.unhealthy",),
-        _service_needs,
+        (),
         cheap=True,
         parts=SERVICES,
+        after=_service_needs,
     ),
-    Probe("metrics.exposed", _GROUP, "Metrics", check_metrics, ("metrics.missing",), ("local.services",)),
+    Probe("metrics.exposed", _GROUP, "Metrics", check_metrics, ("metrics.missing",), after=("local.services",)),
 )

@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote_plus
 
-from salambot_cli.doctor.needs import needs_variables
+from salambot_cli.doctor.paths import blocked
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
 from salambot_cli.doctor.wire import broken_url, http_failure, is_url
 from salambot_cli.model.environment import Environment
@@ -40,6 +40,8 @@ async def check_export(exam: Examination) -> Finding:
         evidence: Facts = {"host": host_and_port(base)[0], "protocol": "grpc", "kind": "configured"}
         command = "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
         return fault("otlp.protocol", CHECK, "The services export http/protobuf, not grpc", evidence, (command,))
+    if (stopped := await blocked(exam, CHECK, base, VARIABLE)) is not None:
+        return stopped
     url = f"{base.rstrip('/')}/v1/traces"
     headers, dropped = parse_headers(exam.value("OTEL_EXPORTER_OTLP_HEADERS") or "")
     answer = await request(
@@ -147,8 +149,11 @@ PROBES = (
             "otlp.throttled",
             "otlp.unavailable",
         ),
-        needs_variables(VARIABLE, also=("host.clock",)),
+        (),
         _by_otlp,
+        seconds=20,
         parts=("telemetry",),
+        reads=(VARIABLE, "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_HEADERS"),
+        after=("host.clock", "net.path"),
     ),
 )

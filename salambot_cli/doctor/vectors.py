@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from salambot_cli.doctor.needs import needs_variables
+from salambot_cli.doctor.paths import blocked
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
 from salambot_cli.doctor.wire import broken_url, http_failure, is_url
 from salambot_cli.model.environment import Environment
@@ -39,7 +39,9 @@ async def check_pinecone(exam: Examination) -> Finding:
     """Does Pinecone take the key, and is the index there with the right dimension?"""
     base = exam.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
     base = base if "://" in base else f"https://{base}"
-    headers = {"Api-Key": (exam.value("PINECONE_API_KEY") or "").strip(), "X-Pinecone-Api-Version": "2026-07"}
+    if (stopped := await blocked(exam, ACCESS, base, "PINECONE_CONTROLLER_HOST")) is not None:
+        return stopped
+    headers = {"Api-Key": exam.value("PINECONE_API_KEY") or "", "X-Pinecone-Api-Version": "2026-07"}
     answer = await request("GET", f"{base.rstrip('/')}/indexes", headers=headers)
     wanted = exam.value("PINECONE_INDEX") or ""
     failed = http_failure(ACCESS, answer, "PINECONE_CONTROLLER_HOST") or _refused(answer, base, "PINECONE_API_KEY")
@@ -115,7 +117,9 @@ async def check_qdrant(exam: Examination) -> Finding:
     base = (exam.value("QDRANT_URL") or "").rstrip("/")
     if not is_url(base, ("http", "https")):
         return broken_url(ACCESS, "QDRANT_URL", "expected https://host:6333")
-    headers = {"api-key": (exam.value("QDRANT_API_KEY") or "").strip()}
+    if (stopped := await blocked(exam, ACCESS, base, "QDRANT_URL")) is not None:
+        return stopped
+    headers = {"api-key": exam.value("QDRANT_API_KEY") or ""}
     answer = await request("GET", f"{base}/collections", headers=headers)
     failed = http_failure(ACCESS, answer, "QDRANT_URL") or _refused(answer, base, "QDRANT_API_KEY")
     if failed is not None:
@@ -168,9 +172,10 @@ def _managed(environment: Environment) -> bool:
     return environment.placement("vector") != "local"
 
 
-def _needs(environment: Environment) -> tuple[str, ...]:
-    names = ("PINECONE_API_KEY", "PINECONE_INDEX") if environment.placement("vector") == "pinecone" else ("QDRANT_URL",)
-    return needs_variables(*names, also=("host.clock",))(environment)
+def _reads(environment: Environment) -> tuple[str, ...]:
+    if environment.placement("vector") == "pinecone":
+        return ("PINECONE_API_KEY", "PINECONE_INDEX", "PINECONE_CONTROLLER_HOST")
+    return ("QDRANT_URL", "QDRANT_API_KEY")
 
 
 PROBES = (
@@ -180,9 +185,12 @@ PROBES = (
         "Vectors: key, index, dimension",
         check_vector,
         ("vector.bad-key", "vector.index-missing", "vector.dim-mismatch", "vector.unavailable"),
-        _needs,
+        (),
         _managed,
+        seconds=20,
         parts=("vector",),
+        reads=_reads,
+        after=("host.clock", "net.path"),
     ),
     Probe(
         LATENCY,
@@ -193,5 +201,6 @@ PROBES = (
         (ACCESS,),
         _managed,
         parts=("vector",),
+        reads=_reads,
     ),
 )

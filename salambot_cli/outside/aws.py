@@ -1,14 +1,20 @@
 """AWS clients with low time limits and bounded retries, and one error for what AWS or the way to it refuses."""
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from configparser import Error as ConfigFileError
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.variables import is_secret
+from salambot_cli.outside.aws_chain import Profile, read_profile
+from salambot_cli.outside.aws_errors import NO_CREDENTIALS, UNREACHABLE, AwsFailure, AwsKind
+from salambot_cli.outside.aws_session import MfaNeededError, ProgramHangsError, open_session
 from salambot_cli.outside.network import Reach, causes, reach_of
 
 if TYPE_CHECKING:
@@ -25,66 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sts import STSClient
 
-NO_CREDENTIALS = "NoCredentials"
-UNREACHABLE = "Unreachable"
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"})
-_BAD = frozenset(
-    {
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "UnrecognizedClientException",
-        "AuthFailure",
-        "InvalidToken",
-        "IncompleteSignature",
-    }
-)
+__all__ = ["NO_CREDENTIALS", "UNREACHABLE", "Aws", "AwsFailure", "AwsKind", "aws_of", "translated"]
 _XML_ERROR = re.compile(r"<Code>(\w+)</Code>\s*<Message>([^<]*)</Message>")
-_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
-_THROTTLED = frozenset(
-    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
-)
-
-
-class AwsFailure(Exception):  # noqa: N818 - a refusal that probes read, not an error that people see
-    """A call that did not succeed: AWS's own error code, or `NoCredentials`, or `Unreachable`."""
-
-    def __init__(
-        self, code: str, message: str, reach: Reach | None = None, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.reach = reach
-        self.headers = dict(headers or {})
-
-    @property
-    def is_denied(self) -> bool:
-        """The caller is known and may not do this."""
-        return self.code in _DENIED
-
-    @property
-    def is_bad_credentials(self) -> bool:
-        """The caller's key, secret or session is refused."""
-        return self.code in _BAD
-
-    @property
-    def is_skewed(self) -> bool:
-        """The signature's time is refused."""
-        text = self.message.lower()
-        return self.code in _SKEWED or "signature expired" in text or "signature not yet current" in text
-
-    @property
-    def is_server_side(self) -> bool:
-        """The service failed by itself."""
-        return self.code in {"500", "502", "503", "InternalError", "InternalFailure", "ServiceUnavailable"}
-
-    @property
-    def is_throttled(self) -> bool:
-        """Too many calls, after the retries."""
-        return self.code in _THROTTLED
 
 
 class Aws:
@@ -106,17 +54,8 @@ class Aws:
         self._clients: dict[str, object] = {}
 
     def _open(self) -> "boto3.Session":
-        import boto3
-
         if self._session is None:
-            key = self._variables.get("AWS_ACCESS_KEY_ID")
-            self._session = boto3.Session(
-                aws_access_key_id=key,
-                aws_secret_access_key=self._variables.get("AWS_SECRET_ACCESS_KEY") if key else None,
-                aws_session_token=self._variables.get("AWS_SESSION_TOKEN") if key else None,
-                region_name=self.region,
-                profile_name=None if key else self._profile,
-            )
+            self._session = open_session(self.region, self._profile, self._variables, self._config(2))
         return self._session
 
     @staticmethod
@@ -129,10 +68,32 @@ class Aws:
             retries={"total_max_attempts": attempts, "mode": "standard"},
         )
 
+    @cached_property
+    def profile(self) -> Profile:
+        """The profile of the chain, as its files tell it."""
+        return read_profile(self._profile)
+
+    @property
+    def has_own_keys(self) -> bool:
+        """Whether keys in variables come before any profile."""
+        return bool(self._variables.get("AWS_ACCESS_KEY_ID"))
+
     def endpoint(self, service: str) -> str | None:
-        """Return the URL that a service is overridden with, such as `AWS_ENDPOINT_URL_S3`."""
-        name = f"AWS_ENDPOINT_URL_{service.upper()}"
-        return self._variables.get(name) or self._variables.get("AWS_ENDPOINT_URL")
+        """Return the URL that a variable gives to a service, such as `AWS_ENDPOINT_URL_S3`."""
+        name = self.endpoint_variable(service)
+        return self._variables[name] if name else None
+
+    def endpoint_variable(self, service: str) -> str | None:
+        """Return the variable that overrides a service's endpoint."""
+        names = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+        return next((name for name in names if self._variables.get(name)), None)
+
+    def url(self, service: str) -> str:
+        """Return where a service is asked: a variable's URL, the profile's, or AWS's own in this region."""
+        region = self.region or self.profile.settings.get("region") or "us-east-1"
+        ending = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        own = f"https://{service.replace('_', '')}.{region}.{ending}"
+        return self.endpoint(service) or self.profile.endpoint(service) or own
 
     @property
     def ca_bundle(self) -> str | None:
@@ -233,16 +194,36 @@ def aws_of(environment: Environment) -> Aws:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what botocore raises into an `AwsFailure`."""
+    """Turn what botocore raises, and what the links of its chain raise, into an `AwsFailure`."""
     from botocore import exceptions as boto
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
     except boto.ClientError as error:
         reply = error.response
         headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        raise AwsFailure(*_code_and_message(reply.get("Error", {})), headers=headers) from error
-    except (
+        code, message = _code_and_message(reply.get("Error", {}))
+        raise AwsFailure(code, message, headers=headers, operation=error.operation_name) from error
+    except (boto.HTTPClientError, boto.ConnectionError) as error:
+        raise AwsFailure(UNREACHABLE, str(error), _reach(error)) from error
+    except HTTPError as error:  # urllib3's own, such as a proxy's scheme that it does not speak
+        raise AwsFailure(UNREACHABLE, str(error), Reach.WRONG_PROTOCOL) from error
+    except _no_credentials() as error:
+        raise AwsFailure(NO_CREDENTIALS, str(error)) from error
+    except MfaNeededError as error:
+        raise AwsFailure("MfaRequired", str(error), operation="AssumeRole") from error
+    except (ProgramHangsError, OSError, ConfigFileError, UnicodeError, json.JSONDecodeError) as error:
+        # A program, a token file or a configuration file of the chain, which is not there or cannot be read.
+        raise AwsFailure(NO_CREDENTIALS, f"{type(error).__name__}: {error}") from error
+    except (boto.BotoCoreError, ValueError) as error:
+        raise AwsFailure(type(error).__name__, str(error)) from error
+
+
+def _no_credentials() -> tuple[type[Exception], ...]:
+    from botocore import exceptions as boto
+
+    return (
         boto.NoCredentialsError,
         boto.PartialCredentialsError,
         boto.ProfileNotFound,
@@ -250,12 +231,14 @@ def translated() -> Iterator[None]:
         boto.NoRegionError,
         boto.SSOError,
         boto.TokenRetrievalError,
-    ) as error:
-        raise AwsFailure(NO_CREDENTIALS, str(error)) from error
-    except (boto.HTTPClientError, boto.ConnectionError) as error:
-        raise AwsFailure(UNREACHABLE, str(error), _reach(error)) from error
-    except boto.BotoCoreError as error:
-        raise AwsFailure(type(error).__name__, str(error)) from error
+        boto.InvalidConfigError,
+        boto.UnknownCredentialError,
+        boto.ConfigParseError,
+        boto.ConfigNotFound,
+        boto.InfiniteLoopConfigError,
+        boto.RefreshWithMFAUnsupportedError,
+        boto.MetadataRetrievalError,
+    )
 
 
 def _code_and_message(error: Mapping[str, object]) -> tuple[str, str]:

@@ -74,12 +74,20 @@ async def resolve(host: str, port: int, seconds: float = 5.0) -> tuple[str, ...]
     return tuple(dict.fromkeys(str(info[4][0]) for info in found))
 
 
-async def reach(host: str, port: int, *, seconds: float = CONNECT_SECONDS, tries: int = TRIES) -> Contact:
-    """Resolve and connect, every address at once; silence is believed only when it lasts for all tries."""
+async def resolve_contact(host: str, port: int) -> Contact:
+    """Resolve a name, and no more: OPEN says here that it is known."""
     try:
-        addresses = await resolve(host, port)
+        return Contact(Reach.OPEN, host, port, await resolve(host, port))
     except socket.gaierror as error:
         return Contact(Reach.UNKNOWN_NAME, host, port, detail=error.strerror or str(error), number=error.errno)
+
+
+async def reach(host: str, port: int, *, seconds: float = CONNECT_SECONDS, tries: int = TRIES) -> Contact:
+    """Resolve and connect, every address at once; silence is believed only when it lasts for all tries."""
+    named = await resolve_contact(host, port)
+    if not named.is_open:
+        return named
+    addresses = named.addresses
     contact = Contact(Reach.SILENT, host, port, addresses)
     for _ in range(tries):
         contacts = await asyncio.gather(*(_connect(host, port, addresses, a, seconds) for a in addresses[:4]))

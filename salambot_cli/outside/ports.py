@@ -1,6 +1,7 @@
 """TCP ports of this machine: who holds one, which is free."""
 
 import contextlib
+import errno
 import secrets
 import socket
 import sys
@@ -58,12 +59,26 @@ def is_free(port: int) -> bool:
     return True
 
 
-def holder_of(port: int) -> Holder:
-    """Find the process that listens on a port."""
+def is_free_on_ipv6(port: int) -> bool:
+    """Tell whether nothing listens on this port of `::1`, where `localhost` may lead first; true without IPv6."""
+    if not socket.has_ipv6:
+        return True
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("::1", port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def holder_of(port: int, *, ipv6: bool = False) -> Holder:
+    """Find the process that listens on a port; with `ipv6` on its IPv6 side."""
     import psutil
 
     with contextlib.suppress(psutil.AccessDenied):
-        for connection in psutil.net_connections("tcp"):
+        for connection in psutil.net_connections("tcp6" if ipv6 else "tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
                 return Holder(port, connection.pid, _command(connection.pid))
     return Holder(port, None, None)

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,41 +37,62 @@ class Handshake:
     not_after: str = ""
 
 
+Opening = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
+"""What is said before TLS; returns whether the peer agrees."""
+
+
+def asking(prelude: bytes, agree: bytes) -> Opening:
+    """Say something before TLS, such as Postgres' SSLRequest, and expect one answer."""
+
+    async def opening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(prelude)
+        return await reader.read(len(agree)) == agree
+
+    return opening
+
+
 async def handshake(
-    contact: Contact, context: ssl.SSLContext, *, prelude: bytes = b"", agree: bytes = b"", seconds: float = 4.0
+    contact: Contact,
+    context: ssl.SSLContext,
+    *,
+    opening: Opening | None = None,
+    server_name: str | None = None,
+    seconds: float = 4.0,
 ) -> Handshake:
-    """Connect, speak an optional prelude (Postgres' SSLRequest), then do a verified TLS handshake.
+    """Connect, speak an optional opening, then do a verified TLS handshake for `server_name` (the contact's host).
 
     Failures: MUTE (twice), RESET, NO_TLS (the peer answered something that is no TLS), UNTRUSTED.
     """
-    shaken = await _shake(contact, context, prelude, agree, seconds)
+    name = server_name or contact.host
+    shaken = await _shake(contact, context, opening, name, seconds)
     if shaken.contact.reach is Reach.MUTE:
-        shaken = await _shake(contact, context, prelude, agree, seconds)
+        shaken = await _shake(contact, context, opening, name, seconds)
     return shaken
 
 
-async def _shake(contact: Contact, context: ssl.SSLContext, prelude: bytes, agree: bytes, seconds: float) -> Handshake:
+async def _shake(
+    contact: Contact, context: ssl.SSLContext, opening: Opening | None, name: str, seconds: float
+) -> Handshake:
     host, port = contact.host, contact.port
     try:
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection(contact.address or host, port)
             try:
-                if prelude:
-                    writer.write(prelude)
-                    if await reader.read(1) != agree:
-                        return Handshake(Contact(Reach.NO_TLS, host, port, contact.addresses, contact.address))
-                await writer.start_tls(context, server_hostname=host)
+                if opening is not None and not await opening(reader, writer):
+                    return Handshake(Contact(Reach.NO_TLS, host, port, contact.addresses, contact.address))
+                await writer.start_tls(context, server_hostname=name)
             finally:
                 await close(writer)
     except TimeoutError:
         return Handshake(_failed(contact, Reach.MUTE, f"no TLS answer within {seconds:g} s"))
     except ssl.SSLCertVerificationError as error:
         reason = _failed(contact, Reach.UNTRUSTED, error.verify_message, error.verify_code)
-        return await _describe_certificate(reason, prelude)
+        return await _describe_certificate(reason, opening, name)
     except ssl.SSLError as error:
         return Handshake(_failed(contact, Reach.NO_TLS, error.reason or str(error)))
-    except OSError as error:
-        return Handshake(_failed(contact, Reach.RESET, error.strerror or str(error), error.errno))
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        reset = _failed(contact, Reach.RESET, getattr(error, "strerror", None) or str(error))
+        return Handshake(replace(reset, number=getattr(error, "errno", None)))
     return Handshake(contact)
 
 
@@ -78,7 +100,7 @@ def _failed(contact: Contact, how: Reach, detail: str, number: int | None = None
     return Contact(how, contact.host, contact.port, contact.addresses, contact.address, detail, number)
 
 
-async def _describe_certificate(contact: Contact, prelude: bytes) -> Handshake:
+async def _describe_certificate(contact: Contact, opening: Opening | None, name: str) -> Handshake:
     """Look at a certificate that did not verify: nothing but the handshake is sent over this connection."""
     from cryptography import x509
 
@@ -86,15 +108,14 @@ async def _describe_certificate(contact: Contact, prelude: bytes) -> Handshake:
         async with asyncio.timeout(3):
             reader, writer = await asyncio.open_connection(contact.address or contact.host, contact.port)
             try:
-                if prelude:
-                    writer.write(prelude)
-                    await reader.read(1)
-                await writer.start_tls(tls_context(verify=False), server_hostname=contact.host)
+                if opening is not None:
+                    await opening(reader, writer)
+                await writer.start_tls(tls_context(verify=False), server_hostname=name)
                 der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
             finally:
                 await close(writer)
         certificate = x509.load_der_x509_certificate(der)
-    except (OSError, TimeoutError, ValueError):
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
         return Handshake(contact)
     return Handshake(
         contact,

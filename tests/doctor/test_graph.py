@@ -4,6 +4,7 @@ import asyncio
 import graphlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from salambot_cli.catalog.load import load_environment
 from salambot_cli.doctor import PROBES
 from salambot_cli.doctor.catalogue import CATALOGUE, entry_of
 from salambot_cli.doctor.graph import in_order, root_causes, run_probes
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.promote import promote
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding, Severity
@@ -95,9 +96,50 @@ async def test_a_crash_is_reported_by_its_type_and_stops_no_other(environment: E
     probe = Probe("bad", "group", "bad", crash, ())
     findings = await outcomes(environment, probe, passes("good"), passes("child", "bad"))
 
-    assert (findings[0].id, findings[0].status) == ("doctor.probe-crashed", "unknown")
+    assert (findings[0].id, findings[0].status) == ("doctor.probe-crashed", "fail")
     assert "ZeroDivisionError" in findings[0].title
-    assert [f.status for f in findings[1:]] == ["ok", "ok"]
+    assert [(f.status, f.caused_by) for f in findings[1:]] == [("ok", None), ("skipped", "doctor.probe-crashed")]
+
+
+async def test_a_crash_among_hints_does_not_fail_the_run(environment: Environment) -> None:
+    async def crash(_: Examination) -> Finding:
+        raise ZeroDivisionError
+
+    findings = await outcomes(environment, Probe("bad", "group", "bad", crash, (), competes=False))
+
+    assert [f.status for f in findings] == ["unknown"]
+
+
+async def test_what_was_not_seen_blocks_who_needs_it_and_not_who_only_comes_later(environment: Environment) -> None:
+    blind = Probe("a", "group", "a", says(unseen("a", "denied")), ())
+    later = Probe("c", "group", "c", says(fine("c", "well")), (), after=("a",))
+    findings = await outcomes(environment, blind, passes("b", "a"), later)
+
+    assert [(f.status, f.caused_by) for f in findings] == [("unknown", None), ("skipped", "a"), ("ok", None)]
+
+
+async def test_a_shared_cause_blocks_only_what_it_explains(environment: Environment) -> None:
+    async def shared(exam: Examination) -> Finding:
+        exam.condemn("b", "net.proxy")
+        return fault("net.proxy", "a", "the proxy hangs", {})
+
+    probe = Probe("a", "group", "a", shared, ("net.proxy",))
+    findings = await outcomes(environment, probe, passes("b", "a"), passes("c", "a"))
+
+    assert [(f.status, f.caused_by) for f in findings] == [("fail", None), ("skipped", "net.proxy"), ("ok", None)]
+
+
+async def test_a_reader_waits_for_the_origin_of_its_variable(tmp_path: Path) -> None:
+    environ = {"OPENAI_API_KEY": "sk-1\n", "REDIS_URL": "rediss://:x@cache.example:6379/0"}
+    placed = load_environment(tmp_path, {"topology": ["t1"]}, environ=environ)
+    model = Probe("m", "group", "m", says(fine("m", "well")), (), reads=("OPENAI_API_KEY",))
+    cache = Probe("r", "group", "r", says(fine("r", "well")), (), reads=("REDIS_URL",))
+    database = Probe("d", "group", "d", says(fine("d", "well")), (), reads=("POSTGRES_URL",))
+    origins = [probe for probe in PROBES if probe.id in {"config.parse", "config.values", "local.env"}]
+
+    found = {f.check: f.caused_by for f in await outcomes(placed, *origins, model, cache, database)}
+
+    assert (found["m"], found["r"], found["d"]) == ("config.invalid", None, "local.env-missing")
 
 
 async def test_a_hang_ends_at_the_probes_own_limit(environment: Environment) -> None:
@@ -141,7 +183,7 @@ async def test_a_fact_is_gathered_once_and_survives_who_gave_up(environment: Env
         release.set()
         return await wait(examination)
 
-    findings = await outcomes(environment, impatient, Probe("patient", "group", "", later, (), ("impatient",)))
+    findings = await outcomes(environment, impatient, Probe("patient", "group", "", later, (), after=("impatient",)))
 
     assert [f.title for f in findings][1] == "fact"
     assert asked == [1]

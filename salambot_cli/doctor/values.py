@@ -1,0 +1,161 @@
+"""config.values: a value that is there and cannot work: quotes or line ends kept, a place-holder, a broken URL."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from urllib.parse import unquote, urlsplit
+
+from salambot_cli.catalog.load import read_dotenv
+from salambot_cli.doctor.origins import is_from_vault, required_names
+from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.model.variables import is_known, is_secret
+
+CHECK = "config.values"
+_HEADER_VALUES = re.compile(r"_(KEY|TOKEN|AUTHTOKEN|KEY_ID)\Z")
+"""Variables that are sent as they stand, in an HTTP header."""
+_URLS: Mapping[str, tuple[str, ...]] = {
+    "POSTGRES_URL": ("postgres", "postgresql"),
+    "REDIS_URL": ("redis", "rediss"),
+    "QDRANT_URL": ("http", "https"),
+    "OPENAI_BASE_URL": ("http", "https"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("http", "https"),
+    "PUBLIC_BASE_URL": ("http", "https"),
+}
+_PLACE_HOLDER = re.compile(
+    r"…|\.\.\.\Z|\A<[^<>]+>\Z|\A\{\{.*\}\}\Z|\A\$\{?\w+\}?\Z|changeme|change-me|replace[-_ ]?me|\A(?:sk-"
+    r"|pcsk_)?(?:x{4,}|your[-_]\w+)\Z",
+    re.IGNORECASE,
+)
+_TWICE = re.compile(r"%25[0-9A-Fa-f]{2}")
+
+
+def oddity_of(name: str, value: str) -> tuple[str, str] | None:
+    """Return what is odd about a value, as kind and words that never hold it; None where it can work."""
+    if any(c in value for c in "\r\n\0") and not name.endswith("_SECRET"):
+        return "line-end", "holds a line end: it was pasted or read from a file with its last newline"
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" and not name.endswith("_HEADERS"):
+        return "quotes", "keeps the quotes that stood around it"
+    if value != value.strip() and name in _URLS:
+        return "blanks", "begins or ends with a blank"
+    if _PLACE_HOLDER.search(value) and (is_secret(name) or name in _URLS):
+        return "place-holder", "is still a place-holder"
+    if _HEADER_VALUES.search(name) and (bad := _unsendable(value)) is not None:
+        return "characters", f"holds {bad}, which no header can carry: it was copied with it"
+    return _url_oddity(name, value) if name in _URLS else None
+
+
+def _unsendable(value: str) -> str | None:
+    found = next((c for c in value if ord(c) < 0x21 or ord(c) > 0x7E), None)
+    return None if found is None else f"the character U+{ord(found):04X}"
+
+
+def _url_oddity(name: str, url: str) -> tuple[str, str] | None:
+    schemes = _URLS[name]
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in schemes:
+        return "scheme", f"does not begin with {' or '.join(f'{s}://' for s in schemes)}"
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" not in authority and "@" in rest and ":" in authority and name in {"POSTGRES_URL", "REDIS_URL"}:
+        culprit = next((c for c in rest if c in "/?#"), "?")
+        return (
+            "unescaped",
+            f"holds a {culprit} in its password that is not percent-encoded: write it as {_encoded(culprit)}",
+        )
+    if authority.count("@") > 1:
+        return "unescaped", "holds an @ in its password that is not percent-encoded: write it as %40"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "port", "has a port that is no number between 0 and 65535, or brackets that do not close"
+    if not parts.hostname:
+        return "host", "names no host"
+    if port == 0:
+        return "port", "has port 0"
+    password = parts.password or ""
+    if _TWICE.search(password) and unquote(unquote(password)) != unquote(password):
+        return "encoded-twice", "has a password that is percent-encoded twice"
+    return None
+
+
+def _encoded(character: str) -> str:
+    return f"%{ord(character):02X}"
+
+
+def odd(check: str, finding_id: str, name: str, layer: str, oddity: tuple[str, str], how: tuple[str, ...]) -> Finding:
+    """Say what is odd about a value, and in which layer it stands."""
+    kind, words = oddity
+    title = f"{name} ({layer}) {words}"
+    text = f"Correct {name} where it is read, in {layer}; the value itself is shown nowhere."
+    evidence: Facts = {"variable": name, "read_from": layer, "kind": kind}
+    return fault(finding_id, check, title, evidence, how, text=text)
+
+
+async def check_values(exam: Examination) -> list[Finding] | Finding:
+    """Can each value work that the configuration sets? Those of Secrets Manager are looked at where they are read."""
+    findings: list[Finding] = []
+    for name, value in _own_values(exam):
+        oddity = oddity_of(name, value)
+        if oddity is not None:
+            findings.append(odd(CHECK, "config.invalid", name, exam.layer(name), oddity, ("salambot config show",)))
+            exam.condemn(name, "config.invalid")
+    return findings or fine(CHECK, "Every value has a shape that can work")
+
+
+def _own_values(exam: Examination) -> Iterator[tuple[str, str]]:
+    environment = exam.environment
+    wanted = {*required_names(environment), *environment.variables}
+    for name in sorted(wanted):
+        if is_known(name) and not is_from_vault(environment, name) and (value := exam.value(name)):
+            yield name, value
+
+
+def hidden_layer(environment: Environment, name: str) -> str | None:
+    """Return `.env` where it holds a value that the process environment overrides by another one."""
+    variable = environment.variables.get(name)
+    if variable is None or variable.layer != "environment":
+        return None
+    try:
+        below = read_dotenv(environment.root / ".env").get(name)
+    except ConfigurationError:
+        return None
+    return ".env" if below and below != variable.reveal() else None
+
+
+def with_origin(finding: Finding, exam: Examination) -> Finding:
+    """Say where the value was read that a failure is about, and what it hides there."""
+    name = finding.evidence.get("variable")
+    if finding.status not in {"fail", "warn"} or not isinstance(name, str) or not is_known(name):
+        return finding
+    layer = str(finding.evidence.get("read_from") or exam.layer(name))
+    if layer in {"nowhere", "default"}:
+        return finding
+    evidence: Facts = {**finding.evidence, "read_from": layer}
+    hidden = hidden_layer(exam.environment, name)
+    if hidden is None or finding.remedy is None:
+        return replace(finding, evidence=evidence)
+    text = (
+        f"{name} of the shell's environment hides another value in {hidden}: `unset {name}` there, if that is the "
+        "right one."
+    )
+    remedy = replace(
+        finding.remedy, text=f"{text} {finding.remedy.text}", commands=(f"unset {name}", *finding.remedy.commands)
+    )
+    return replace(finding, evidence={**evidence, "hides": hidden}, remedy=remedy)
+
+
+PROBES = (
+    Probe(
+        CHECK,
+        "host",
+        "Values",
+        check_values,
+        ("config.invalid",),
+        ("config.parse",),
+        cheap=True,
+        preflight=True,
+    ),
+)
