@@ -4,10 +4,12 @@ import json
 
 from salambot_cli.doctor.paths import blocked
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.wire import broken_url, http_failure, is_url
+from salambot_cli.doctor.wire import broken_url, http_failure
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.http import Answer, host_and_port, request
+from salambot_contracts.http_url import parse_openai_url
+from salambot_contracts.url_text import UrlError
 
 CHECK = "openai.access"
 _OPENAI = "https://api.openai.com/v1"
@@ -17,9 +19,10 @@ DEFAULT_MODEL = "gpt-4.1-mini"
 
 async def check_model(exam: Examination) -> Finding:
     """List the models (free), then ask for one token: an empty account shows only there."""
-    base = (exam.value("OPENAI_BASE_URL") or _OPENAI).rstrip("/")
-    if not is_url(base, ("http", "https")):
-        return broken_url(CHECK, "OPENAI_BASE_URL", "expected https://host/v1")
+    try:
+        base = parse_openai_url(exam.value("OPENAI_BASE_URL") or _OPENAI).text()
+    except UrlError as error:
+        return broken_url(CHECK, "OPENAI_BASE_URL", f"{error.reason}; {error.remedy}")
     if (stopped := await blocked(exam, CHECK, base, "OPENAI_BASE_URL")) is not None:
         return stopped
     headers = {"Authorization": f"Bearer {exam.value('OPENAI_API_KEY') or ''}"}

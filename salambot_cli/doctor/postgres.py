@@ -4,18 +4,19 @@ import ssl
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from salambot_cli.doctor import rds_path
 from salambot_cli.doctor.cloud import cluster_of, database_of
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
-from salambot_cli.doctor.wire import broken_url, ca_context, is_url, named, unreachable, untrusted
+from salambot_cli.doctor.wire import broken_url, ca_context, named, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import Cluster
 from salambot_cli.outside.network import Contact, Reach, ask, reach
 from salambot_cli.outside.tls import Handshake, asking, handshake, tls_context
+from salambot_contracts.postgres_url import PostgresUrl, parse_postgres_url
+from salambot_contracts.url_text import UrlError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -27,36 +28,34 @@ _RESUME_SECONDS = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parsed POSTGRES_URL."""
+    """Where POSTGRES_URL leads, as `up` and the services read it."""
 
+    url: PostgresUrl = field(repr=False)
     host: str
     port: int
     user: str
     database: str
     sslmode: str
     ca: str | None
-    password: str = field(repr=False)
 
 
 def target_of(exam: Examination) -> Target | None:
     """Parse POSTGRES_URL; None where it is absent or no Postgres URL."""
-    text = exam.value(VARIABLE) or ""
-    if not is_url(text, ("postgres", "postgresql")):
+    try:
+        url = parse_postgres_url(exam.value(VARIABLE) or "")
+    except UrlError:
         return None
-    parts = urlsplit(text)
-    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     environment = exam.environment
-    plain = "postgres" in environment.allow_insecure
-    ca = options.get("sslrootcert") or (str(environment.postgres_ca) if environment.postgres_ca else None)
-    user = unquote(parts.username or "postgres")
+    ca = url.sslrootcert or (str(environment.postgres_ca) if environment.postgres_ca else None)
+    usual = "prefer" if "postgres" in environment.allow_insecure else "verify-full"
     return Target(
-        host=parts.hostname or "",
-        port=parts.port or 5432,
-        user=user,
-        database=unquote(parts.path.lstrip("/")) or user,
-        sslmode=options.get("sslmode") or options.get("ssl") or ("prefer" if plain else "verify-full"),
+        url=url,
+        host=url.host,
+        port=url.port,
+        user=url.user,
+        database=url.database,
+        sslmode=url.sslmode or usual,
         ca=str(environment.root / ca) if ca and ca != "system" else None,
-        password=unquote(parts.password or ""),
     )
 
 
@@ -199,7 +198,7 @@ async def _log_in(exam: Examination) -> "asyncpg.Connection[asyncpg.Record] | Ba
             host=target.host,
             port=target.port,
             user=target.user,
-            password=target.password,
+            password=target.url.password or "",
             database=target.database,
             ssl=False if plain else _tls_of(exam, target),
             timeout=5,

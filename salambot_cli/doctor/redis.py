@@ -1,17 +1,18 @@
 """redis.*: the ladder to a cloud Redis: name, port, protocol and TLS."""
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from salambot_cli.doctor.cloud import cache_of
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
 from salambot_cli.doctor.rds_path import forward
-from salambot_cli.doctor.wire import broken_url, by_hosts_file, ca_context, is_url, named, unreachable, untrusted
+from salambot_cli.doctor.wire import broken_url, by_hosts_file, ca_context, named, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.network import Contact, Reach, ask, reach
 from salambot_cli.outside.tls import handshake, tls_context
+from salambot_contracts.redis_url import parse_redis_url
+from salambot_contracts.url_text import UrlError
 
 VARIABLE = "REDIS_URL"
 PING = b"PING\r\n"
@@ -32,21 +33,19 @@ class Target:
 
 def target_of(exam: Examination) -> Target | None:
     """Parse REDIS_URL; None where it is absent or no Redis URL."""
-    text = exam.value(VARIABLE) or ""
-    if not is_url(text, ("redis", "rediss")):
+    try:
+        url = parse_redis_url(exam.value(VARIABLE) or "")
+    except UrlError:
         return None
-    parts = urlsplit(text)
-    path = parts.path.strip("/")
-    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    ca = options.get("ssl_ca_certs") or (str(exam.environment.redis_ca) if exam.environment.redis_ca else None)
+    ca = url.ca or (str(exam.environment.redis_ca) if exam.environment.redis_ca else None)
     return Target(
-        host=parts.hostname or "",
-        port=parts.port or 6379,
-        tls=parts.scheme == "rediss",
-        user=unquote(parts.username) if parts.username else None,
-        database=int(path or options.get("db", "0")) if (path or options.get("db", "0")).isdigit() else 0,
+        host=url.host,
+        port=url.port,
+        tls=url.tls,
+        user=url.user,
+        database=url.database,
         ca=str(exam.environment.root / ca) if ca else None,
-        password=unquote(parts.password) if parts.password else None,
+        password=url.password,
     )
 
 

@@ -1,7 +1,7 @@
 """config.values: a value that is there and cannot work: quotes or line ends kept, a place-holder, a broken URL."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
@@ -12,17 +12,21 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.variables import is_known, is_secret
+from salambot_contracts.http_url import parse_http_url, parse_openai_url
+from salambot_contracts.postgres_url import parse_postgres_url
+from salambot_contracts.redis_url import parse_redis_url
+from salambot_contracts.url_text import UrlError
 
 CHECK = "config.values"
 _HEADER_VALUES = re.compile(r"_(KEY|TOKEN|AUTHTOKEN|KEY_ID)\Z")
 """Variables that are sent as they stand, in an HTTP header."""
-_URLS: Mapping[str, tuple[str, ...]] = {
-    "POSTGRES_URL": ("postgres", "postgresql"),
-    "REDIS_URL": ("redis", "rediss"),
-    "QDRANT_URL": ("http", "https"),
-    "OPENAI_BASE_URL": ("http", "https"),
-    "OTEL_EXPORTER_OTLP_ENDPOINT": ("http", "https"),
-    "PUBLIC_BASE_URL": ("http", "https"),
+_URLS: Mapping[str, Callable[[str], object]] = {
+    "POSTGRES_URL": parse_postgres_url,
+    "REDIS_URL": parse_redis_url,
+    "QDRANT_URL": parse_http_url,
+    "OPENAI_BASE_URL": parse_openai_url,
+    "OTEL_EXPORTER_OTLP_ENDPOINT": parse_http_url,
+    "PUBLIC_BASE_URL": parse_http_url,
 }
 _PLACE_HOLDER = re.compile(
     r"…|\.\.\.\Z|\A<[^<>]+>\Z|\A\{\{.*\}\}\Z|\A\$\{?\w+\}?\Z|changeme|change-me|replace[-_ ]?me|\A(?:sk-"
@@ -53,42 +57,20 @@ def _unsendable(value: str) -> str | None:
 
 
 def _url_oddity(name: str, url: str) -> tuple[str, str] | None:
-    schemes = _URLS[name]
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.lower() not in schemes:
-        return "scheme", f"does not begin with {' or '.join(f'{s}://' for s in schemes)}"
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" not in authority and "@" in rest and ":" in authority and name in {"POSTGRES_URL", "REDIS_URL"}:
-        culprit = next((c for c in rest if c in "/?#"), "?")
-        return (
-            "unescaped",
-            f"holds a {culprit} in its password that is not percent-encoded: write it as {_encoded(culprit)}",
-        )
-    if authority.count("@") > 1:
-        return "unescaped", "holds an @ in its password that is not percent-encoded: write it as %40"
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "port", "has a port that is no number between 0 and 65535, or brackets that do not close"
-    if not parts.hostname:
-        return "host", "names no host"
-    if port == 0:
-        return "port", "has port 0"
-    password = parts.password or ""
+        _URLS[name](url)
+    except UrlError as error:
+        return "url", f"{error.reason}: {error.remedy}"
+    password = urlsplit(url).password or "" if name in {"POSTGRES_URL", "REDIS_URL"} else ""
     if _TWICE.search(password) and unquote(unquote(password)) != unquote(password):
         return "encoded-twice", "has a password that is percent-encoded twice"
     return None
 
 
-def _encoded(character: str) -> str:
-    return f"%{ord(character):02X}"
-
-
 def odd(check: str, finding_id: str, name: str, layer: str, oddity: tuple[str, str], how: tuple[str, ...]) -> Finding:
     """Say what is odd about a value, and in which layer it stands."""
     kind, words = oddity
-    title = f"{name} ({layer}) {words}"
+    title = f"{name} ({layer}) {words}" if not words.startswith("the ") else f"{name} ({layer}): {words}"
     text = f"Correct {name} where it is read, in {layer}; the value itself is shown nowhere."
     evidence: Facts = {"variable": name, "read_from": layer, "kind": kind}
     return fault(finding_id, check, title, evidence, how, text=text)

@@ -5,11 +5,13 @@ from urllib.parse import quote
 
 from salambot_cli.doctor.paths import blocked
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine
-from salambot_cli.doctor.wire import broken_url, http_failure, is_url
+from salambot_cli.doctor.wire import broken_url, http_failure
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.http import Answer, host_and_port, request
 from salambot_cli.outside.network import shortest_connect
+from salambot_contracts.http_url import QDRANT_GRPC_PORT, parse_qdrant_url
+from salambot_contracts.url_text import UrlError
 
 ACCESS, LATENCY = "vector.access", "vector.latency"
 _LENGTH = 1024
@@ -114,9 +116,13 @@ def _dimension(exam: Examination, index: Index) -> Finding:
 
 async def check_qdrant(exam: Examination) -> Finding:
     """Does Qdrant take the key, and do its collections have the right dimension?"""
-    base = (exam.value("QDRANT_URL") or "").rstrip("/")
-    if not is_url(base, ("http", "https")):
-        return broken_url(ACCESS, "QDRANT_URL", "expected https://host:6333")
+    given = exam.value("QDRANT_URL") or ""
+    try:
+        base = parse_qdrant_url(given).text()
+    except UrlError as error:
+        if host_and_port(given)[1] == QDRANT_GRPC_PORT:
+            return _grpc_port(given)
+        return broken_url(ACCESS, "QDRANT_URL", f"{error.reason}; {error.remedy}")
     if (stopped := await blocked(exam, ACCESS, base, "QDRANT_URL")) is not None:
         return stopped
     headers = {"api-key": exam.value("QDRANT_API_KEY") or ""}
@@ -130,6 +136,13 @@ async def check_qdrant(exam: Examination) -> Finding:
         return fine(ACCESS, "Qdrant answers; `salambot seed` makes the collection", collections=names)
     about = await request("GET", f"{base}/collections/{quote(name, safe='')}", headers=headers)
     return _dimension(exam, Index(name, _qdrant_size(about.json()), None))
+
+
+def _grpc_port(url: str) -> Finding:
+    host = host_and_port(url)[0]
+    title = f"{host}:{QDRANT_GRPC_PORT} speaks gRPC (HTTP/2), and the services speak HTTP to Qdrant"
+    evidence: Facts = {"host": host, "port": QDRANT_GRPC_PORT, "variable": "QDRANT_URL", "kind": "grpc-port"}
+    return fault("vector.unavailable", ACCESS, title, evidence, text="Write port 6333 in QDRANT_URL.")
 
 
 def _collections(body: object) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import gettempdir
@@ -18,9 +19,9 @@ _SUN_PATH = 100  # bytes that fit a socket address on every system
 def socket_path(state: Path) -> Path:
     """Return where the supervisor of this environment listens; long paths move to the temporary folder."""
     path = state / "run" / "control.sock"
-    if len(str(path).encode()) <= _SUN_PATH:
+    if len(os.fsencode(path)) <= _SUN_PATH:
         return path
-    return Path(gettempdir()) / f"salambot-{hashlib.sha256(str(state).encode()).hexdigest()[:16]}.sock"
+    return Path(gettempdir()) / f"salambot-{hashlib.sha256(os.fsencode(state)).hexdigest()[:16]}.sock"
 
 
 def fingerprint(unit: Unit) -> str:
