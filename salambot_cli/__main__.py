@@ -7,7 +7,14 @@ from salambot_cli import __version__
 
 
 def main() -> None:
-    """Run the `salambot` command."""
+    """Run the `salambot` command. Ctrl-C while it is still loading ends it without a word."""
+    try:
+        _main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(__version__)  # noqa: T201 - the result
         return

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,9 @@ _PREPARED_BY: Mapping[Program, tuple[Component, ...]] = {
     "worker": ("redis",),
 }
 CONFIG_LABEL = "io.salambot.config"
+MARKS_LABEL = "io.salambot.config.marks"
+"""Digests of the single things in CONFIG_LABEL, so that a later run can say what changed."""
+_MARK_DIGITS = 32
 _HEADER = re.compile(r"# Rendered by salambot (?P<version>\S+)[^\n]* sha256:(?P<hash>[0-9a-f]{64})\n")
 
 
@@ -158,6 +162,12 @@ def config_label(environment: Environment, facts: ComposeFacts) -> dict[str, str
     return {name: container.labels[CONFIG_LABEL] for name, container in _containers(environment, facts).items()}
 
 
+def config_marks(environment: Environment, facts: ComposeFacts) -> dict[str, dict[str, str]]:
+    """Return for each container the digests of MARKS_LABEL."""
+    containers = _containers(environment, facts)
+    return {name: json.loads(container.labels[MARKS_LABEL]) for name, container in containers.items()}
+
+
 def _override(environment: Environment, facts: ComposeFacts) -> str:
     secrets = {name: f"{facts.secrets_folder}/{name}" for name in secret_files(environment, facts)}
     services = _containers(environment, facts)
@@ -194,7 +204,7 @@ def _service(
         extra_hosts=facts.extra_hosts,
     )
     published = [facts.ports.get(port) for port in ((name, "ingress") if name == "gateway" else (name,))]
-    return _labelled(container, variables, facts, f"{facts.image} {published}")
+    return _labelled(container, variables, facts, published)
 
 
 def _local_part(facts: ComposeFacts, part: Component) -> _Container:
@@ -206,19 +216,34 @@ def _local_part(facts: ComposeFacts, part: Component) -> _Container:
         # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
         environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
         container = _Container(environment, (name,))
-    return _labelled(container, variables, facts, str(facts.ports.get(part)))
+    return _labelled(container, variables, facts, [facts.ports.get(part)])
 
 
-def _labelled(container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, own: str) -> _Container:
+def _labelled(
+    container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, published: list[int | None]
+) -> _Container:
     """Add the fingerprint of everything that goes into a container, but for the content of files: it may change there.
 
     Compose itself compares labels and variables, not the files of the owner or of the image.
     """
-    digest = hmac.new(facts.fingerprint_key.reveal().encode(), digestmod="sha256")
-    values = [f"{v.name}={v.reveal()}" for v in variables.values() if not facts.is_file(v)]
-    for text in (_base(), facts.user_file or "", own, repr(container), *values):
+    items = {
+        "program": [facts.image, _base()],
+        "port": [str(port) for port in published],
+        "compose.local.yml": [facts.user_file or ""],
+        "container": [repr(container)],
+        **{f"variable {v.name}": [v.reveal()] for v in variables.values() if not facts.is_file(v)},
+    }
+    marks = {name: _mark(facts.fingerprint_key, item) for name, item in items.items()}
+    text = json.dumps(marks, sort_keys=True)
+    return replace(container, labels={CONFIG_LABEL: _mark(facts.fingerprint_key, [text]), MARKS_LABEL: text})
+
+
+def _mark(key: Secret, texts: Iterable[str]) -> str:
+    """Return a keyed digest: nobody can try values against it."""
+    digest = hmac.new(key.reveal().encode(), digestmod="sha256")
+    for text in texts:
         digest.update(f"{len(text)}:{text}".encode())
-    return replace(container, labels={CONFIG_LABEL: digest.hexdigest()})
+    return digest.hexdigest()[:_MARK_DIGITS]
 
 
 @cache

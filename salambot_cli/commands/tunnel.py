@@ -37,4 +37,4 @@ def tunnel(
     wanted = "ngrok" if ngrok else environment.placement("tunnel")
     flags: dict[str, object] = {"placement.tunnel": "cloudflared" if wanted == "none" else wanted}
     environment = load_environment(session.project, flags)
-    run(hold_tunnel(session, environment, UpRequest(seed=False), time.monotonic()))
+    run(hold_tunnel(session, environment, UpRequest(seed=False, flags=flags), time.monotonic()))

@@ -42,18 +42,21 @@ def up(
     from salambot_cli.model.errors import PrerequisiteError
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.client import UnitFailedError
-    from salambot_cli.steps.up import UpRequest, bring_up
+    from salambot_cli.steps.up import UpRequest, bring_up, show_plan
 
     del wait  # for scripts that say so
     session: Session = context.obj
-    flags: dict[str, object] = {
+    asked: dict[str, object] = {
         "topology": topology.split(",") if topology else None,
         "runtime": runtime,
         "placement.tunnel": {None: None, True: "cloudflared", False: "none"}[tunnel],
         **_ports(port or []),
     }
-    request = UpRequest(tuple(services or ()), seed, dry_run, timeout, foreground, open_browser)
-    environment = load_environment(session.project, flags)
+    asked = {key: value for key, value in asked.items() if value is not None}
+    request = UpRequest(tuple(services or ()), seed, timeout, foreground, open_browser, asked)
+    environment = load_environment(session.project, asked)
+    if dry_run:
+        raise typer.Exit(run(show_plan(session, environment, request)))
     try:
         run(bring_up(session, environment, request, time.monotonic()))
     except PrerequisiteError:

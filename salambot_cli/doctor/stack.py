@@ -11,7 +11,7 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import SERVICES
-from salambot_cli.model.unit import Observed, Part
+from salambot_cli.model.unit import ObservedStack, Part
 from salambot_cli.outside.http import request
 from salambot_cli.outside.ports import holder_of, is_free, is_free_on_ipv6
 from salambot_cli.outside.state import read_state
@@ -30,10 +30,10 @@ _LINES = 5
 _KILLED = ("137", "-9", "oom")
 
 
-async def observed_of(exam: Examination) -> Observed | None:
+async def observed_of(exam: Examination) -> ObservedStack | None:
     """Look at what really runs, once for each run; None where no runtime can look."""
 
-    async def look() -> Observed | None:
+    async def look() -> ObservedStack | None:
         try:
             return await running_runtime(exam.environment).observe(exam.environment)
         except (SalamBotError, OSError, TimeoutError, ValueError):  # ValueError: a URL that does not parse

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Health = Literal["healthy", "starting", "degraded", "unhealthy", "down"]
-ReadyWhen = Literal["http", "tcp", "command", "exit"]
-"""`http`: the URLs answer 200; `tcp`: the address accepts; `command`: it ends with status 0; `exit`: the unit does."""
+from salambot_cli.model.plan import Running
+
+Health = Literal["healthy", "starting", "degraded", "unhealthy", "failing", "down"]
+"""`failing`: it crashed again and again, and is tried again with a growing delay."""
+ReadyWhen = Literal["http", "tcp", "redis", "postgres", "exit"]
+"""`http`: the URLs answer 200; `tcp`: the address accepts; `redis`, `postgres`: it takes logins and refuses everybody
+else; `exit`: the unit ends with status 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Readiness:
 
     when: ReadyWhen
     target: str = ""
-    """URLs with blanks between them for `http`, `host:port` for `tcp`, a quoted command line for `command`."""
+    """URLs with blanks between them for `http`, else `host:port`."""
     seconds: float = 60
 
 
@@ -37,6 +41,12 @@ class Unit:
     """The loopback ports that the supervisor opens for it; they stay open while the unit is restarted."""
     parts: tuple[str, ...] = ()
     """What shares its process, where that is more than the unit itself: each can be asked for, and has its log."""
+    cwd: str = ""
+    """The folder that it runs in; its arguments need not name it then. Empty: the supervisor's own."""
+    lock_file: str = ""
+    """A file in `cwd` that it leaves behind when it is killed, and that keeps its successor from starting."""
+    build: str = ""
+    """Names the code that it runs: other code is another process."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +87,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedStack:
     """What really runs, found by looking: no state file is trusted."""
 
     runtime: Literal["compose", "process"]
@@ -86,7 +96,12 @@ class Observed:
     worker: Part
     waiting: Waiting | None = None
     """None where nobody can tell."""
-    supervisor_pid: int | None = None
+    running: Running = field(default_factory=Running)
+
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The process id of the supervisor, where one answers."""
+        return self.running.supervisor_pid
 
     @property
     def status(self) -> Literal["ready", "degraded", "down"]:

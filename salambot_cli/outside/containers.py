@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, cast
@@ -44,6 +44,9 @@ class Container:
     started: datetime | None
     labels: Mapping[str, str]
     out_of_memory: bool = False
+    ports: Mapping[int, int] = field(default_factory=dict)
+    """Port inside -> port of this machine."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_ready(self) -> bool:
@@ -66,8 +69,13 @@ class _State(TypedDict, total=False):
     Health: _Health | None
 
 
-class _Config(TypedDict):
+class _Config(TypedDict, total=False):
     Labels: Mapping[str, str] | None
+    Env: list[str] | None
+
+
+class _HostConfig(TypedDict, total=False):
+    PortBindings: Mapping[str, list[Mapping[str, str]] | None] | None
 
 
 class _Inspected(TypedDict):
@@ -77,6 +85,7 @@ class _Inspected(TypedDict):
     Name: str
     State: _State
     Config: _Config
+    HostConfig: _HostConfig
 
 
 async def containers(project: str) -> dict[str, Container]:
@@ -98,7 +107,7 @@ def _label(project: str) -> str:
 
 
 def _seen(found: _Inspected) -> Container:
-    state, labels = found["State"], found["Config"]["Labels"] or {}
+    state, labels = found["State"], found["Config"].get("Labels") or {}
     started = datetime.fromisoformat(state.get("StartedAt", "0001-01-01T00:00:00Z"))
     health = state.get("Health")
     return Container(
@@ -111,7 +120,16 @@ def _seen(found: _Inspected) -> Container:
         started=started if started.year > 1 else None,
         labels=labels,
         out_of_memory=state.get("OOMKilled", False),
+        ports=_published(found.get("HostConfig", {}).get("PortBindings") or {}),
+        environ=dict(line.partition("=")[::2] for line in found["Config"].get("Env") or []),
     )
+
+
+def _published(bindings: Mapping[str, list[Mapping[str, str]] | None]) -> dict[int, int]:
+    found = {
+        inside.partition("/")[0]: outside[0].get("HostPort", "") for inside, outside in bindings.items() if outside
+    }
+    return {int(inside): int(port) for inside, port in found.items() if inside.isdigit() and port.isdigit()}
 
 
 class Changes:

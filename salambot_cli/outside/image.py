@@ -28,6 +28,16 @@ def image_tag() -> str:
     return f"salambot:{digest.hexdigest()[:_TAG_DIGITS]}"
 
 
+@cache
+def services_build() -> str:
+    """Name the code of the services as it is installed: cheap, and another one after any change of a file."""
+    digest = hashlib.sha256()
+    for path in (path for package in _PACKAGES for path in sorted(_package_folder(package).rglob("*.py"))):
+        facts = path.stat()
+        digest.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:_TAG_DIGITS]
+
+
 def assemble_context(folder: Path) -> None:
     """Put the build context into a folder of its own, in place of what was there; what is there already stays."""
     wanted = {folder / name: path for name, path in _sources()}

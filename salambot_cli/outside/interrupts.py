@@ -44,6 +44,18 @@ def run(work: Coroutine[object, object, _Result]) -> _Result:
     return asyncio.run(_guarded(work))
 
 
+def run_until_interrupt(work: Coroutine[object, object, None]) -> None:
+    """Run work that only looks, until it ends or a person ends it: there is nothing to undo, and nothing to say.
+
+    Raises:
+        SystemExit: with the status of an interrupt.
+    """
+    try:
+        run(work)
+    except Interrupted:
+        raise SystemExit(int(ExitStatus.INTERRUPTED)) from None
+
+
 async def _guarded(work: Coroutine[object, object, _Result]) -> _Result:
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)

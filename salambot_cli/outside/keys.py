@@ -37,6 +37,18 @@ def generated_secrets(root: Path) -> dict[str, Secret]:
     return {name: Secret(_read_or_make(folder / name, name)) for name in GENERATED}
 
 
+def existing_secrets(root: Path) -> dict[str, Secret]:
+    """Return those of the environment's own secrets that were made already. Nothing is made."""
+    folder = root / ".salambot" / "keys"
+    found = {name: (folder / name).read_text().strip() for name in GENERATED if (folder / name).is_file()}
+    return {name: Secret(value) for name, value in found.items() if value}
+
+
+def jwks_path(root: Path) -> Path:
+    """Return where the public keys of the environment's tokens stand, once they are made."""
+    return root / ".salambot" / "keys" / JWKS
+
+
 def _read_or_make(path: Path, name: str) -> str:
     if path.is_file() and (value := path.read_text().strip()):
         return value

@@ -73,6 +73,15 @@ def is_free_on_ipv6(port: int) -> bool:
     return True
 
 
+def leads_elsewhere(port: int) -> bool:
+    """Return True if another program gets what is meant for `localhost`: it listens on ::1, which comes first."""
+    try:
+        found = socket.getaddrinfo("localhost", port, socket.AF_INET6, socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return bool(found) and not is_free_on_ipv6(port)
+
+
 def holder_of(port: int, *, ipv6: bool = False) -> Holder:
     """Find the process that listens on a port; with `ipv6` on its IPv6 side."""
     import psutil

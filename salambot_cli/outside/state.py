@@ -1,7 +1,7 @@
 """`state.json`: what was asked for, so that a later command finds the same ports. What runs is looked at."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,8 @@ class State:
     """Whether the last word was `up`, not `down`: a stack that is gone then is a fault."""
     secret_versions: dict[str, str] = field(default_factory=dict)
     """Secret id -> the version that the services were started with."""
+    flags: dict[str, object] = field(default_factory=dict)
+    """Dotted key -> value: what the command line of the last `up` asked for."""
 
 
 def read_state(root: Path) -> State:
@@ -31,7 +33,8 @@ def read_state(root: Path) -> State:
         ports = {str(name): int(port) for name, port in dict(raw["ports"]).items()}
         runtime = raw["runtime"] if raw["runtime"] in {"compose", "process"} else None
         versions = {str(name): str(version) for name, version in dict(raw.get("secret_versions", {})).items()}
-        return State(runtime, ports, raw.get("public_url"), bool(raw.get("asked_up")), versions)
+        flags = {str(key): value for key, value in dict(raw.get("flags", {})).items()}
+        return State(runtime, ports, raw.get("public_url"), bool(raw.get("asked_up")), versions, flags)
     except (OSError, ValueError, KeyError, TypeError):
         return State()
 
@@ -47,6 +50,13 @@ def settled_port(environment: Environment, service: Service) -> int:
 def write_state(root: Path, state: State) -> None:
     """Replace the state."""
     replace_file(state_folder(root) / "state.json", json.dumps({"version": 1, **asdict(state)}, indent=1))
+
+
+def restore_state(root: Path, before: State) -> None:
+    """Go back to an earlier state after a run that failed; the ports that it chose are remembered for the next."""
+    now = read_state(root)
+    runtime, ports = before.runtime or now.runtime, {**now.ports, **before.ports}
+    write_state(root, replace(before, runtime=runtime, ports=ports))
 
 
 def remove_state(root: Path) -> None:

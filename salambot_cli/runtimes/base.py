@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.plan import Change, Plan, Running, WantedPart
 from salambot_cli.model.topology import Program, Service
-from salambot_cli.model.unit import Observed
+from salambot_cli.model.unit import ObservedStack
 from salambot_cli.outside.attached import Followed, Hear
 
 PEERS: Mapping[str, tuple[str, ...]] = {
@@ -41,22 +42,43 @@ class Runtime(Protocol):
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return what `up` starts, by name, each with the names that have to be healthy first (a graph)."""
 
-    async def partners(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
-        """Return what shares a process with a part, as it is wanted or as it still runs; none where nothing does."""
+    async def running(self, environment: Environment) -> Running:
+        """Look at what runs. Nothing of it is asked how it is."""
+
+    async def confirm(self, environment: Environment, running: Running) -> Running:
+        """Return what runs, where each part that does not answer is told apart."""
+
+    def settle(self, environment: Environment, running: Running) -> Environment:
+        """Replace each port `auto` by a port."""
+
+    def wanted(self, environment: Environment) -> Mapping[str, WantedPart]:
+        """Return the parts as they would be started, ports being settled. Nothing is made or changed. It blocks."""
 
     async def check(self, environment: Environment) -> list[str]:
         """Return every reason why this runtime cannot start here, one line each, with its fix."""
 
     async def prepare(self, environment: Environment) -> Environment:
-        """Settle ports and generated variables, initialise data; return the environment that services see."""
+        """Make generated variables and empty data; return the environment that services see."""
+
+    async def begin(self, environment: Environment, plan: Plan) -> None:
+        """Remember what runs before the first change; end an earlier release where the plan takes over."""
 
     async def start(self, environment: Environment, part: str) -> StartResult:
-        """Start one part and wait until it is healthy. Raises UnitFailedError."""
+        """Start one part, or restart it as it is wanted now, and wait until it is healthy. Raises UnitFailedError."""
 
-    async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
-        """Stop what this run started; the last one out leaves nothing behind."""
+    async def end(self, environment: Environment, part: str) -> None:
+        """Stop one part that is not wanted any more."""
 
-    async def observe(self, environment: Environment) -> Observed:
+    async def restart(self, environment: Environment, parts: tuple[str, ...]) -> list[str]:
+        """Restart parts as they run; return the names of all that were restarted. Raises UnitFailedError."""
+
+    def abandon(self, environment: Environment) -> None:
+        """End at once what this very run launched, without waiting: a person does not want to wait for the undoing."""
+
+    async def undo(self, environment: Environment, changes: tuple[Change, ...]) -> None:
+        """Carry out the inverse of what this run did; the last one out leaves nothing behind."""
+
+    async def observe(self, environment: Environment) -> ObservedStack:
         """Look at what really runs."""
 
     async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:

@@ -117,8 +117,12 @@ class Child:
             self._signal(signal.Signals[self.unit.stop_signal], group=False)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
-        self._signal(signal.SIGKILL, group=True)
+        self.kill()
         await self.wait()
+
+    def kill(self) -> None:
+        """End its group at once."""
+        self._signal(signal.SIGKILL, group=True)
 
     def _signal(self, number: signal.Signals, *, group: bool) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -159,8 +163,33 @@ async def spawn(unit: Unit, log: LogFile | SharedLog, listeners: Sequence[socket
         process_group=0,
         preexec_fn=die_with_parent(signal.Signals[unit.death_signal]),
         limit=_LINE_LIMIT,
+        cwd=unit.cwd or None,
     )
     return Child(unit, process, log)
+
+
+def remove_stale_lock(unit: Unit, log: LogFile | SharedLog) -> None:
+    """Remove a lock file whose owner was killed: the pid in it may be another program's by now.
+
+    The supervisor holds the lock of the whole environment, so no other one runs this unit. What the file protects is
+    still in use only while a process works in the unit's folder; then the file stays.
+    """
+    path = Path(unit.cwd) / unit.lock_file
+    if unit.lock_file and path.exists() and not _is_in_use(Path(unit.cwd)):
+        path.unlink(missing_ok=True)
+        log.write(f"salambot: {unit.lock_file} was left by a process that was killed; removed")
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Return True if a process works in a folder. A dead one that nobody reaped has none."""
+    import psutil
+
+    here = os.path.realpath(folder)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd() == here:
+                return True
+    return False
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:

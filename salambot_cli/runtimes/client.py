@@ -2,19 +2,29 @@
 
 import asyncio
 import contextlib
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.unit import Unit
 from salambot_cli.outside.files import private_folder
-from salambot_cli.runtimes.wire import AMBIENT, fingerprint, read_message, socket_path, write_message
+from salambot_cli.runtimes.wire import (
+    AMBIENT,
+    PROTOCOL,
+    fingerprint,
+    new_socket_path,
+    read_message,
+    socket_path,
+    unit_to_wire,
+    write_message,
+)
 
 _START_SECONDS = 15
 _STATUS_SECONDS = 5
@@ -39,7 +49,6 @@ class SupervisorClient:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._socket = socket_path(state)
 
     async def status(self) -> Mapping[str, object] | None:
         """Return its pid and units, or None when no supervisor answers."""
@@ -62,7 +71,7 @@ class SupervisorClient:
             os.close(writable)
             if await _first_byte(readable, _START_SECONDS) != b"1":
                 log = self._state / "logs" / "supervisor.log"
-                raise SalamBotError("the supervisor did not start", _last_line(log), f"cat {log}")
+                raise SalamBotError("the supervisor did not start", _last_line(log), f"cat {shlex.quote(str(log))}")
         finally:
             os.close(readable)
         return True
@@ -72,7 +81,15 @@ class SupervisorClient:
         module = "salambot_cli.runtimes.supervisor"
         with (self._state / "logs" / "supervisor.log").open("ab") as log:
             subprocess.run(
-                [sys.executable, "-P", "-m", module, str(self._state), str(self._socket), str(ready_fd)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    module,
+                    str(self._state),
+                    str(new_socket_path(self._state)),
+                    str(ready_fd),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -90,7 +107,7 @@ class SupervisorClient:
         Raises:
             UnitFailedError: with its last log lines.
         """
-        request: dict[str, object] = {"op": "ensure", "unit": asdict(unit), "fingerprint": fingerprint(unit)}
+        request: dict[str, object] = {"op": "ensure", "unit": unit_to_wire(unit), "fingerprint": fingerprint(unit)}
         try:
             answer = await self._ask(request, unit.readiness.seconds + _STOP_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
@@ -106,6 +123,35 @@ class SupervisorClient:
         except (OSError, TimeoutError):
             return False
         return "error" not in answer
+
+    async def restart(self, *units: str) -> list[str]:
+        """Restart units as they are; return the names of all parts that were restarted with them.
+
+        Raises:
+            UnitFailedError: one did not come back.
+        """
+        try:
+            answer = await self._ask({"op": "restart", "units": list(units)}, _AMEND_SECONDS * len(units))
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UnitFailedError(units[0], f"the supervisor is gone: {error}", ()) from error
+        if "error" in answer:
+            log = tuple(cast("list[str]", answer.get("log", [])))
+            raise UnitFailedError(str(answer.get("unit", units[0])), str(answer["error"]), log)
+        return cast("list[str]", answer["units"])
+
+    async def begin(self) -> None:
+        """Have the supervisor remember what runs, so that `restore` can go back to it."""
+        with contextlib.suppress(OSError, TimeoutError):
+            await self._ask({"op": "begin"}, _STATUS_SECONDS)
+
+    async def restore(self, *parts: str) -> None:
+        """Bring back what these parts were at `begin`; what did not run then is stopped. Raises SalamBotError."""
+        try:
+            answer = await self._ask({"op": "restore", "units": list(parts)}, _AMEND_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise SalamBotError("the supervisor is gone", str(error), "salambot status") from error
+        if "error" in answer:
+            raise SalamBotError("the supervisor did not go back", str(answer["error"]), "salambot status")
 
     async def stop(self, *units: str) -> None:
         """Stop the named units."""
@@ -128,15 +174,22 @@ class SupervisorClient:
 
     async def _ask(self, message: dict[str, object], seconds: float) -> dict[str, object]:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_unix_connection(str(self._socket), limit=4 * 1024 * 1024)
+            reader, writer = await asyncio.open_unix_connection(str(socket_path(self._state)), limit=4 * 1024 * 1024)
             try:
-                await write_message(writer, message)
+                await write_message(writer, {**message, "protocol": PROTOCOL})
                 answer = await read_message(reader)
             finally:
                 writer.close()
         if answer is None:
             raise ConnectionResetError("the supervisor closed the connection")
         return answer
+
+
+def kill_supervisor(state: Path) -> None:
+    """Kill without waiting; the kernel ends the children with their supervisor."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        pid = json.loads((state / "run" / "supervisor.lock").read_text())["pid"]
+        os.kill(int(pid), signal.SIGKILL)
 
 
 def python_environment() -> dict[str, str]:

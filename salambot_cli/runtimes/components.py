@@ -12,10 +12,12 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.unit import Health, Part
 from salambot_cli.outside.http import no_roots
+from salambot_cli.outside.ports import LOOPBACK, leads_elsewhere
 from salambot_cli.outside.state import read_state
 from salambot_cli.outside.tunnels import look
 
 _SECONDS = 3.0
+_OF_A_STACK = frozenset({"postgres", "redis", "vector", "objects"})
 Test = Callable[[Environment], Awaitable[tuple[Health, str]]]
 
 
@@ -24,6 +26,13 @@ def load_clients() -> None:
     import asyncpg  # noqa: F401 - loaded for later
     import httpx  # noqa: F401
     import redis.asyncio  # noqa: F401
+
+
+def service_url(port: int | str) -> str | None:
+    """Return the URL that people open; `localhost`, unless another program answers there first."""
+    if not isinstance(port, int):
+        return None
+    return f"http://{LOOPBACK if leads_elsewhere(port) else 'localhost'}:{port}"
 
 
 async def service_part(name: str, url: str | None) -> Part:
@@ -58,9 +67,14 @@ def _what_is_down(answer: object) -> str:
     return f"{', '.join(names)} down" if names else "not ready"
 
 
-async def component_parts(environment: Environment) -> list[Part]:
-    """Test all eight components at once."""
-    results = await asyncio.gather(*(tested(environment, name) for name in COMPONENTS))
+async def component_parts(environment: Environment, *, started: bool = True) -> list[Part]:
+    """Test all eight components at once. Before anything is `started`, what it makes is not there yet."""
+
+    async def test(name: Component) -> tuple[Health, str]:
+        absent = not started and name in _OF_A_STACK and environment.placement(name) == "local"
+        return ("down", "not started") if absent else await tested(environment, name)
+
+    results = await asyncio.gather(*map(test, COMPONENTS))
     return [
         Part(name, health, placement=environment.placement(name), detail=detail)
         for name, (health, detail) in zip(COMPONENTS, results, strict=True)
@@ -144,7 +158,7 @@ async def _llm(environment: Environment) -> tuple[Health, str]:
 
 async def _telemetry(environment: Environment) -> tuple[Health, str]:
     if environment.placement("telemetry") == "off":
-        return "healthy", "off"
+        return "healthy", ""
     if environment.placement("telemetry") == "local":
         return await _redis(environment)
     return await _reachable(environment.value("OTEL_EXPORTER_OTLP_ENDPOINT"))
@@ -154,7 +168,7 @@ async def _tunnel(environment: Environment) -> tuple[Health, str]:
     """Ask the tunnel itself, whatever is configured: `up --tunnel` opens one, and what cannot be had may be missing."""
     url = read_state(environment.root).public_url
     if url is None:
-        return "healthy", "" if environment.placement("tunnel") == "none" else "not open"
+        return ("healthy", "") if environment.placement("tunnel") == "none" else ("down", "not open")
     state = await look(cast("int", environment.ports["tunnel"]))
     return ("healthy", url) if state.ready else ("down", f"no connection to its edge: {url} leads nowhere")
 

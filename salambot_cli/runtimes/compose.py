@@ -10,7 +10,9 @@ from typing import Literal, cast
 from dotenv import dotenv_values
 
 from salambot_cli.catalog.render import (
+    LOCAL_PARTS,
     config_label,
+    config_marks,
     is_untouched,
     local_parts,
     render_compose,
@@ -20,8 +22,10 @@ from salambot_cli.catalog.render import (
 from salambot_cli.catalog.services import readers, variables_for
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.model.topology import SERVICES, Program, Service
-from salambot_cli.model.unit import Health, Observed, Part
+from salambot_cli.model.plan import Change, Plan, Running, WantedPart
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import PROGRAMS, SERVICES, Program, Service
+from salambot_cli.model.unit import Health, ObservedStack, Part
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside import rendered
 from salambot_cli.outside.attached import Followed, Hear
@@ -35,14 +39,16 @@ from salambot_cli.outside.containers import (
     remove_images,
     remove_project,
 )
-from salambot_cli.outside.docker import DockerError
 from salambot_cli.outside.engine import inspect_engine
-from salambot_cli.outside.files import replace_file
+from salambot_cli.outside.files import read_files, replace_file, write_files
 from salambot_cli.outside.image import IMAGE_LABEL, assemble_context
+from salambot_cli.outside.interrupts import to_the_end, uninterrupted
+from salambot_cli.outside.keys import existing_secrets
 from salambot_cli.outside.runtime_folder import forget_secrets, last_read, note_read, secrets_folder
-from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult
+from salambot_cli.runtimes.base import JOB_SILENCE_S, PEERS, LogLine, StartResult
 from salambot_cli.runtimes.client import SupervisorClient
-from salambot_cli.runtimes.components import component_parts, load_clients, service_part
+from salambot_cli.runtimes.components import component_parts, load_clients, service_part, service_url
+from salambot_cli.runtimes.container_parts import placements_of, running_part
 from salambot_cli.runtimes.container_start import ContainerStart
 from salambot_cli.runtimes.container_view import (
     OWN_FILE,
@@ -52,13 +58,14 @@ from salambot_cli.runtimes.container_view import (
     files_of_secrets,
     inside_view,
     outside_view,
+    own_secrets,
     project_name,
     remove_rendered,
     rendered_folder,
     with_mounted_secrets,
     write_files_of_secrets,
 )
-from salambot_cli.runtimes.host import disk_problem, git_problem, last_ports, settle_ports, taken_ports
+from salambot_cli.runtimes.host import as_running, disk_problem, git_problem, settle_ports
 from salambot_cli.runtimes.jump import (
     Jump,
     is_open,
@@ -69,9 +76,13 @@ from salambot_cli.runtimes.jump import (
     through_jumps,
     with_jump_ports,
 )
+from salambot_cli.runtimes.supervised import running_parts
 from salambot_cli.runtimes.tunnel import TUNNEL
 
 IMAGE = "image"
+MIGRATE = "migrate"
+_KEPT = ("jump.", TUNNEL)
+"""How the names begin of what the supervisor keeps beside the containers."""
 _NEEDED_BYTES = 2 * 1024**3
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("redis", "migrate"),
@@ -96,13 +107,11 @@ class ComposeRuntime:
         self._wanted: dict[str, str] = {}
         self._secrets: dict[str, str] = {}
         self._had_data = True
+        self._own: Mapping[str, Secret] = {}
+        self._files: dict[Path, bytes] = {}
+        """The rendered files and secrets as they were when this run began."""
         self._before_jumps: Environment | None = None
         """The environment whose URLs still lead to the real ports."""
-
-    async def partners(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
-        """Return nothing: a container holds one service."""
-        del environment
-        return {}
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: the image first, then only components that are placed locally."""
@@ -116,35 +125,63 @@ class ComposeRuntime:
             graph[service] = (IMAGE, *reached, *(need for need in needs if need in graph))
         return graph
 
+    async def running(self, environment: Environment) -> Running:
+        """Look at the containers, and at what the supervisor keeps beside them."""
+        kept = running_parts(await SupervisorClient(environment.state).status())
+        seen = await self._containers(environment).look()
+        folder = files_of_secrets(environment)
+        names = {*PROGRAMS, *LOCAL_PARTS, MIGRATE}
+        parts = {name: running_part(found, folder) for name, found in seen.items() if name in names}
+        return Running({**kept.parts, **parts}, kept.origin, placements_of(seen), kept.supervisor_pid)
+
+    async def confirm(self, environment: Environment, running: Running) -> Running:
+        """Return what runs as it is: the engine has asked each container already."""
+        del environment
+        return running
+
+    def settle(self, environment: Environment, running: Running) -> Environment:
+        """Replace `auto` by the port that runs, else by that of last time if it is free, else by a free one."""
+        return settle_ports(with_jump_ports(environment), running.ports)
+
+    def wanted(self, environment: Environment) -> Mapping[str, WantedPart]:
+        """Return the parts as they would be started; ports are settled, and nothing is made."""
+        own = existing_secrets(environment.root)
+        inside = inside_view(through_jumps(environment), own)
+        facts = compose_facts(inside, own)
+        marks, secrets = config_marks(inside, facts), secret_digests(inside, facts)
+        graph, found = self.parts(environment), dict[str, WantedPart]()
+        for name, needs in graph.items():
+            known = {
+                **marks.get(name, {}),
+                **({"secrets": secrets[name]} if name in secrets and name in PROGRAMS else {}),
+            }
+            keys = (name, "ingress") if name == "gateway" else () if name == "worker" else (name,)
+            ports = {key: port for key in keys if isinstance(port := environment.ports.get(key), int)}
+            peers = tuple(peer for peer in PEERS.get(name, ()) if peer in graph)
+            found[name] = WantedPart(name, known, needs, peers, (), ports, job=name in {IMAGE, MIGRATE})
+        return found
+
     async def check(self, environment: Environment) -> list[str]:
-        """Return what is wrong with engine, Compose, Git, ports and disk."""
-        look = self._containers(environment).look()
+        """Return what is wrong with engine, Compose, Git and disk."""
         loading = asyncio.to_thread(load_clients)
-        engine, seen, _ = await asyncio.gather(inspect_engine(), look, loading, return_exceptions=True)
-        if isinstance(engine, BaseException):
-            raise engine
-        if isinstance(seen, BaseException):
-            if not engine.problems or not isinstance(seen, SalamBotError):
-                raise seen
-            seen = {}
-        published = {*self.parts(environment), "ingress"} - {"worker"}
-        taken = taken_ports(environment, published, {*seen, *await _kept(environment)})
-        problems = [*engine.problems, *git_problem(), *taken]
-        return problems + disk_problem(environment, _NEEDED_BYTES) + jump_problem(environment)
+        engine, _ = await asyncio.gather(inspect_engine(), loading)
+        problems = [*engine.problems, *git_problem(), *disk_problem(environment, _NEEDED_BYTES)]
+        return problems + jump_problem(environment)
 
     async def prepare(self, environment: Environment) -> Environment:
-        """Settle ports, make the environment's own secrets; return what the containers see."""
-        settled = settle_ports(with_jump_ports(environment), await self._ours(environment))
-        self._before_jumps = settled
-        return await asyncio.to_thread(inside_view, through_jumps(settled))
+        """Make the environment's own secrets; return what the containers see."""
+        self._before_jumps = environment
+        self._own = await to_the_end(own_secrets, environment)
+        return await asyncio.to_thread(inside_view, through_jumps(environment), self._own)
 
-    async def _ours(self, environment: Environment) -> set[str]:
-        """Return what runs and holds a port of its own: containers, and what the supervisor keeps."""
-        try:
-            seen = await self._containers(environment).look()
-        except DockerError:  # `up` has asked for an engine before; one that is gone since fails where it is needed
-            seen = {}
-        return {*seen, *await _kept(environment)}
+    async def begin(self, environment: Environment, plan: Plan) -> None:
+        """Remember the files that the containers were started with, before the first of them changes."""
+        client = SupervisorClient(environment.state)
+        if plan.takes_over:
+            await uninterrupted(client.shutdown())
+        await client.begin()
+        folders = environment.state / "rendered", files_of_secrets(environment)
+        self._files = await asyncio.to_thread(read_files, folders)
 
     def project(self, environment: Environment) -> Project:
         """Return the Compose project of an environment, with the owner's own file last."""
@@ -210,7 +247,7 @@ class ComposeRuntime:
 
     async def _image(self, environment: Environment, project: Project) -> StartResult:
         await asyncio.to_thread(self._write, environment)
-        facts = await asyncio.to_thread(compose_facts, environment)
+        facts = await asyncio.to_thread(compose_facts, environment, self._own)
         self._had_data, exists, _ = await asyncio.gather(
             has_volumes(project.name), image_exists(facts.image), self._remove_others(environment, project)
         )
@@ -227,7 +264,7 @@ class ComposeRuntime:
         seen = await self._containers(environment).look()
         if not seen.keys() - self.parts(environment).keys():
             return
-        others = seen.keys() - await project.services() - {*RECEIVERS.values()}
+        others = seen.keys() - await project.services() - {*RECEIVERS.values()} - {*LOCAL_PARTS}
         await remove_containers([seen[name].id for name in others])
         self.notes += [
             f"{name} of an earlier start is not part of this environment: removed" for name in sorted(others)
@@ -236,7 +273,7 @@ class ComposeRuntime:
     def _write(self, environment: Environment) -> None:
         folder = rendered_folder(environment.root)
         copy_public_files(environment)
-        facts = compose_facts(environment)
+        facts = compose_facts(environment, self._own)
         write_files_of_secrets(environment, facts)
         files = render_compose(environment, facts)
         found = rendered.changes(folder, files, is_untouched)
@@ -249,39 +286,72 @@ class ComposeRuntime:
         """Return what a service gets; `prepare` has put in the addresses of the Compose network."""
         return variables_for(environment, service)
 
-    async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
-        """Remove the containers that this run started; the last one takes the network with it."""
-        project = self.project(environment)
-        forwards = [part for part in parts if part.startswith("jump.")]
-        running = [part for part in parts if part != IMAGE and part not in forwards]
-        if running:
-            await project.remove(*running)
-        if forwards:
-            await SupervisorClient(environment.state).stop(*forwards)
+    async def end(self, environment: Environment, part: str) -> None:
+        """Stop one part that is not wanted any more; its data stays."""
+        found = (await self._containers(environment).look()).get(part)
+        if found is not None:
+            await remove_containers([found.id])
+        else:
+            await SupervisorClient(environment.state).stop(part)
+
+    async def restart(self, environment: Environment, parts: tuple[str, ...]) -> list[str]:
+        """Restart parts as they run, services behind their open ports; return their names."""
+        seen, project = await self._containers(environment).look(), self.project(environment)
+        for part in parts:
+            if part in seen:
+                await self._containers(environment).renew(project, part, anew=False)
+        if kept := [part for part in parts if part not in seen]:
+            await SupervisorClient(environment.state).restart(*kept)
+        return list(parts)
+
+    def abandon(self, environment: Environment) -> None:
+        """Leave the containers to the engine: nothing can be ended without waiting for it."""
+        del environment
+
+    async def undo(self, environment: Environment, changes: tuple[Change, ...]) -> None:
+        """Remove the containers that this run started, and bring back those that it replaced, from the files before."""
+        project, client = self.project(environment), SupervisorClient(environment.state)
+        inside = [change for change in changes if not change.part.startswith(_KEPT) and change.action != "keep"]
+        if kept := [change.part for change in changes if change.part.startswith(_KEPT)]:
+            await client.restore(*kept)
+        if started := [change.part for change in inside if change.action == "stop"]:
+            await project.remove(*started)
+        if back := [change.part for change in inside if change.action != "stop"]:
+            await self._bring_back(environment, back)
         if not await containers(project.name):
             # Volumes that this run made go with their passwords: nobody could open them again.
             await remove_project(project.name, volumes=not self._had_data)
             await asyncio.to_thread(forget_secrets, secrets_folder(project.name))
-            await SupervisorClient(environment.state).shutdown()
+            await client.shutdown()
 
-    async def observe(self, environment: Environment) -> Observed:
+    async def _bring_back(self, environment: Environment, parts: list[str]) -> None:
+        folder = files_of_secrets(environment)
+        read = {part: await asyncio.to_thread(last_read, folder, part) for part in parts}
+        await asyncio.to_thread(write_files, self._files)
+        project = self.project(environment)
+        await project.up(parts)
+        for part in parts:
+            if read[part] != await asyncio.to_thread(last_read, folder, part):
+                await self._containers(environment).renew(project, part, anew=False)
+
+    async def observe(self, environment: Environment) -> ObservedStack:
         """Look at the containers, and ask every service and component for itself."""
-        settled = last_ports(with_jump_ports(environment))
-        found = await containers(project_name(environment))
+        running = await self.running(environment)
+        settled = as_running(with_jump_ports(environment), running)
+        found = await self._containers(environment).look()
         known = await asyncio.to_thread(with_mounted_secrets, settled)
         seen = await asyncio.to_thread(outside_view, known) if found else known
         services = await asyncio.gather(
-            *(
-                service_part(name, f"http://localhost:{settled.ports[name]}" if name in found else None)
-                for name in SERVICES
-            )
+            *(service_part(name, service_url(settled.ports[name]) if name in found else None) for name in SERVICES)
         )
-        components = [await self._behind_jump(settled, part) for part in await component_parts(seen)]
-        return Observed(
+        tested = await component_parts(seen, started=bool(found))
+        components = [await self._behind_jump(settled, part) for part in tested]
+        return ObservedStack(
             runtime="compose",
             services={part.name: _with_container(part, found.get(part.name)) for part in services},
             components={part.name: _with_container(part, found.get(part.name)) for part in components},
             worker=_with_container(_unpublished("worker", found.get("worker")), found.get("worker")),
+            running=running,
         )
 
     async def _behind_jump(self, environment: Environment, part: Part) -> Part:
@@ -341,12 +411,6 @@ class ComposeRuntime:
         """Run a job inside a service's container, as `docker compose exec SERVICE python -m …`."""
         command = ("python", "-m", *argv)
         return await self.project(environment).execute(service, command, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
-
-
-async def _kept(environment: Environment) -> set[str]:
-    """Return what the supervisor keeps beside the containers."""
-    kept = await SupervisorClient(environment.state).status()
-    return set(cast("dict[str, object]", kept["units"])) if kept else set()
 
 
 def _project(root: Path, name: str, profiles: tuple[str, ...] = ()) -> Project:

@@ -19,7 +19,14 @@ from salambot_cli.model.variables import is_secret
 from salambot_cli.outside.aws import aws_of
 from salambot_cli.outside.files import private_folder, replace_file, state_folder
 from salambot_cli.outside.image import image_tag
-from salambot_cli.outside.keys import JWKS, OWN_UNLESS_GIVEN, generated_secrets, identity_provider, keys_folder
+from salambot_cli.outside.keys import (
+    JWKS,
+    OWN_UNLESS_GIVEN,
+    existing_secrets,
+    generated_secrets,
+    identity_provider,
+    keys_folder,
+)
 from salambot_cli.outside.runtime_folder import secrets_folder, write_secrets
 from salambot_cli.runtimes.base import objects_folder
 
@@ -47,9 +54,9 @@ def project_name(environment: Environment) -> str:
     return f"salambot-{environment.tenant}-{digest[:8]}"
 
 
-def inside_view(environment: Environment) -> Environment:
-    """Add what containers see to an environment whose ports are settled."""
-    inside = addressed_view(environment)
+def inside_view(environment: Environment, own: Mapping[str, Secret]) -> Environment:
+    """Add what containers see to an environment whose ports are settled; `own` are its own secrets."""
+    inside = addressed_view(environment, own)
     if environment.placement("objects") == "s3":
         # A container has neither ~/.aws nor a browser: it gets the keys that this machine's chain found.
         inside = with_values(inside, aws_of(environment).credentials())
@@ -65,12 +72,10 @@ def _receiver(environment: Environment) -> dict[str, str | Secret]:
     return {_ENDPOINT: f"http://{name}:4318"} if name else {}
 
 
-def addressed_view(environment: Environment) -> Environment:
+def addressed_view(environment: Environment, own: Mapping[str, Secret]) -> Environment:
     """Add addresses by the names of the services, paths inside the image, and the environment's own secrets."""
-    own = generated_secrets(environment.root)
-    identity_provider(environment.root)
     given: dict[str, str | Secret] = {
-        **{name: own[name] for name in _OWN if environment.value(name) is None},
+        **{name: own[name] for name in _OWN if environment.value(name) is None and name in own},
         **{f"{name.upper()}_URL": f"http://{name}:{DEFAULT_PORTS[name]}" for name in SERVICES if name != "gateway"},
         "JWT_JWKS": f"{_INSIDE}/keys/{JWKS}",
         **_stores(environment, own),
@@ -82,20 +87,20 @@ def addressed_view(environment: Environment) -> Environment:
 
 def _stores(environment: Environment, own: Mapping[str, Secret]) -> dict[str, Secret]:
     urls = urls_with_ca(environment, f"{_INSIDE}/postgres-ca.pem", f"{_INSIDE}/redis-ca.pem")
-    if environment.placement("postgres") == "local":
+    if environment.placement("postgres") == "local" and "POSTGRES_PASSWORD" in own:
         urls["POSTGRES_URL"] = Secret(postgres_url("postgres", 5432, own["POSTGRES_PASSWORD"].reveal()))
-    if environment.placement("redis") == "local":
+    if environment.placement("redis") == "local" and "REDIS_PASSWORD" in own:
         urls["REDIS_URL"] = Secret(redis_url("redis", 6379, own["REDIS_PASSWORD"].reveal()))
     return urls
 
 
 def outside_view(environment: Environment) -> Environment:
     """Return the environment as this machine sees it: local parts on their published ports."""
-    own = generated_secrets(environment.root)
+    own = existing_secrets(environment.root)
     given: dict[str, str | Secret] = {}
     for part in local_parts(environment):
         port = environment.ports[part]
-        if isinstance(port, int):
+        if isinstance(port, int) and f"{part.upper()}_PASSWORD" in own:
             make = postgres_url if part == "postgres" else redis_url
             given[f"{part.upper()}_URL"] = Secret(make("127.0.0.1", port, own[f"{part.upper()}_PASSWORD"].reveal()))
     given |= urls_with_ca(environment, str(environment.postgres_ca), str(environment.redis_ca))
@@ -133,12 +138,17 @@ def with_mounted_secrets(environment: Environment) -> Environment:
     return with_values(environment, {path.name: Secret(path.read_text(encoding="utf-8")) for path in missing})
 
 
-def compose_facts(environment: Environment, folder: Path | None = None) -> ComposeFacts:
+def own_secrets(environment: Environment) -> dict[str, Secret]:
+    """Return the environment's own secrets, and make those that are missing, and the keys of its tokens."""
+    identity_provider(environment.root)
+    return generated_secrets(environment.root)
+
+
+def compose_facts(environment: Environment, own: Mapping[str, Secret], folder: Path | None = None) -> ComposeFacts:
     """Return what Compose needs beside the variables, for files in `folder`. Ports have to be settled.
 
     What stands elsewhere than in the project is for plain `docker compose`: its `.env` holds all but a vault's secrets.
     """
-    own = generated_secrets(environment.root)
     project = project_name(environment)
     own_file = environment.root / OWN_FILE
     home = environment.state / "rendered"
@@ -148,8 +158,8 @@ def compose_facts(environment: Environment, folder: Path | None = None) -> Compo
         project=project,
         image=image_tag(),
         ports={name: port for name, port in environment.ports.items() if isinstance(port, int)},
-        passwords={name: own[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
-        fingerprint_key=own["POSTGRES_ADMIN_PASSWORD"],
+        passwords={name: own.get(name, Secret("")) for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")},
+        fingerprint_key=own.get("POSTGRES_ADMIN_PASSWORD", Secret("")),
         secrets_folder=files_of_secrets(environment) if in_vault or place == home else None,
         only_own=not in_vault,
         mounts=_mounts(environment),

@@ -7,7 +7,6 @@ import asyncio
 import os
 import pwd
 import re
-import shlex
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +17,12 @@ from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.outside.files import private_folder, replace_file, unwritable
 from salambot_cli.outside.keys import postgres_role
 from salambot_cli.outside.ports import LOOPBACK
+from salambot_cli.runtimes.readiness import REDIS_PASSWORD
 
 NOBODY = 65534
 _INITDB_SECONDS = 120
 _DATABASE = "salambot"
+_VALKEY_FILE = "valkey.conf"
 _POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -46,45 +47,66 @@ def redis_url(port: int, password: Secret) -> str:
 
 
 def postgres_unit(data: Path, port: int) -> Unit:
-    """Describe the PostgreSQL process."""
-    argv = (*_as_nobody("SIGINT"), str(_binary("postgres")), "-D", str(data), "-p", str(port))
+    """Describe the PostgreSQL process. It finds its data where it runs: no path is quoted for anybody."""
+    settings = ("-c", f"listen_addresses={LOOPBACK}", "-c", "unix_socket_directories=")
     return Unit(
         name="postgres",
-        argv=argv,
-        # Its port accepts while it still recovers from a crash: only this tells when it takes logins.
-        readiness=Readiness(
-            "command", shlex.join((str(_binary("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(port))), 60
-        ),
+        argv=(*_as_nobody("SIGINT"), str(_binary("postgres")), "-D", ".", "-p", str(port), *settings),
+        # Its port accepts while it still recovers from a crash: only a login tells when it takes them.
+        readiness=Readiness("postgres", f"{LOOPBACK}:{port}", 60),
         tier=0,
         stop_signal="SIGINT",  # fast shutdown: sessions end, data is flushed
         death_signal="SIGINT",
         environ=_environ(),
+        cwd=str(data),
+        lock_file="postmaster.pid",
     )
 
 
 def redis_unit(data: Path, port: int, password: Secret) -> Unit:
-    """Describe the Valkey process; its password stands in a file of mode 0600, never on its command line."""
-    config = private_folder(data) / "valkey.conf"
+    """Describe the Valkey process; its password stands in a file of mode 0600, never on its command line.
+
+    Valkey reads the path of its configuration as a pattern (glob), and the file as words with quotes of its own: it
+    gets a plain name, and the settings that are no secret as arguments.
+    """
     settings = {
-        "bind": "127.0.0.1",
+        "bind": LOOPBACK,
         "port": str(port),
-        "requirepass": password.reveal(),
-        "dir": str(data),
+        "dir": ".",
         "appendonly": "yes",
-        "save": '""',
+        "save": "",
         "maxmemory-policy": "noeviction",
-        "logfile": '""',
+        "logfile": "",
         "daemonize": "no",
     }
-    replace_file(config, "".join(f"{name} {value}\n" for name, value in settings.items()))
+    words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     return Unit(
         name="redis",
-        argv=(str(_valkey()), str(config)),
-        readiness=Readiness("tcp", f"127.0.0.1:{port}", 20),
+        argv=(str(_valkey()), _VALKEY_FILE, *words),
+        readiness=Readiness("redis", f"{LOOPBACK}:{port}", 20),
         tier=0,
         death_signal="SIGTERM",
-        environ=_environ(),
+        environ=_environ() | {REDIS_PASSWORD: password.reveal()},  # the supervisor asks the store with it
+        cwd=str(data),
     )
+
+
+def write_redis_password(data: Path, password: Secret) -> None:
+    """Write the one setting of Valkey that is a secret."""
+    replace_file(private_folder(data) / _VALKEY_FILE, f"requirepass {password.reveal()}\n")
+
+
+async def postgres_problems(data: Path) -> list[str]:
+    """Return why PostgreSQL cannot run here, before anything is made."""
+    try:
+        _as_nobody(None)
+        if (data / "PG_VERSION").is_file():
+            await _check_version(data)
+        else:
+            _require_a_name()
+    except PrerequisiteError as error:
+        return [f"{error.what} ({error.why}): {error.fix}"]
+    return []
 
 
 async def initialise_postgres(data: Path, password: Secret, admin_password: Secret) -> bool:

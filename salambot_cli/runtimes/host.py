@@ -1,23 +1,24 @@
 """What runtimes ask of this machine: free ports, room on the disk, Git."""
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
 from salambot_cli.model.environment import Environment
-from salambot_cli.outside.ports import free_port, holder_of, is_free
+from salambot_cli.model.plan import Running
+from salambot_cli.outside.ports import free_port, is_free
 from salambot_cli.outside.state import read_state
 
 
-def settle_ports(environment: Environment, running: Collection[str]) -> Environment:
-    """Replace `auto` by the port of last time if it is ours or free, else by a free one."""
-    before, running = read_state(environment.root).ports, _with_ingress(running)
+def settle_ports(environment: Environment, running: Mapping[str, int]) -> Environment:
+    """Replace `auto` by the port that its part has now, else by that of last time if it is free, else by a free one."""
+    before = read_state(environment.root).ports
     ports: dict[str, int | Literal["auto"]] = {}
     for name, wanted in environment.ports.items():
-        last = before.get(name)
-        keep = last is not None and (name in running or is_free(last))
-        taken = [port for port in (*ports.values(), *before.values()) if isinstance(port, int)]
+        last = running.get(name, before.get(name))
+        keep = last is not None and (running.get(name) == last or is_free(last))
+        taken = [port for port in (*ports.values(), *running.values(), *before.values()) if isinstance(port, int)]
         ports[name] = wanted if wanted != "auto" else cast("int", last) if keep else free_port(taken)
     return replace(environment, ports=ports)
 
@@ -29,28 +30,15 @@ def last_ports(environment: Environment) -> Environment:
     return replace(environment, ports=ports)
 
 
-def taken_ports(environment: Environment, parts: Iterable[str], running: Collection[str]) -> list[str]:
-    """Name the holder of each port that a part of this environment needs and anything but our own running parts has."""
-    published = {*parts, *(("ingress", "tunnel") if environment.placement("tunnel") != "none" else ())}
-    return [
-        _taken(name, port)
+def as_running(environment: Environment, running: Running) -> Environment:
+    """Return the environment as it runs: at the ports where its parts listen, with the placements they were told."""
+    known = {**read_state(environment.root).ports, **running.ports}
+    ports = {
+        name: running.ports.get(name, known.get(name, port) if port == "auto" else port)
         for name, port in environment.ports.items()
-        if name in published - _with_ingress(running) and isinstance(port, int) and not is_free(port)
-    ]
-
-
-def _with_ingress(running: Collection[str]) -> set[str]:
-    """Count the port where a tunnel reaches the gateway as the gateway's own."""
-    return {*running, *(["ingress"] if "gateway" in running else [])}
-
-
-def _taken(service: str, port: int) -> str:
-    holder = holder_of(port)
-    who = f"pid {holder.pid} ({holder.command})" if holder.pid else "a process that only root can see"
-    return (
-        f"port {port} of {service} is taken by {who}: kill {holder.pid or 'it'}, "
-        f'or pick another: salambot up --port {service}=auto (in salambot.toml: [ports] {service} = "auto")'
-    )
+    }
+    placements = {name: running.placements.get(name, placement) for name, placement in environment.placements.items()}
+    return replace(environment, ports=ports, placements=placements)
 
 
 def git_problem() -> list[str]:

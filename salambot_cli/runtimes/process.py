@@ -5,29 +5,40 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast
 
 from salambot_cli.catalog.endpoints import urls_with_ca
 from salambot_cli.catalog.services import variables_for
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.plan import Change, Plan, Running, WantedPart
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS, SERVICES, Component, Program, Service
-from salambot_cli.model.unit import Health, Observed, Part, Readiness, Unit
+from salambot_cli.model.unit import ObservedStack, Part, Readiness, Unit
 from salambot_cli.outside import logs as log_files
 from salambot_cli.outside.attached import Followed, Hear, follow
 from salambot_cli.outside.files import private_folder, unwritable
+from salambot_cli.outside.image import services_build
 from salambot_cli.outside.interrupts import to_the_end, uninterrupted
-from salambot_cli.outside.keys import OWN_UNLESS_GIVEN, generated_secrets, identity_provider
+from salambot_cli.outside.keys import (
+    OWN_UNLESS_GIVEN,
+    existing_secrets,
+    generated_secrets,
+    identity_provider,
+    jwks_path,
+)
 from salambot_cli.outside.ports import LOOPBACK
 from salambot_cli.runtimes import embedded
-from salambot_cli.runtimes.base import JOB_SILENCE_S, LogLine, StartResult, objects_folder
-from salambot_cli.runtimes.client import SupervisorClient, python_environment
-from salambot_cli.runtimes.components import component_parts, service_part, tested
-from salambot_cli.runtimes.host import disk_problem, last_ports, settle_ports, taken_ports
+from salambot_cli.runtimes.base import JOB_SILENCE_S, PEERS, LogLine, StartResult, objects_folder
+from salambot_cli.runtimes.client import SupervisorClient, kill_supervisor, python_environment
+from salambot_cli.runtimes.components import component_parts, service_part, service_url, tested
+from salambot_cli.runtimes.host import as_running, disk_problem, settle_ports
+from salambot_cli.runtimes.supervised import running_parts, units_of, with_unit
+from salambot_cli.runtimes.wire import marks
 
 _NEEDED_BYTES = 200 * 1024 * 1024
+_READY_SECONDS = 120
+"""A service waits for those that it calls, and these for the schema; a loaded machine takes its time."""
 _LOCAL_STORES = ("postgres", "redis")
 _SEES: Mapping[Program, tuple[str, ...]] = {
     "gateway": ("redis",),
@@ -47,7 +58,6 @@ class ProcessRuntime:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self._launched = False
-        self._launching = asyncio.Lock()
 
     def parts(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
         """Return the graph of what runs here: only components that are placed locally."""
@@ -59,79 +69,85 @@ class ProcessRuntime:
             graph[program] = tuple(need for need in needs if need in graph)
         return graph
 
-    async def partners(self, environment: Environment) -> Mapping[str, tuple[str, ...]]:
-        """Return the services of `together`, and of one process that runs: each part with all of them."""
-        running = await SupervisorClient(environment.state).status()
-        units = cast("dict[str, dict[str, object]]", running["units"]) if running else {}
-        pids = {name: units[name]["pid"] for name in SERVICES if name in units and units[name]["pid"]}
-        found: dict[str, tuple[str, ...]] = {}
-        for service in SERVICES:
-            beside = (name for name in pids if service in pids and pids[name] == pids[service])
-            found[service] = tuple(dict.fromkeys((*_sharing(environment, service), *beside)))
+    async def running(self, environment: Environment) -> Running:
+        """Ask the supervisor what runs."""
+        return running_parts(await SupervisorClient(environment.state).status())
+
+    async def confirm(self, environment: Environment, running: Running) -> Running:
+        """Find the parts that do not answer, asked twice; one that only misses another is not at fault."""
+        seen = _completed(self.settle(environment, running), existing_secrets(environment.root))
+        names = [name for name, part in running.parts.items() if part.state == "ready"]
+        hanging = await asyncio.gather(*(self._hangs(seen, name) for name in names))
+        silent = {name for name, hangs in zip(names, hanging, strict=True) if hangs}
+        parts = {name: replace(part, answers=name not in silent) for name, part in running.parts.items()}
+        return replace(running, parts=parts)
+
+    def settle(self, environment: Environment, running: Running) -> Environment:
+        """Replace `auto` by the port that runs, else by that of last time if it is free, else by a free one."""
+        return settle_ports(environment, running.ports)
+
+    def wanted(self, environment: Environment) -> Mapping[str, WantedPart]:
+        """Return the parts as they would be started; ports are settled, and nothing is made."""
+        complete = _completed(environment, existing_secrets(environment.root))
+        graph, found = self.parts(complete), dict[str, WantedPart]()
+        for name in graph:
+            unit = self._unit(complete, name)
+            together = unit.names if len(unit.names) > 1 else ()
+            keys = (name, "ingress") if name == "gateway" and "INGRESS_PORT" in unit.environ else (name,)
+            ports = {key: port for key in keys if isinstance(port := complete.ports.get(key), int)}
+            peers = tuple(peer for peer in PEERS.get(name, ()) if peer in graph)
+            found[name] = WantedPart(name, marks(unit), graph[name], peers, together, ports, job=unit.one_shot)
         return found
 
     async def check(self, environment: Environment) -> list[str]:
-        """Return taken ports and a full disk."""
-        running = await SupervisorClient(environment.state).status()
-        ours = {str(name) for name in cast("dict[str, object]", running["units"])} if running else set()
-        problems = taken_ports(environment, self.parts(environment), ours) + disk_problem(environment, _NEEDED_BYTES)
+        """Return what this machine lacks: room on the disk, what PostgreSQL asks for."""
+        problems = disk_problem(environment, _NEEDED_BYTES)
+        if environment.placement("postgres") == "local":
+            problems += await embedded.postgres_problems(environment.state / "data" / "postgres")
         if environment.aws.jump is not None:
             # Without a container there is no place where the real host name could lead to the forward.
             problems.append("[aws] jump leads containers into the VPC, not processes: salambot up --runtime compose")
         return problems
 
     async def prepare(self, environment: Environment) -> Environment:
-        """Settle ports, make the environment's own secrets and keys, initialise the local database."""
+        """Make the environment's own secrets and keys, and the empty local data; return what the services see."""
         own = await to_the_end(generated_secrets, environment.root)
-        jwks = await to_the_end(identity_provider, environment.root)
-        settled = await self._settle_ports(environment)
-        ports = {name: cast("int", port) for name, port in settled.ports.items()}
-        private_folder(environment.state / "data")
+        await to_the_end(identity_provider, environment.root)
+        data = private_folder(environment.state / "data")
         _make_folder(objects_folder(environment))
-        given: dict[str, str | Secret] = {
-            "INTERNAL_TOKEN": own["INTERNAL_TOKEN"],
-            "JWT_JWKS": str(jwks),
-            "OBJECTS_URL": objects_folder(environment).as_uri(),
-            **{
-                f"{service.upper()}_URL": f"http://{LOOPBACK}:{ports[service]}"
-                for service in SERVICES
-                if service != "gateway"
-            },
-        }
-        for name in OWN_UNLESS_GIVEN:
-            if settled.value(name) is None:
-                given[name] = own[name]
-        if environment.placement("tunnel") != "none":
-            given["INGRESS_PORT"] = str(ports["ingress"])
         if environment.placement("postgres") == "local":
-            data = environment.state / "data" / "postgres"
-            await embedded.initialise_postgres(data, own["POSTGRES_PASSWORD"], own["POSTGRES_ADMIN_PASSWORD"])
-            given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
-        if environment.placement("redis") == "local":
-            given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
-        given |= urls_with_ca(settled, str(environment.postgres_ca), str(environment.redis_ca))
-        if environment.placement("objects") == "s3":
-            del given["OBJECTS_URL"]
-        return replace(settled, variables={**settled.variables, **_generated(given)})
+            passwords = own["POSTGRES_PASSWORD"], own["POSTGRES_ADMIN_PASSWORD"]
+            await embedded.initialise_postgres(data / "postgres", *passwords)
+        return _completed(environment, own)
 
-    async def _settle_ports(self, environment: Environment) -> Environment:
-        """Replace `auto` by the port of last time if it is ours or free, else by a free one."""
-        running = await SupervisorClient(environment.state).status()
-        ours = set(cast("dict[str, object]", running["units"])) if running else set()
-        return settle_ports(environment, ours)
+    async def begin(self, environment: Environment, plan: Plan) -> None:
+        """Have a supervisor of this release, that remembers what runs before the first change."""
+        client = SupervisorClient(environment.state)
+        if plan.takes_over:
+            await uninterrupted(client.shutdown())
+        await uninterrupted(self._launch(client))
+        await client.begin()
 
     async def start(self, environment: Environment, part: str) -> StartResult:
-        """Start one part under the supervisor, which is started first if there is none."""
-        client = SupervisorClient(environment.state)
-        async with self._launching:
-            await uninterrupted(self._launch(client))
+        """Start one part, or restart it as it is wanted now, and wait until it is healthy."""
         unit = await to_the_end(self._unit, environment, part)
+        client = SupervisorClient(environment.state)
+        if part == "redis":
+            password = generated_secrets(environment.root)["REDIS_PASSWORD"]
+            await to_the_end(embedded.write_redis_password, environment.state / "data" / "redis", password)
         result = cast("StartResult", await client.ensure(unit))
         if result == "unchanged" and await self._hangs(environment, part):
-            await client.stop(part)
-            await client.ensure(unit)
+            await client.restart(part)
             return "restarted"
         return result
+
+    async def end(self, environment: Environment, part: str) -> None:
+        """Stop one part that is not wanted any more."""
+        await SupervisorClient(environment.state).stop(part)
+
+    async def restart(self, environment: Environment, parts: tuple[str, ...]) -> list[str]:
+        """Restart parts as they run; return the names of all that were restarted with them."""
+        return await SupervisorClient(environment.state).restart(*parts)
 
     async def _launch(self, client: SupervisorClient) -> None:
         self._launched = await client.launch() or self._launched
@@ -155,14 +171,14 @@ class ProcessRuntime:
         if part == "postgres":
             return embedded.postgres_unit(data / "postgres", port)
         if part == "redis":
-            password = generated_secrets(environment.root)["REDIS_PASSWORD"]
-            return embedded.redis_unit(data / "redis", port, password)
+            return embedded.redis_unit(data / "redis", port, _own_password(environment))
         if part == "migrate":
             return Unit(
                 "migrate",
                 _python("salambot.jobs.migrate"),
                 Readiness("exit", seconds=120),
                 environ=self._environ(environment, "orchestrateur"),
+                build=services_build(),
             )
         return self._program_unit(environment, _sharing(environment, cast("Program", part)))
 
@@ -176,9 +192,12 @@ class ProcessRuntime:
             name="+".join(programs),
             listen=() if programs == ("worker",) else tuple(ports),
             argv=_python(*words, "--host", LOOPBACK, *options),
-            readiness=Readiness("http", " ".join(f"http://{LOOPBACK}:{port}/health/ready" for port in ports), 60),
+            readiness=Readiness(
+                "http", " ".join(f"http://{LOOPBACK}:{port}/health/ready" for port in ports), _READY_SECONDS
+            ),
             environ={name: value for environ in environs for name, value in environ.items()},
             parts=programs if len(programs) > 1 else (),
+            build=services_build(),
         )
 
     def _environ(self, environment: Environment, service: Program) -> dict[str, str]:
@@ -193,42 +212,39 @@ class ProcessRuntime:
         """Return what a service gets; `prepare` has put in the addresses of this machine."""
         return variables_for(environment, service)
 
-    async def undo(self, environment: Environment, parts: tuple[str, ...]) -> None:
-        """Stop what this run started; a supervisor that this run launched ends too."""
-        client = SupervisorClient(environment.state)
+    def abandon(self, environment: Environment) -> None:
+        """Kill a supervisor that this run launched; the kernel ends its children with it."""
         if self._launched:
+            kill_supervisor(environment.state)
+
+    async def undo(self, environment: Environment, changes: tuple[Change, ...]) -> None:
+        """Bring back what ran before; a supervisor that this run launched ends too."""
+        client = SupervisorClient(environment.state)
+        if changes and not self._launched:
+            await client.restore(*(change.part for change in changes if change.action != "keep"))
+        elif self._launched and all(change.action == "stop" for change in changes):
             await client.shutdown()
-        else:
-            await client.stop(*parts)
 
-    async def observe(self, environment: Environment) -> Observed:
+    async def observe(self, environment: Environment) -> ObservedStack:
         """Ask the supervisor for pids, and every service and component for itself."""
-        running = await SupervisorClient(environment.state).status()
-        units = cast("dict[str, dict[str, object]]", running["units"]) if running else {}
-        seen = await self._see_ports(environment, units)
+        status = await SupervisorClient(environment.state).status()
+        running, units = running_parts(status), units_of(status)
+        seen = _completed(as_running(environment, running), existing_secrets(environment.root))
         *services, worker = await asyncio.gather(*(_service(name, _url(seen, name), units) for name in PROGRAMS))
-        components = await component_parts(seen)
-        return Observed(
+        components = await component_parts(seen, started=bool(units))
+        return ObservedStack(
             runtime="process",
-            services={part.name: _with_unit(part, units.get(part.name)) for part in services},
-            components={part.name: _with_unit(part, units.get(part.name)) for part in components},
-            worker=_with_unit(worker, units.get("worker")),
-            supervisor_pid=cast("int", running["pid"]) if running else None,
+            services={part.name: with_unit(part, units.get(part.name)) for part in services},
+            components={part.name: with_unit(part, units.get(part.name)) for part in components},
+            worker=with_unit(worker, units.get("worker")),
+            running=running,
         )
-
-    async def _see_ports(self, environment: Environment, units: Mapping[str, object]) -> Environment:
-        seen = last_ports(environment)
-        if not units or not (environment.state / "keys").is_dir():
-            return seen
-        return await self.prepare(seen)
 
     async def stop(self, environment: Environment, *, volumes: bool, prune: bool) -> list[str]:
         """Stop the supervisor and all it holds. `prune` has nothing to remove: there are no images here."""
         del prune
         client = SupervisorClient(environment.state)
-        running = await client.status()
-        units = cast("dict[str, object]", running["units"]) if running else {}
-        names = [name for name in reversed([*units]) if name != "migrate"]
+        names = [name for name in reversed([*units_of(await client.status())]) if name != "migrate"]
         await client.shutdown()
         if volumes:
             await asyncio.to_thread(shutil.rmtree, environment.state / "data", ignore_errors=True)
@@ -251,8 +267,10 @@ class ProcessRuntime:
         self, environment: Environment, service: Service, argv: tuple[str, ...], hear: Hear, stdin: str | None = None
     ) -> Followed:
         """Run a job as a process with the environment of a service."""
-        prepared = await self._see_ports(environment, {"any": True})
-        environ = self._environ(prepared, service)
+        running = await self.running(environment)
+        environ = self._environ(
+            _completed(as_running(environment, running), generated_secrets(environment.root)), service
+        )
         return await follow(_python(*argv), environ, hear, stdin=stdin, silence_s=JOB_SILENCE_S)
 
 
@@ -266,8 +284,7 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def _url(environment: Environment, program: Program) -> str | None:
-    port = environment.ports[program]
-    return f"http://localhost:{port}" if port != "auto" else None
+    return service_url(environment.ports[program])
 
 
 async def _service(name: str, url: str | None, units: Mapping[str, object]) -> Part:
@@ -277,18 +294,33 @@ async def _service(name: str, url: str | None, units: Mapping[str, object]) -> P
     return await service_part(name, url)
 
 
-def _with_unit(part: Part, facts: Mapping[str, object] | None) -> Part:
-    if facts is None:
-        return part
-    health: Health = "unhealthy" if facts["state"] == "failed" else part.health
-    since = datetime.fromisoformat(str(facts["since"])) if facts["since"] else None
-    return replace(
-        part,
-        pid=cast("int | None", facts["pid"]),
-        since=since,
-        health=health,
-        detail=str(facts["detail"]) or part.detail,
-    )
+def _completed(environment: Environment, own: Mapping[str, Secret]) -> Environment:
+    """Add what only this machine knows: addresses of the parts, the environment's own secrets. Ports are settled."""
+    ports = {name: port for name, port in environment.ports.items() if isinstance(port, int)}
+    given: dict[str, str | Secret] = {
+        "JWT_JWKS": str(jwks_path(environment.root)),
+        **{name: own[name] for name in ("INTERNAL_TOKEN",) if name in own},
+        **{name: own[name] for name in OWN_UNLESS_GIVEN if name in own and environment.value(name) is None},
+        **{
+            f"{service.upper()}_URL": f"http://{LOOPBACK}:{ports[service]}"
+            for service in SERVICES
+            if service != "gateway" and service in ports
+        },
+    }
+    if environment.placement("objects") == "local":
+        given["OBJECTS_URL"] = objects_folder(environment).as_uri()
+    if environment.placement("tunnel") != "none" and "ingress" in ports:
+        given["INGRESS_PORT"] = str(ports["ingress"])
+    if environment.placement("postgres") == "local" and "POSTGRES_PASSWORD" in own and "postgres" in ports:
+        given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
+    if environment.placement("redis") == "local" and "REDIS_PASSWORD" in own and "redis" in ports:
+        given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
+    given |= urls_with_ca(environment, str(environment.postgres_ca), str(environment.redis_ca))
+    return replace(environment, variables={**environment.variables, **_generated(given)})
+
+
+def _own_password(environment: Environment) -> Secret:
+    return existing_secrets(environment.root).get("REDIS_PASSWORD", Secret(""))
 
 
 def _generated(values: Mapping[str, str | Secret]) -> dict[str, Variable]:

@@ -1,4 +1,4 @@
-"""The process that keeps a stack running: it starts units, restarts what crashes, gives up loudly, stops in order.
+"""The process that keeps a stack running: it starts units, restarts what crashes without end, stops in order.
 
 It listens on a socket under `.salambot/run/`; each request is a line of JSON, each answer one too.
 """
@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import random
-import shlex
 import signal
 import socket
 import sys
@@ -19,13 +18,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.runtimes.children import Child, LogFile, SharedLog, listen, spawn
-from salambot_cli.runtimes.wire import fingerprint, read_message, unit_from_wire, write_message
+from salambot_cli import __version__
+from salambot_cli.model.unit import Unit
+from salambot_cli.runtimes.children import Child, LogFile, SharedLog, listen, remove_stale_lock, spawn
+from salambot_cli.runtimes.readiness import ExposedStoreError, is_alive, is_ready
+from salambot_cli.runtimes.wire import (
+    PROTOCOL,
+    UNDERSTOOD_BY_ALL,
+    fingerprint,
+    marks,
+    prepare_socket_folder,
+    read_message,
+    told_variables,
+    unit_from_wire,
+    write_message,
+)
 
-_GIVE_UP_CRASHES = 5
-_GIVE_UP_SECONDS = 60
-_LONGEST_DELAY = 8.0
+_FAILING_CRASHES = 5
+_FAILING_SECONDS = 60.0
+"""Crashes within this time that make a unit `failing`; one that lived longer starts to count anew."""
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 60.0
 _POLL_SECONDS = 0.02
 _LONGEST_POLL_SECONDS = 0.25
 _LIVENESS_SECONDS = 5.0
@@ -46,7 +59,13 @@ class Watched:
     restarts: int = 0
     result: str = "started"
     """How its process came to be: the same for all who ask for it while it starts."""
-    crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_GIVE_UP_CRASHES))
+    crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_FAILING_CRASHES))
+    exposed: str = ""
+    """Why a store that ran was ended at once: strangers could have used it."""
+    lived: float = 0.0
+    """Seconds that its last process ran."""
+    in_a_row: int = 0
+    """Crashes since it last stayed up for a while."""
     keeper: asyncio.Task[None] | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     listeners: dict[int, socket.socket] = field(default_factory=dict)
@@ -82,6 +101,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._used = time.monotonic()
         self._guard = asyncio.Lock()
+        self._before: list[Unit] = []
+        """What ran when the present run of a command began: an undo goes back to it."""
 
     async def serve(self, socket: Path, ready_fd: int) -> None:
         """Listen until told to shut down, or until nothing has been asked and nothing runs for a minute."""
@@ -111,20 +132,26 @@ class Supervisor:
 
     async def _handle(self, request: dict[str, object]) -> dict[str, object]:
         self._used = time.monotonic()
-        match request.get("op"):
+        asked = request.get("op")
+        if asked not in UNDERSTOOD_BY_ALL and request.get("protocol") != PROTOCOL:
+            return {"error": f"another release of SalamBot ({__version__}) runs here: salambot down; salambot up"}
+        match asked:
             case "ensure":
                 return await self._ensure(unit_from_wire(request["unit"]), str(request["fingerprint"]))
             case "amend":
                 return await self._amend(str(request["unit"]), request.get("environ"))
+            case "restart":
+                return await self._restart(_strings(request.get("units")))
+            case "begin":
+                self._before = [watched.unit for watched in self._units.values() if not watched.unit.one_shot]
+                return {"result": "begun"}
+            case "restore":
+                return await self._restore(_strings(request.get("units")))
             case "status":
-                return {
-                    "pid": os.getpid(),
-                    "units": {name: _facts(w) for w in self._units.values() for name in w.unit.names},
-                }
+                return self._status()
             case "stop":
-                names = request.get("units")
                 self._close_open()
-                await self._stop([str(name) for name in names] if isinstance(names, list) else [])
+                await self._stop(_strings(request.get("units")))
                 return {"result": "stopped"}
             case "shutdown":
                 self._close_open()
@@ -134,27 +161,59 @@ class Supervisor:
             case unknown:
                 return {"error": f"unknown request {unknown!r}"}
 
+    def _status(self) -> dict[str, object]:
+        units = {name: _facts(w) for w in self._units.values() for name in w.unit.names}
+        return {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid(), "units": units}
+
     async def _ensure(self, unit: Unit, fingerprint: str) -> dict[str, object]:
         async with self._guard:
             known, result = await self._settle(unit, fingerprint)
         return await self._until_ready(known, result)
 
     async def _amend(self, name: str, environ: object) -> dict[str, object]:
-        """Restart a unit with some variables changed."""
+        """Restart a unit with some variables changed; one that does not come back so goes on as it was."""
         async with self._guard:
             holding = self._holding([name])
             if not holding or not isinstance(environ, dict):
                 return {"error": f"{name} does not run"}
+            before = holding[0].unit
             given = {str(key): str(value) for key, value in environ.items()}
-            unit = replace(holding[0].unit, environ={**holding[0].unit.environ, **given})
+            unit = replace(before, environ={**before.environ, **given})
             known, result = await self._settle(unit, fingerprint(unit))
-        return await self._until_ready(known, result)
+        answer = await self._until_ready(known, result)
+        if "error" in answer:
+            await self._ensure(before, fingerprint(before))
+        return answer
+
+    async def _restart(self, names: list[str]) -> dict[str, object]:
+        """Start units again as they are, behind their open ports; return the names of what was restarted."""
+        found = self._holding(names)
+        for watched in sorted(found, key=lambda one: one.unit.tier):
+            async with self._guard:
+                known, result = await self._settle(watched.unit, "")
+                known.fingerprint = fingerprint(known.unit)
+            if "error" in (answer := await self._until_ready(known, result)):
+                return answer | {"unit": watched.unit.name}
+        return {"result": "restarted", "units": [name for watched in found for name in watched.unit.names]}
+
+    async def _restore(self, names: list[str]) -> dict[str, object]:
+        """Bring back what ran of these parts when the run began; what did not run then is stopped."""
+        before = [unit for unit in self._before if {*names}.intersection(unit.names)]
+        for unit in sorted(before, key=lambda one: one.tier):
+            async with self._guard:
+                known, _ = await self._settle(unit, fingerprint(unit))
+            await self._ready_within(known)
+        held = {name for unit in before for name in unit.names}
+        self._close_open()
+        await self._stop([name for name in names if name not in held])
+        return {"result": "restored"}
 
     async def _settle(self, unit: Unit, fingerprint: str) -> tuple[Watched, str]:
         """See to it that a unit runs as it is wanted, in place of whatever else held its parts."""
         known = self._units.get(unit.name)
-        if known and known.fingerprint == fingerprint and known.state in {"ready", "starting"} and not unit.one_shot:
-            return known, known.result if known.state == "starting" else "unchanged"
+        runs = {"ready", "starting", "restarting"}
+        if known and known.fingerprint == fingerprint and known.state in runs and not unit.one_shot:
+            return known, known.result if known.state == "starting" and not known.restarts else "unchanged"
         before = self._holding(unit.names)
         result = "restarted" if before else "started"
         for other in before:
@@ -190,12 +249,15 @@ class Supervisor:
         """Wait until a unit serves again, so that no two restart at once: what is under way finds whom it calls."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(watched.unit.readiness.seconds):
-                while not watched.ready.is_set() and not await _is_alive(watched.unit.readiness, 5):  # noqa: ASYNC110 - its state raises no event here
+                while not watched.ready.is_set() and not await is_alive(watched.unit.readiness, 5):  # noqa: ASYNC110 - its state raises no event here
                     await asyncio.sleep(_LONGEST_POLL_SECONDS)
 
-    async def _until_ready(self, watched: Watched, result: str) -> dict[str, object]:
+    async def _ready_within(self, watched: Watched) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(watched.ready.wait(), watched.unit.readiness.seconds)
+
+    async def _until_ready(self, watched: Watched, result: str) -> dict[str, object]:
+        await self._ready_within(watched)
         if watched.state in {"ready", "done"}:
             return {"result": result, **_facts(watched)}
         successor = self._units.get(watched.unit.name)
@@ -203,11 +265,12 @@ class Supervisor:
             return await self._until_ready(successor, result)
         detail = watched.detail or f"not ready after {watched.unit.readiness.seconds:.0f} s"
         tail = list(watched.log.tail)
-        await self._stop([*watched.unit.names])
+        if watched.restarts == 0:  # who asked for it knows what becomes of it now; what ran before is kept trying
+            await self._stop([*watched.unit.names])
         return {"error": detail, "log": [line[:300] for line in tail[-8:]]}
 
     async def _keep(self, watched: Watched) -> None:
-        """Run the unit again and again, until it is stopped, done, or has crashed too often."""
+        """Run the unit again and again, until it is stopped or done. One that was ready once is never given up."""
         ever_ready = False
         while True:
             status = await self._run_once(watched)
@@ -217,26 +280,36 @@ class Supervisor:
                 watched.state = "done"
                 watched.ready.set()
                 return
-            watched.detail = _ended(status)
-            watched.crashes.append(time.monotonic())
-            often = (
-                len(watched.crashes) == _GIVE_UP_CRASHES and watched.crashes[-1] - watched.crashes[0] < _GIVE_UP_SECONDS
-            )
-            if watched.unit.one_shot or not ever_ready or often:
+            watched.detail = watched.exposed or _ended(status)
+            if watched.unit.one_shot or not ever_ready:
                 watched.state = "failed"
                 watched.log.write(f"salambot: {watched.unit.name} {watched.detail}; given up")
                 watched.ready.set()
                 return
-            watched.restarts += 1
-            delay = min(_LONGEST_DELAY, 0.25 * 2 ** len(watched.crashes)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            watched.state = "restarting"
-            watched.log.write(f"salambot: {watched.unit.name} {watched.detail}; starts again in {delay:.1f} s")
-            await asyncio.sleep(delay)
+            await self._wait_to_restart(watched)
+
+    async def _wait_to_restart(self, watched: Watched) -> None:
+        """Wait before the next try: half a second at first, a minute at most."""
+        now = time.monotonic()
+        watched.crashes.append(now)
+        watched.in_a_row = 1 if watched.lived > _FAILING_SECONDS else watched.in_a_row + 1
+        watched.restarts += 1
+        often = len(watched.crashes) == _FAILING_CRASHES and now - watched.crashes[0] < _FAILING_SECONDS
+        failing = often or watched.in_a_row >= _FAILING_CRASHES
+        delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (watched.in_a_row - 1)) * random.uniform(0.8, 1.0)  # noqa: S311 - jitter
+        watched.state = "failing" if failing else "restarting"
+        watched.ready.clear()
+        if failing:
+            watched.detail = f"crashed {watched.in_a_row} times in a row, the last time it {watched.detail}"
+        watched.log.write(f"salambot: {watched.unit.name} {watched.detail}; starts again in {delay:.1f} s")
+        await asyncio.sleep(delay)
 
     async def _run_once(self, watched: Watched) -> int:
-        watched.state = "starting"
+        watched.state = "failing" if watched.state == "failing" else "starting"
         watched.ready.clear()
+        began = time.monotonic()
         try:
+            remove_stale_lock(watched.unit, watched.log)
             watched.child = await spawn(watched.unit, watched.log, watched.listen())
         except OSError as error:
             watched.close_listeners()
@@ -246,7 +319,9 @@ class Supervisor:
         try:
             return await watched.child.wait()
         finally:
+            watched.lived = time.monotonic() - began
             probe.cancel()
+            await asyncio.gather(probe, return_exceptions=True)
             watched.close_listeners()
 
     async def _stop(self, names: list[str]) -> None:
@@ -278,13 +353,13 @@ class Supervisor:
                 child = watched.child
                 if child is None or watched.state != "ready" or watched.unit.readiness.when != "http":
                     continue
-                alive = await _is_alive(watched.unit.readiness, 3)
+                alive = await is_alive(watched.unit.readiness, 3)
                 misses[child.pid] = 0 if alive else misses.get(child.pid, 0) + 1
                 if misses[child.pid] >= _LIVENESS_MISSES:
                     watched.log.write(
                         f"salambot: {watched.unit.name} hangs: no answer to {_LIVENESS_MISSES} health checks; killed"
                     )
-                    os.killpg(child.pid, signal.SIGKILL)
+                    child.kill()
 
 
 def _facts(watched: Watched) -> dict[str, object]:
@@ -298,7 +373,15 @@ def _facts(watched: Watched) -> dict[str, object]:
         "fingerprint": watched.fingerprint,
         "argv": list(watched.unit.argv),
         "ready": watched.unit.readiness.target,
+        "listen": list(watched.unit.listen),
+        "names": list(watched.unit.names),
+        "marks": marks(watched.unit),
+        "told": told_variables(watched.unit),
     }
+
+
+def _strings(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 def _ended(status: int) -> str:
@@ -308,77 +391,29 @@ def _ended(status: int) -> str:
 
 
 async def _announce(watched: Watched) -> None:
-    """Mark the unit ready as soon as its readiness holds."""
+    """Mark the unit ready as soon as its readiness holds; end a store at once that lets strangers in."""
     readiness = watched.unit.readiness
     if readiness.when == "exit":
         return
     pause = _POLL_SECONDS
-    while not await _is_ready(readiness):
-        await asyncio.sleep(pause)  # another process's state raises no event here
-        pause = min(_LONGEST_POLL_SECONDS, pause * 1.3)
-    watched.state = "ready"
+    try:
+        while not await is_ready(readiness, watched.unit.environ):
+            await asyncio.sleep(pause)  # another process's state raises no event here
+            pause = min(_LONGEST_POLL_SECONDS, pause * 1.3)
+    except ExposedStoreError as error:
+        watched.exposed = f"was ended at once: {error}"
+        if watched.child is not None:
+            watched.child.kill()
+        return
+    watched.state, watched.exposed = "ready", ""
     watched.ready.set()
-
-
-async def _is_ready(readiness: Readiness) -> bool:
-    if readiness.when == "http":
-        return await _statuses(readiness.target.split(), 5) == {200}
-    if readiness.when == "command":
-        return await _succeeds(shlex.split(readiness.target))
-    host, _, port = readiness.target.rpartition(":")
-    try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 1)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
-async def _succeeds(argv: list[str]) -> bool:
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        return await asyncio.wait_for(process.wait(), 5) == 0
-    except (TimeoutError, asyncio.CancelledError) as end:
-        process.kill()
-        await process.wait()
-        if isinstance(end, asyncio.CancelledError):
-            raise
-        return False
-
-
-async def _is_alive(readiness: Readiness, seconds: float) -> bool:
-    """Tell whether whatever the unit serves answers at all."""
-    return None not in await _statuses([url.removesuffix("/ready") for url in readiness.target.split()], seconds)
-
-
-async def _statuses(urls: Iterable[str], seconds: float) -> set[int | None]:
-    return {*await asyncio.gather(*(_http_status(url, seconds) for url in urls))}
-
-
-async def _http_status(url: str, seconds: float) -> int | None:
-    """GET by hand: an HTTP client library would double the supervisor's memory for one line of a response."""
-    address, _, path = url.removeprefix("http://").partition("/")
-    host, _, port = address.rpartition(":")
-    try:
-        async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(host, int(port))
-            try:
-                writer.write(f"GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
-                line = await reader.readline()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return None
-    parts = line.split()
-    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
 
 
 def main() -> None:
     """`python -m salambot_cli.runtimes.supervisor STATE_FOLDER SOCKET READY_FD`."""
     folder, socket, ready_fd = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     os.umask(0o077)
+    prepare_socket_folder(socket)
     if os.fork():
         os._exit(0)  # whoever asked for a supervisor does not become its parent
     with (folder / "run" / "supervisor.lock").open("w") as lock:
@@ -386,7 +421,7 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(3)  # another supervisor holds this environment; it answers on the socket
-        lock.write(json.dumps({"pid": os.getpid()}))
+        lock.write(json.dumps({"pid": os.getpid(), "socket": str(socket), "protocol": PROTOCOL}))
         lock.flush()
         socket.unlink(missing_ok=True)
         try:

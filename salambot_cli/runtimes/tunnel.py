@@ -11,10 +11,12 @@ from urllib.parse import quote, urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.plan import WantedPart
 from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.outside.http import request
 from salambot_cli.outside.tunnels import TunnelKind, find_cloudflared, look, require_ngrok
 from salambot_cli.runtimes.client import SupervisorClient, python_environment
+from salambot_cli.runtimes.wire import marks
 
 TUNNEL = "tunnel"
 _READY_SECONDS = 30.0
@@ -34,7 +36,6 @@ class OpenedTunnel:
 
     url: str
     started: bool
-    launched_supervisor: bool
 
 
 async def open_tunnel(environment: Environment) -> OpenedTunnel:
@@ -47,11 +48,24 @@ async def open_tunnel(environment: Environment) -> OpenedTunnel:
     kind = cast("TunnelKind", environment.placement("tunnel"))
     unit = await asyncio.to_thread(tunnel_unit, environment, kind)
     client = SupervisorClient(environment.state)
-    launched = await client.launch()
+    await client.launch()
     result = await client.ensure(unit)
     fixed = environment.value("PUBLIC_BASE_URL") if fixed_host(environment, kind) else None
     url = fixed or await _url(kind, _port(environment, TUNNEL))
-    return OpenedTunnel(url.rstrip("/"), result != "unchanged", launched)
+    return OpenedTunnel(url.rstrip("/"), result != "unchanged")
+
+
+def tunnel_wanted(environment: Environment) -> tuple[WantedPart, bool]:
+    """Return the tunnel as a part, and whether it chooses its host name itself, another one each time.
+
+    Raises:
+        SalamBotError: it cannot be opened here.
+    """
+    kind = cast("TunnelKind", environment.placement("tunnel"))
+    unit = tunnel_unit(environment, kind)
+    return WantedPart(TUNNEL, marks(unit), ports={TUNNEL: _port(environment, TUNNEL)}), not fixed_host(
+        environment, kind
+    )
 
 
 def tunnel_unit(environment: Environment, kind: TunnelKind) -> Unit:

@@ -1,66 +1,70 @@
-"""The order of `up`: a graph of steps, the same for both runtimes."""
+"""The steps that carry out a plan: a graph, the same for both runtimes."""
 
 from collections.abc import Mapping
 
-from salambot_cli.model.plan import PlannedStep
-from salambot_cli.outside.state import read_state
-from salambot_cli.runtimes.base import PEERS
-from salambot_cli.steps.base import Run, Step
-from salambot_cli.steps.check import CheckHost
-from salambot_cli.steps.prepare import Prepare
-from salambot_cli.steps.pull import PullSecrets
+from salambot_cli.model.plan import Change, PlannedStep, WantedPart
+from salambot_cli.runtimes.tunnel import TUNNEL
+from salambot_cli.stack.observe import Survey
+from salambot_cli.stack.steps import ChangePart, Step
 from salambot_cli.steps.seed import SeedKnowledge
-from salambot_cli.steps.start import StartPart
-from salambot_cli.steps.tunnel import CheckTunnel, CloseTunnel, OpenTunnel
+from salambot_cli.steps.tunnel import CheckTunnel, CloseTunnel, OpenTunnel, SkipTunnel
+
+BEFORE = (
+    PlannedStep("host.check", "check this machine", ()),
+    PlannedStep("secrets.pull", "read the secrets", ("host.check",)),
+    PlannedStep("prepare", "prepare ports, keys and local data", ("host.check",)),
+)
+"""What comes before the first part is touched, one after the other."""
 
 
-async def plan_up(run: Run, only: tuple[str, ...] = ()) -> tuple[Step, ...]:
-    """Return the steps of `up`; with `only`, those services and what they need."""
-    graph = run.runtime.parts(run.environment)
-    partners = await run.runtime.partners(run.environment)
-    beside = {name: (*needs, *PEERS.get(name, ()), *partners.get(name, ())) for name, needs in graph.items()}
-    wanted = _with_needs(beside, only or tuple(graph))
-    tunnel = _tunnel(run) if "gateway" in wanted else ()
-    first = {"gateway", "image", *partners.get("gateway", ())} if tunnel else set()  # what is told the public URL
+def steps_of(found: Survey, *, seed: bool | None) -> tuple[Step, ...]:
+    """Return the steps of a plan; each change waits for what its part rests on."""
+    changes = {change.part: change for change in found.plan.changes}
+    tunnel = _tunnel(found, changes)
+    told = _told_of_tunnel(found) if tunnel and tunnel[0].id == "tunnel.open" else set()
     starts = tuple(
-        StartPart(
-            part,
-            ("prepare", *(f"start.{need}" for need in graph[part]), *(one.id for one in tunnel[:1] if part in first)),
-        )
-        for part in graph
-        if part in wanted
+        ChangePart(change, _needs(found.wanted, change, changes, told, tunnel))
+        for name, change in changes.items()
+        if name != TUNNEL
     )
-    pulls = (PullSecrets(),) if run.environment.placement("secrets") == "aws" else ()
-    steps: tuple[Step, ...] = (
-        CheckHost(),
-        *pulls,
-        Prepare(needs=("host.check", *(p.id for p in pulls))),
-        *tunnel[:1],
-        *starts,
-        *tunnel[1:],
-    )
-    if run.seed is not False and "rag" in wanted:
-        steps = (*steps, SeedKnowledge(tuple(start.id for start in starts)))
+    steps: tuple[Step, ...] = (*tunnel[:1], *starts, *tunnel[1:])
+    if seed is not False and "rag" in changes:
+        steps = (*steps, SeedKnowledge(tuple(step.id for step in starts)))
     return steps
 
 
-def _tunnel(run: Run) -> tuple[Step, ...]:
-    if run.environment.placement("tunnel") != "none":
-        return OpenTunnel(), CheckTunnel()
-    return (CloseTunnel(),) if read_state(run.environment.root).public_url else ()
+def describe(found: Survey, *, seed: bool | None) -> tuple[PlannedStep, ...]:
+    """Return all steps of a run, for the dry run."""
+    pulls = found.environment.placement("secrets") == "aws"
+    before = tuple(step for step in BEFORE if pulls or step.id != "secrets.pull")
+    later = (PlannedStep(step.id, step.title, ("prepare", *step.needs)) for step in steps_of(found, seed=seed))
+    return (*before, *later)
 
 
-def describe(steps: tuple[Step, ...]) -> tuple[PlannedStep, ...]:
-    """Return the plan itself, for the dry run."""
-    return tuple(PlannedStep(step.id, step.title, step.needs) for step in steps)
+def _tunnel(found: Survey, changes: Mapping[str, Change]) -> tuple[Step, ...]:
+    change = changes.get(TUNNEL)
+    if change is not None and change.action == "stop":
+        return (CloseTunnel(),)
+    if change is not None:
+        return OpenTunnel(change), CheckTunnel()
+    if found.tunnel_problem is not None and "gateway" in changes:
+        return (SkipTunnel(found.tunnel_problem),)
+    return ()
 
 
-def _with_needs(graph: Mapping[str, tuple[str, ...]], only: tuple[str, ...]) -> tuple[str, ...]:
-    wanted: list[str] = []
-    open_names = list(only)
-    while open_names:
-        name = open_names.pop()
-        if name not in wanted:
-            wanted.append(name)
-            open_names.extend(graph[name])
-    return tuple(wanted)
+def _told_of_tunnel(found: Survey) -> set[str]:
+    """Return the parts that are told the public URL, with those that share their process."""
+    return {"gateway", "image", *(found.wanted["gateway"].group if "gateway" in found.wanted else ())}
+
+
+def _needs(
+    wanted: Mapping[str, WantedPart],
+    change: Change,
+    changes: Mapping[str, Change],
+    told: set[str],
+    tunnel: tuple[Step, ...],
+) -> tuple[str, ...]:
+    if change.action == "stop":  # last: what still runs with it is replaced first
+        return tuple(f"start.{name}" for name, other in changes.items() if other.action != "stop" and name != TUNNEL)
+    needs = tuple(f"start.{need}" for need in wanted[change.part].needs if need in changes)
+    return (*needs, *(step.id for step in tunnel[:1] if change.part in told))

@@ -23,6 +23,7 @@ from salambot_cli.runtimes.container_view import (
     compose_facts,
     copy_public_files,
     inside_view,
+    own_secrets,
     rendered_folder,
     with_mounted_secrets,
     write_files_of_secrets,
@@ -66,7 +67,8 @@ class ComposeRendering(Rendering):
         write_state(root, replace(read_state(root), ports=ports))  # `auto` is settled: the next run keeps it
         copy_public_files(self.environment)
         if self.environment.placement("secrets") != "aws":  # those of a vault are written when containers start
-            write_files_of_secrets(self.environment, compose_facts(self.environment, self.folder))
+            facts = compose_facts(self.environment, generated_secrets(root), self.folder)
+            write_files_of_secrets(self.environment, facts)
         assemble_context(private_folder(self.folder) / "image")
         return rendered.write(self.folder, self.files, self.changes)
 
@@ -80,11 +82,12 @@ async def render(environment: Environment, output: Path | None) -> ComposeRender
     validate(environment)
     completed = await asyncio.to_thread(with_mounted_secrets, environment)
     # The ports of the last `up`, whoever holds them now: no engine is asked.
-    settled = settle_ports(last_ports(with_jump_ports(completed)), ())
-    prepared = await asyncio.to_thread(inside_view, through_jumps(settled))
+    settled = settle_ports(last_ports(with_jump_ports(completed)), {})
+    own = await asyncio.to_thread(own_secrets, environment)
+    prepared = await asyncio.to_thread(inside_view, through_jumps(settled), own)
     default = await asyncio.to_thread(rendered_folder, environment.root)
     folder = default if output is None else output
-    files = render_compose(prepared, await asyncio.to_thread(compose_facts, prepared, folder))
+    files = render_compose(prepared, await asyncio.to_thread(compose_facts, prepared, own, folder))
     if output is not None:
         files[EXAMPLE] = render_example(environment)
     found = rendered.changes(folder, files, is_untouched)
@@ -125,8 +128,8 @@ def _image(given: str | None) -> str:
 def _manifests(environment: Environment, image: str, account: str) -> dict[str, str]:
     from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes  # which Compose need not load
 
-    own = generated_secrets(environment.root)
-    view = addressed_view(environment)
+    own = own_secrets(environment)
+    view = addressed_view(environment, own)
     public = {JWKS: keys_folder(environment.root) / JWKS}
     public |= {"postgres-ca.pem": environment.postgres_ca} if environment.postgres_ca else {}
     public |= {"redis-ca.pem": environment.redis_ca} if environment.redis_ca else {}

@@ -21,10 +21,8 @@ from salambot_cli.outside.lock import exclusive
 from salambot_cli.outside.state import read_state, settled_port
 from salambot_cli.runtimes.choose import running_runtime
 from salambot_cli.runtimes.container_view import copy_public_files
-from salambot_cli.runtimes.host import last_ports
-from salambot_cli.steps.base import Run
-from salambot_cli.steps.execute import Execution
-from salambot_cli.steps.plans import plan_up
+from salambot_cli.runtimes.host import as_running
+from salambot_cli.steps.converge import Convergence
 from salambot_cli.steps.push import push
 from salambot_cli.steps.records import pull_recorded, record
 from salambot_cli.steps.rotate_stores import rotate_store
@@ -169,13 +167,12 @@ def _newest_first(variable: str, fresh: str, current: str) -> list[tuple[str, st
 async def _restart(session: Session, environment: Environment) -> list[str]:
     """Start anew what the changed secret concerns; leave a stack alone that does not run."""
     runtime = running_runtime(environment)
-    environment = last_ports(environment)
-    observed = await runtime.observe(environment)
-    if observed.status == "down":
+    running = await runtime.running(environment)
+    if not running.parts:
         return []
-    run = Run(environment, runtime, seed=False)
-    execution = Execution(await plan_up(run), run, reporter := LiveReporter(session))
+    environment = as_running(environment, running)
+    run = Convergence(runtime, reporter := LiveReporter(session), seed=False)
     with reporter:
-        await execution.complete()
-    starts = [result for result in execution.results if result.id.startswith("start.") and result.status == "done"]
+        await run.complete(environment)
+    starts = [result for result in run.results if result.id.startswith("start.") and result.status == "done"]
     return [result.id.removeprefix("start.") for result in starts if result.id != "start.migrate"]

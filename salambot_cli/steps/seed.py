@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import Interrupted, SalamBotError
-from salambot_cli.model.plan import StepStatus
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder, source_label
 from salambot_cli.outside.http import no_roots
 from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.runtimes.base import Runtime, objects_folder
-from salambot_cli.steps.base import Run
+from salambot_cli.stack.steps import Outcome, RunContext
 from salambot_cli.steps.records import record
 
 SAMPLE = "sample"
@@ -63,20 +62,18 @@ class SeedKnowledge:
     needs: tuple[str, ...]
     id: str = "seed"
     title: str = "seed the knowledge base"
+    part: str | None = None
 
-    async def run(self, run: Run) -> StepStatus:
-        """Seed `kb/`, or the sample documents where there is none."""
-        environment = run.environment
-        if run.seed is None and await indexed_documents(environment) > 0:
-            return "unchanged"
+    async def run(self, context: RunContext, given: Mapping[str, Outcome]) -> Outcome:
+        """Seed `kb/`, or the sample documents where there is none. Documents stay: the next run continues from them."""
+        del given
+        environment = context.environment
+        if context.seed is None and await indexed_documents(environment) > 0:
+            return Outcome("unchanged")
         request = default_request(environment)
-        document = await seed(run.runtime, environment, request)
+        document = await seed(context.runtime, environment, request)
         counts = cast("dict[str, int]", document["documents"])
-        run.details[self.id] = f"{counts['seen']} documents from {request.label}"
-        return "done"
-
-    async def undo(self, run: Run) -> None:
-        """Documents stay: the next run continues from them."""
+        return Outcome("done", f"{counts['seen']} documents from {request.label}")
 
 
 def default_request(environment: Environment) -> SeedRequest:

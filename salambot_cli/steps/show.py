@@ -5,17 +5,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from salambot_cli.model.plan import StepResult
-from salambot_cli.model.unit import Health, Observed, Part
+from salambot_cli.model.plan import Change, StepResult
+from salambot_cli.model.unit import Health, ObservedStack, Part
 from salambot_cli.outside.console import Session, told
 from salambot_cli.outside.language import translate
 from salambot_cli.outside.plain import is_plain
-from salambot_cli.steps.base import Step
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
-    from rich.table import Table
 
 _MARKS = {"done": "[green]✓[/]", "unchanged": "[dim]=[/]", "skipped": "[dim]-[/]", "failed": "[red]✗[/]"}
 _COLOURS: Mapping[Health, str] = {
@@ -23,6 +21,7 @@ _COLOURS: Mapping[Health, str] = {
     "starting": "yellow",
     "degraded": "yellow",
     "unhealthy": "red",
+    "failing": "red",
     "down": "red",
 }
 
@@ -33,7 +32,7 @@ class LiveReporter:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._console = session.people()
-        self._running: dict[str, tuple[Step, float]] = {}
+        self._running: dict[str, tuple[str, float]] = {}
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -48,14 +47,14 @@ class LiveReporter:
         if self._live is not None:
             self._live.stop()
 
-    def started(self, step: Step) -> None:
+    def started(self, step_id: str, title: str) -> None:
         """Show the step among those that run."""
-        self._running[step.id] = (step, time.monotonic())
-        self._session.event("step.started", {"id": step.id})
+        self._running[step_id] = (title, time.monotonic())
+        self._session.event("step.started", {"id": step_id})
 
-    def finished(self, step: Step, result: StepResult) -> None:
+    def finished(self, step_id: str, title: str, result: StepResult) -> None:
         """Print the line of a step that is over."""
-        self._running.pop(step.id, None)
+        self._running.pop(step_id, None)
         self._session.event("step.finished", step_document(result))
         if self._session.quiet:
             return
@@ -63,7 +62,7 @@ class LiveReporter:
         detail = f"  [dim]{said}[/]"
         mark = _MARKS.get(result.status, "[red]✗[/]")
         seconds = result.duration_ms / 1000
-        line = f" {mark} {translate(step.title):<40} [dim]{seconds:>5.1f} s[/]{detail}".rstrip()
+        line = f" {mark} {translate(title):<40} [dim]{seconds:>5.1f} s[/]{detail}".rstrip()
         self._console.print(told(line))
 
     def _waiting(self) -> "RenderableType":
@@ -71,8 +70,8 @@ class LiveReporter:
         from rich.table import Table
 
         table = Table.grid(padding=(0, 1))
-        for step, began in self._running.values():
-            table.add_row(Spinner("dots"), f"{translate(step.title)}  [dim]{time.monotonic() - began:.0f} s[/]")
+        for title, began in self._running.values():
+            table.add_row(Spinner("dots"), f"{translate(title)}  [dim]{time.monotonic() - began:.0f} s[/]")
         return table
 
 
@@ -82,20 +81,30 @@ def step_document(result: StepResult) -> dict[str, object]:
     return document | ({"detail": result.detail} if result.detail else {})
 
 
-def services_document(observed: Observed) -> dict[str, object]:
+def change_document(change: Change) -> dict[str, object]:
+    """Return one element of `plan` and of `pending`."""
+    return {"part": change.part, "action": change.action, "because": change.because}
+
+
+def services_document(observed: ObservedStack) -> dict[str, object]:
     """Return `services` of `up --json` and `status --json`."""
     return {name: _service(part) for name, part in observed.services.items()}
 
 
-def components_document(observed: Observed) -> dict[str, object]:
+def components_document(observed: ObservedStack) -> dict[str, object]:
     """Return `components` of `up --json` and `status --json`."""
     return {
-        name: {"placement": part.placement, "health": part.health, **_extra(part)}
+        name: {
+            "placement": part.placement,
+            "health": part.health,
+            **({"pid": part.pid} if part.pid is not None else {}),
+            **_extra(part),
+        }
         for name, part in observed.components.items()
     }
 
 
-def worker_document(observed: Observed) -> dict[str, object]:
+def worker_document(observed: ObservedStack) -> dict[str, object]:
     """Return `worker` of `status --json`; `pending` and `oldest_s` are null where nobody can tell."""
     waiting = observed.waiting
     queue = {"pending": waiting.pending if waiting else None, "oldest_s": waiting.oldest_s if waiting else None}
@@ -115,31 +124,36 @@ def _extra(part: Part) -> dict[str, object]:
     return extra
 
 
-def parts_table(observed: Observed) -> "Table":
-    """Return services and components at a glance."""
+def parts_view(observed: ObservedStack) -> "RenderableType":
+    """Return services and components at a glance, and what there is to say of each below."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("name", "health", "where", "pid", "up", ""):
-        table.add_column(
-            column, style="dim" if column in {"pid", "up", ""} else "", no_wrap=bool(column), overflow="fold"
-        )
+    for column in ("name", "health", "where", "pid", "up"):
+        table.add_column(translate(column), style="dim" if column in {"pid", "up"} else "", no_wrap=True)
     mark = "" if is_plain() else "● "
-    worker = observed.worker
-    if observed.waiting is not None and not worker.detail:
-        worker = replace(worker, detail=str(observed.waiting))
-    for part in (*observed.services.values(), worker, *observed.components.values()):
+    parts = (*observed.services.values(), _with_backlog(observed), *observed.components.values())
+    for part in parts:
         where = f"[link={part.url}]{part.url}[/link]" if part.url else part.placement or ""
-        table.add_row(
-            part.name,
-            f"[{_COLOURS[part.health]}]{mark}{translate(part.health)}[/]",
-            where,
-            str(part.pid or ""),
-            _uptime(part),
-            translate(part.detail),
-        )
-    return table
+        health = f"[{_COLOURS[part.health]}]{mark}{translate(part.health)}[/]"
+        table.add_row(part.name, health, where, str(part.pid or ""), _uptime(part))
+    if is_plain():
+        table.box = None
+    notes = [
+        Text.assemble(f"{part.name:<14} ", (translate(part.detail), "dim"), overflow="fold")
+        for part in parts
+        if part.detail
+    ]
+    return Group(table, *notes)
+
+
+def _with_backlog(observed: ObservedStack) -> Part:
+    worker = observed.worker
+    told = observed.waiting is not None and not worker.detail
+    return replace(worker, detail=str(observed.waiting)) if told else worker
 
 
 def _uptime(part: Part) -> str:

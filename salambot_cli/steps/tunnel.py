@@ -1,95 +1,103 @@
 """`tunnel.open` and `tunnel.check`: publish the webhooks of the gateway, and nothing else of it."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.model.plan import StepStatus
+from salambot_cli.model.plan import Change
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.events import CHANNELS, secret_name
 from salambot_cli.outside.state import read_state, write_state
-from salambot_cli.runtimes.client import SupervisorClient
-from salambot_cli.runtimes.tunnel import TUNNEL, OpenedTunnel, close_tunnel, comes_back, open_tunnel
-from salambot_cli.steps.base import Run
+from salambot_cli.runtimes.tunnel import TUNNEL, close_tunnel, comes_back, open_tunnel
+from salambot_cli.stack.steps import PUBLIC_BASE_URL, Outcome, RunContext
 from salambot_cli.steps.orchestrateur import own_value
 
 _PATIENCE_S = 20.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class OpenTunnel:
     """Open it before the services start: they are told its URL."""
 
-    needs: tuple[str, ...] = ("prepare",)
+    change: Change
+    needs: tuple[str, ...] = ()
     id: str = "tunnel.open"
     title: str = "open the tunnel"
-    _opened: OpenedTunnel | None = field(default=None, init=False)
 
-    async def run(self, run: Run) -> StepStatus:
+    @property
+    def part(self) -> str | None:
+        """The part that it changes."""
+        return TUNNEL if self.change.action != "keep" else None
+
+    async def run(self, context: RunContext, given: Mapping[str, Outcome]) -> Outcome:
         """Publish the ingress; a tunnel that only a preset asked for, and that cannot be had, is a warning."""
+        del given
+        if self.change.action == "keep" and context.public_url is not None:
+            return Outcome("unchanged", context.public_url, {PUBLIC_BASE_URL: context.public_url})
+        environment = context.environment
         try:
-            self._opened = await open_tunnel(run.environment)
+            opened = await open_tunnel(environment)
         except SalamBotError as error:
-            if run.environment.layers.get("placement.tunnel") != "preset":
+            if environment.layers.get("placement.tunnel") != "preset":
                 raise
-            run.details[self.id] = f"{error.what}: webhooks reach nobody; {error.fix}"
-            return "skipped"
-        run.public_url = self._opened.url
-        variable = Variable("PUBLIC_BASE_URL", run.public_url, "generated")
-        run.environment = replace(run.environment, variables={**run.environment.variables, "PUBLIC_BASE_URL": variable})
-        root = run.environment.root
-        write_state(root, replace(read_state(root), public_url=run.public_url))
-        run.details[self.id] = run.public_url
-        return "done" if self._opened.started else "unchanged"
-
-    async def undo(self, run: Run) -> None:
-        """Close what this run opened."""
-        client = SupervisorClient(run.environment.state)
-        if self._opened is None or self._opened.started:
-            await client.stop(TUNNEL)
-        if self._opened is not None and self._opened.launched_supervisor:
-            await client.shutdown()
+            return Outcome("skipped", f"{error.what}: webhooks reach nobody; {error.fix}")
+        write_state(environment.root, replace(read_state(environment.root), public_url=opened.url))
+        return Outcome("done" if opened.started else "unchanged", opened.url, {PUBLIC_BASE_URL: opened.url})
 
 
-@dataclass
+@dataclass(frozen=True)
+class SkipTunnel:
+    """Say why there is no tunnel, though a preset asks for one."""
+
+    reason: SalamBotError
+    needs: tuple[str, ...] = ()
+    id: str = "tunnel.open"
+    title: str = "open the tunnel"
+    part: str | None = None
+
+    async def run(self, context: RunContext, given: Mapping[str, Outcome]) -> Outcome:
+        """Say it."""
+        del context, given
+        return Outcome("skipped", f"{self.reason.what}: webhooks reach nobody; {self.reason.fix}")
+
+
+@dataclass(frozen=True)
 class CheckTunnel:
     """Ready is what came back: one request through the public URL to our own gateway."""
 
     needs: tuple[str, ...] = ("tunnel.open", "start.gateway")
     id: str = "tunnel.check"
     title: str = "reach the gateway from outside"
+    part: str | None = None
 
-    async def run(self, run: Run) -> StepStatus:
+    async def run(self, context: RunContext, given: Mapping[str, Outcome]) -> Outcome:
         """Ask; a slow edge is a warning, not a failure."""
-        if run.public_url is None:
-            return "skipped"
-        token = own_value(run.environment, "META_VERIFY_TOKEN").reveal()
-        if await comes_back(run.public_url, token, _PATIENCE_S):
-            return "done"
-        run.details[self.id] = f"no request came back within {_PATIENCE_S:.0f} s; the edge may still be slow"
-        return "skipped"
-
-    async def undo(self, run: Run) -> None:
-        """Asking leaves nothing behind."""
+        url = given["tunnel.open"].variables.get(PUBLIC_BASE_URL)
+        if url is None:
+            return Outcome("skipped")
+        token = own_value(context.environment, "META_VERIFY_TOKEN").reveal()
+        if await comes_back(url, token, _PATIENCE_S):
+            return Outcome("done")
+        return Outcome("skipped", f"no request came back within {_PATIENCE_S:.0f} s; the edge may still be slow")
 
 
-@dataclass
+@dataclass(frozen=True)
 class CloseTunnel:
     """Close the tunnel of an earlier run: none is wanted any more."""
 
-    needs: tuple[str, ...] = ("prepare",)
+    needs: tuple[str, ...] = ()
     id: str = "tunnel.close"
     title: str = "close the tunnel"
+    part: str | None = TUNNEL
 
-    async def run(self, run: Run) -> StepStatus:
+    async def run(self, context: RunContext, given: Mapping[str, Outcome]) -> Outcome:
         """Stop it."""
-        root = run.environment.root
-        closed = await close_tunnel(run.environment.state)
+        del given
+        root = context.environment.root
+        closed = await close_tunnel(context.environment.state)
         write_state(root, replace(read_state(root), public_url=None))
-        return "done" if closed else "unchanged"
-
-    async def undo(self, run: Run) -> None:
-        """It stays closed."""
+        return Outcome("done" if closed else "unchanged")
 
 
 def show_callbacks(session: Session, environment: Environment, url: str) -> None:

@@ -1,36 +1,45 @@
 """`up` from its request to its summary."""
 
 import asyncio
-import os
 import shutil
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from rich.markup import escape
+
+from salambot_cli.catalog.pull import pull
+from salambot_cli.catalog.validate import Missing, missing_variables, validate
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.errors import ConfigurationError, ExitStatus, SalamBotError
+from salambot_cli.model.plan import Plan, PlannedStep
 from salambot_cli.model.topology import SERVICES
-from salambot_cli.model.unit import Observed
+from salambot_cli.model.unit import ObservedStack
 from salambot_cli.outside.browser import open_page
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.interrupts import on_second_signal
 from salambot_cli.outside.language import translate
 from salambot_cli.outside.lock import exclusive
 from salambot_cli.outside.state import read_state, write_state
+from salambot_cli.runtimes.base import Runtime
 from salambot_cli.runtimes.choose import choose_runtime
 from salambot_cli.runtimes.client import SupervisorClient
 from salambot_cli.runtimes.tunnel import TUNNEL, close_tunnel
-from salambot_cli.steps.base import Run
-from salambot_cli.steps.execute import Execution
+from salambot_cli.stack.observe import survey
+from salambot_cli.steps.converge import Convergence
 from salambot_cli.steps.logs import show_logs
-from salambot_cli.steps.plans import describe, plan_up
-from salambot_cli.steps.pull import PullSecrets
-from salambot_cli.steps.records import record
-from salambot_cli.steps.show import LiveReporter, components_document, parts_table, services_document, step_document
+from salambot_cli.steps.plans import describe
+from salambot_cli.steps.show import (
+    LiveReporter,
+    change_document,
+    components_document,
+    parts_view,
+    services_document,
+    step_document,
+)
 from salambot_cli.steps.tunnel import show_callbacks
 
 _LOCK_WAIT_SECONDS = 2.0
@@ -42,47 +51,75 @@ class UpRequest:
 
     services: tuple[str, ...] = ()
     seed: bool | None = None
-    dry_run: bool = False
     timeout_s: float = 600
     foreground: bool = False
     open_browser: bool = False
+    flags: Mapping[str, object] = field(default_factory=dict)
+    """What the command line asked for, by dotted key."""
 
 
 async def bring_up(session: Session, environment: Environment, request: UpRequest, began: float) -> None:
     """Start the stack and show it.
 
     Raises:
-        SalamBotError: what failed; this run's steps are undone by then.
+        SalamBotError: what failed; what this run changed is undone by then.
     """
-    _known_services(request.services)
-    choice = await choose_runtime(environment)
-    session.say(f"[dim]{choice.why} · topology {', '.join(environment.topology)} · tenant {environment.tenant}[/]")
-    run = Run(environment, choice.runtime, seed=request.seed)
-    if request.dry_run:
-        await _show_plan(session, run, request)
-        return
+    runtime = await _chosen_runtime(session, environment, request)
     with _nothing_left(environment.state), exclusive(environment.root, "up", wait_seconds=_LOCK_WAIT_SECONDS):
-        execution = Execution(await plan_up(run, request.services), run, reporter := LiveReporter(session))
-        on_second_signal(lambda: _kill_supervisor(run.environment))
+        reporter = LiveReporter(session)
+        run = Convergence(runtime, reporter, request.services, request.seed, request.flags)
+        on_second_signal(lambda: runtime.abandon(environment))
         try:
             with reporter:
-                await _within(execution, request.timeout_s)
+                await _within(run, environment, request.timeout_s)
         finally:
-            _show_notes(session, run)
-            await _record_reading(run, execution)
-        observed = await run.runtime.observe(run.environment)
-    _show_ready(session, run, observed, execution, began)
+            _show_notes(session, runtime)
+        observed = await runtime.observe(environment)
+    _show_ready(session, environment, run, observed, began)
     if request.open_browser:
         open_page(f"{observed.services['gateway'].url}/console")
     if request.foreground:
-        await _stay(session, run)
+        await _stay(session, runtime, environment)
 
 
-async def _record_reading(run: Run, execution: Execution) -> None:
-    """Leave a record of the secrets that were read, or refused; of a start that failed later too."""
-    for result in execution.results:
-        if result.id == PullSecrets.id and result.status != "skipped":
-            await record(run.environment, "secret.read", result.status)
+async def show_plan(session: Session, environment: Environment, request: UpRequest) -> ExitStatus:
+    """Print what `up` would start, restart, keep and stop, and why; USAGE where variables are missing."""
+    runtime = await _chosen_runtime(session, environment, request)
+    missing = tuple(missing_variables(environment))
+    if not missing:
+        validate(environment)
+    environment, note = await _with_secrets(environment, missing=bool(missing))
+    found = await survey(environment, runtime, request.services)
+    steps = describe(found, seed=request.seed)
+    if session.machine:
+        session.document(_plan_document(runtime, environment, found.plan, steps, missing))
+        return ExitStatus.USAGE if missing else ExitStatus.DONE
+    if note:
+        session.say(f"[yellow]{escape(note)}[/]")
+    for change in found.plan.changes:
+        words = translate(change.because)
+        session.result(f"{translate(change.action):<10} {change.part:<15} [dim]{escape(words)}[/]".rstrip())
+    for variable in missing:
+        needed = f"{variable.name} is missing: {variable.component} = {variable.placement} needs it"
+        session.result(f"[red]{translate('missing'):<10}[/] {escape(translate(needed))}")
+    return ExitStatus.USAGE if missing else ExitStatus.DONE
+
+
+async def _with_secrets(environment: Environment, *, missing: bool) -> tuple[Environment, str]:
+    """Read the secrets of a vault for a plan; where they cannot be read, say that it does not know them."""
+    if missing or environment.placement("secrets") != "aws":
+        return environment, ""
+    try:
+        return (await asyncio.to_thread(pull, environment)).environment, ""
+    except SalamBotError as error:
+        return environment, f"the secrets were not read ({error.what}): the plan does not know them"
+
+
+async def _chosen_runtime(session: Session, environment: Environment, request: UpRequest) -> Runtime:
+    _known_services(request.services)
+    choice = await choose_runtime(environment)
+    session.say(f"[dim]{choice.why} · topology {', '.join(environment.topology)} · tenant {environment.tenant}[/]")
+    return choice.runtime
 
 
 @contextmanager
@@ -117,12 +154,12 @@ async def hold_tunnel(session: Session, environment: Environment, request: UpReq
         write_state(environment.root, replace(read_state(environment.root), public_url=None))
 
 
-async def _within(execution: Execution, seconds: float) -> None:
-    work = asyncio.create_task(execution.complete())
+async def _within(run: Convergence, environment: Environment, seconds: float) -> None:
+    work = asyncio.create_task(run.complete(environment))
     try:
         done, _ = await asyncio.wait({work}, timeout=seconds)
         if not done:
-            waiting = ", ".join(result.id for result in execution.results if result.status == "skipped")
+            waiting = ", ".join(result.id for result in run.results if result.status == "skipped")
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             raise SalamBotError(
@@ -149,61 +186,56 @@ def _known_services(names: tuple[str, ...]) -> None:
             )
 
 
-async def _show_plan(session: Session, run: Run, request: UpRequest) -> None:
-    planned = describe(await plan_up(run, request.services))
-    if session.machine:
-        environment = run.environment
-        session.document(
-            {
-                "status": "planned",
-                "runtime": run.runtime.name,
-                "topology": list(environment.topology),
-                "tenant": environment.tenant,
-                "services": {},
-                "components": {name: {"placement": placement} for name, placement in environment.placements.items()},
-                "public_url": None,
-                "steps": [
-                    {"id": step.id, "status": "planned", "title": step.title, "needs": list(step.needs)}
-                    for step in planned
-                ],
-                "duration_ms": 0,
-            }
-        )
-        return
-    after = translate("after")
-    for step in planned:
-        waits = f"  [dim]{after} {', '.join(step.needs)}[/]" if step.needs else ""
-        session.result(f"{step.id:<22} {translate(step.title)}{waits}")
+def _plan_document(
+    runtime: Runtime, environment: Environment, plan: Plan, steps: tuple[PlannedStep, ...], missing: tuple[Missing, ...]
+) -> dict[str, object]:
+    return {
+        "status": "planned",
+        "runtime": runtime.name,
+        "topology": list(environment.topology),
+        "tenant": environment.tenant,
+        "services": {},
+        "components": {name: {"placement": placement} for name, placement in environment.placements.items()},
+        "public_url": None,
+        "plan": [change_document(change) for change in plan.changes],
+        "missing": [{"name": m.name, "component": m.component, "placement": m.placement} for m in missing],
+        "steps": [
+            {"id": step.id, "status": "planned", "title": step.title, "needs": list(step.needs)} for step in steps
+        ],
+        "duration_ms": 0,
+    }
 
 
-def _show_notes(session: Session, run: Run) -> None:
+def _show_notes(session: Session, runtime: Runtime) -> None:
     from rich.text import Text
 
-    for note in run.runtime.notes:
+    for note in runtime.notes:
         session.event("note", {"text": note})
         session.say(Text(note, style="yellow"))
 
 
-def _show_ready(session: Session, run: Run, observed: Observed, execution: Execution, began: float) -> None:
+def _show_ready(
+    session: Session, environment: Environment, run: Convergence, observed: ObservedStack, began: float
+) -> None:
     duration = round((time.monotonic() - began) * 1000)
     if session.machine:
         session.document(
             {
                 "status": "ready",
                 "runtime": run.runtime.name,
-                "topology": list(run.environment.topology),
-                "tenant": run.environment.tenant,
+                "topology": list(environment.topology),
+                "tenant": environment.tenant,
                 "services": services_document(observed),
                 "components": components_document(observed),
                 "public_url": run.public_url,
-                "steps": [step_document(result) for result in execution.results],
+                "steps": [step_document(result) for result in run.results],
                 "duration_ms": duration,
             }
         )
         return
-    session.say(parts_table(observed))
+    session.say(parts_view(observed))
     if run.public_url:
-        show_callbacks(session, run.environment, run.public_url)
+        show_callbacks(session, environment, run.public_url)
     session.say(f"[bold green]Ready[/] in {duration / 1000:.1f} s. Try next:")
     for command, does in (
         ('salambot chat "C\'est quoi votre politique de remboursement ?"', "talk to it"),
@@ -213,19 +245,9 @@ def _show_ready(session: Session, run: Run, observed: Observed, execution: Execu
         session.say(f"  [bold]{command}[/]  [dim]{translate(does)}[/]")
 
 
-async def _stay(session: Session, run: Run) -> None:
+async def _stay(session: Session, runtime: Runtime, environment: Environment) -> None:
     session.say("[dim]Ctrl-C stops everything.[/]")
     try:
-        await show_logs(session, run.runtime, run.environment, (), since=None, follow=True, pattern=None)
+        await show_logs(session, runtime, environment, (), since=None, follow=True, pattern=None)
     finally:
-        await run.runtime.stop(run.environment, volumes=False, prune=False)
-
-
-def _kill_supervisor(environment: Environment) -> None:
-    """Kill without waiting; the kernel ends the children with their supervisor."""
-    import contextlib
-    import json
-
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        pid = json.loads((environment.state / "run" / "supervisor.lock").read_text())["pid"]
-        os.kill(int(pid), signal.SIGKILL)
+        await runtime.stop(environment, volumes=False, prune=False)

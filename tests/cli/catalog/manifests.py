@@ -11,7 +11,7 @@ from salambot_cli.catalog.load import load_environment
 from salambot_cli.catalog.render import ComposeFacts, render_compose
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
-from salambot_cli.runtimes.container_view import addressed_view
+from salambot_cli.runtimes.container_view import addressed_view, own_secrets
 
 Document = dict[str, Any]
 PASSWORDS = {"POSTGRES_PASSWORD": Secret("sentinel-own-pg"), "REDIS_PASSWORD": Secret("sentinel-own-redis")}
@@ -42,7 +42,8 @@ def environment_of(folder: Path, kind: str) -> Environment:
     (folder / "salambot.toml").write_text(TOML[kind])
     (folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     known = {} if kind == "local" else {**CLOUD, "QDRANT_URL": "https://qdrant.example:6333", "QDRANT_API_KEY": "q"}
-    return addressed_view(load_environment(folder, environ=known))
+    environment = load_environment(folder, environ=known)
+    return addressed_view(environment, own_secrets(environment))
 
 
 def rendered(environment: Environment, image: str = "registry.example:5000/salambot:1.2") -> dict[str, str]:

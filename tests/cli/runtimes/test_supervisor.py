@@ -1,11 +1,14 @@
 """The supervisor with real processes: ready, restarted, given up, stopped, gone with its children however it ends."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.outside.ports import free_port
 from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
+from salambot_cli.runtimes.wire import PROTOCOL, read_message, socket_path, unit_to_wire, write_message
 
 SERVER = """
 import http.server, sys
@@ -196,15 +200,115 @@ async def test_killed_unit_comes_back(supervisor: SupervisorClient) -> None:
     assert healed["pid"] != pid
 
 
-async def test_unit_that_keeps_crashing_is_given_up_loudly(supervisor: SupervisorClient, tmp_path: Path) -> None:
+async def test_unit_that_keeps_crashing_is_failing_loudly_and_never_given_up(
+    supervisor: SupervisorClient, tmp_path: Path
+) -> None:
+    mark, port = tmp_path / "crash", free_port()
+    code = "import os, sys; os.path.exists(sys.argv[2]) and os._exit(7)\n"
+    crashing = code + SERVER.replace(
+        "def do_GET(self):", "def do_GET(self):\n        if os.path.exists(sys.argv[2]): os._exit(7)"
+    )
+    unit = Unit(
+        "server", (sys.executable, "-c", crashing, str(port), str(mark)),
+        Readiness("http", f"http://127.0.0.1:{port}/health", 20),
+    )  # fmt: skip
+    await supervisor.ensure(unit)
+    os.kill(int(str((await facts(supervisor, "server"))["pid"])), signal.SIGKILL)
+    mark.touch()
+    failing = await until(supervisor, "server", state="failing")
+    assert "crashed 5 times in a row, the last time it ended with status 7" in str(failing["detail"])
+    log = (tmp_path / "logs" / "server.log").read_text()
+    waits = [float(line.rsplit(" ", 2)[1]) for line in log.splitlines() if "starts again in" in line]
+    assert waits[:5] == sorted(waits[:5])
+    assert waits[4] > 4 * waits[0], "each wait is about twice the one before"
+    mark.unlink()
+    healed = await until(supervisor, "server", state="ready")
+    assert healed["detail"] == ""
+
+
+async def test_restore_brings_back_what_ran_and_stops_what_did_not(supervisor: SupervisorClient) -> None:
+    kept, changed, new = server(free_port(), "kept"), server(free_port(), "changed"), server(free_port(), "new")
+    for unit in (kept, changed):
+        await supervisor.ensure(unit)
+    before = {name: await facts(supervisor, name) for name in ("kept", "changed")}
+    await supervisor.begin()
+    await supervisor.ensure(replace(changed, environ={"NAME": "value"}))
+    await supervisor.ensure(new)
+    await supervisor.restore("changed", "new")
+    status = await supervisor.status()
+    assert status is not None
+    units = cast("dict[str, dict[str, object]]", status["units"])
+    assert {*units} == {"kept", "changed"}
+    assert units["kept"] == before["kept"]
+    assert units["changed"]["marks"] == before["changed"]["marks"]
+    assert units["changed"]["state"] == "ready"
+
+
+async def test_restore_starts_again_what_was_stopped_or_did_not_come_back(supervisor: SupervisorClient) -> None:
+    port = free_port()
+    await supervisor.ensure(server(port))
+    await supervisor.begin()
+    with pytest.raises(UnitFailedError):
+        await supervisor.ensure(
+            Unit("server", (sys.executable, "-c", "raise SystemExit(4)"), Readiness("tcp", "127.0.0.1:1"))
+        )
+    await supervisor.restore("server")
+    assert (await facts(supervisor, "server"))["state"] == "ready"
+    await supervisor.stop("server")
+    await supervisor.restore("server")
+    assert (await facts(supervisor, "server"))["state"] == "ready"
+
+
+async def test_amended_unit_that_does_not_come_back_goes_on_as_it_was(supervisor: SupervisorClient) -> None:
+    port = free_port()
+    code = "import os; os.environ.get('NAME') == 'bad' and os._exit(5)\n" + SERVER
+    unit = Unit("server", (sys.executable, "-c", code, str(port)), Readiness("http", f"http://127.0.0.1:{port}/", 20))
+    await supervisor.ensure(unit)
+    assert not await supervisor.amend("server", {"NAME": "bad"})
+    assert (await facts(supervisor, "server"))["state"] == "ready"
+
+
+async def test_restart_keeps_the_unit_and_its_open_port(supervisor: SupervisorClient) -> None:
+    port = free_port()
+    readiness = Readiness("http", f"http://127.0.0.1:{port}/health", 20)
+    await supervisor.ensure(Unit("server", (sys.executable, "-c", INHERITING), readiness, listen=(port,)))
+    before = await facts(supervisor, "server")
+    restarting = asyncio.create_task(supervisor.restart("server"))
+    while not restarting.done():
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+    assert await restarting == ["server"]
+    after = await facts(supervisor, "server")
+    assert after["pid"] != before["pid"]
+    assert after["marks"] == before["marks"]
+    assert after["fingerprint"] == before["fingerprint"]
+
+
+async def test_another_release_may_look_and_end_but_not_change(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    async def ask(message: dict[str, object]) -> dict[str, object]:
+        reader, writer = await asyncio.open_unix_connection(str(socket_path(tmp_path)))
+        await write_message(writer, message)
+        answer = await read_message(reader)
+        writer.close()
+        assert answer is not None
+        return answer
+
+    unit = unit_to_wire(server(free_port())) | {"field_of_tomorrow": 1}
+    refused = await ask({"op": "ensure", "unit": unit, "fingerprint": "x", "protocol": PROTOCOL + 1})
+    assert "salambot down" in str(refused["error"])
+    assert "salambot down" in str((await ask({"op": "restart", "units": []}))["error"]), (
+        "releases before had no version"
+    )
+    assert (await ask({"op": "status"}))["protocol"] == PROTOCOL
+    assert (await ask({"op": "stop", "units": []})) == {"result": "stopped"}
     await supervisor.ensure(server(free_port()))
-    for _ in range(5):
-        found = await until(supervisor, "server", state="ready")
-        os.kill(int(str(found["pid"])), signal.SIGKILL)
-        await until(supervisor, "server", other_than=found["pid"])
-    failed = await until(supervisor, "server", state="failed")
-    assert failed["detail"] == "was killed by SIGKILL"
-    assert "given up" in (tmp_path / "logs" / "server.log").read_text()
+
+
+def test_a_changed_request_or_unit_is_another_protocol() -> None:
+    """Who changes the shape of a unit or the requests gives them another number, and adds it here."""
+    shape = [f"{field.name}: {field.type}" for shape in (Unit, Readiness) for field in fields(shape)]
+    known = {2: "041bab"}
+    assert hashlib.sha256("\n".join(shape).encode()).hexdigest()[:6] == known[PROTOCOL]
 
 
 async def test_unit_that_ends_before_it_is_ready_fails_with_its_last_lines(supervisor: SupervisorClient) -> None:

@@ -1,0 +1,1 @@
+"""The stack: what runs is observed, compared with what is wanted, and changed as planned."""
