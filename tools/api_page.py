@@ -19,7 +19,9 @@ _LIMITS = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document, which depends on no setting."""
-    return create_app(GatewaySettings.model_validate({"internal_token": "-", "redis_url": "redis://localhost"})).openapi()
+    return create_app(
+        GatewaySettings.model_validate({"internal_token": "-", "redis_url": "redis://localhost"})
+    ).openapi()
 
 
 def api() -> str:
