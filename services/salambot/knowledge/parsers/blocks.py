@@ -1,7 +1,8 @@
 """From the blocks of a page (headings, paragraphs, lists, tables) to sections: what all formats with a layout share."""
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from salambot.knowledge.parsers.base import Section
 from salambot.knowledge.parsers.cells import Grid, is_question
@@ -10,6 +11,9 @@ from salambot.knowledge.parsers.tables import read_table
 PSEUDO_LEVEL = 7
 """The level of a heading that the file does not call one: a bold line, a question. It stands below all real ones."""
 _MAX_HEADING = 160
+MAX_CAPITALS = 90
+SPEAKER = re.compile(r"^\s*(?:Q|R|A|Question|Réponse|Reponse|Answer|س|ج)\s*\d{0,3}\s*[:.)–-]\s+", re.IGNORECASE)
+"""What marks a question or an answer: `Q: `, `R. `, `س: `."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,27 @@ def read_blocks(blocks: Iterable[Block], title: str = "") -> Iterator[Section]:
 
 def _with_pseudo_headings(blocks: list[Block]) -> Iterator[Block]:
     """Make headings of the paragraphs that serve as one: bold lines and questions, with something else below."""
+    blocks = [part for block in blocks for part in _question_and_answer(block)]
+    is_answer = False
     for at, block in enumerate(blocks):
         following = blocks[at + 1] if at + 1 < len(blocks) else None
         if isinstance(block, Paragraph) and following is not None and _serves_as_heading(block, following):
-            yield Heading(PSEUDO_LEVEL, block.text.strip(" :"))
-        else:
-            yield block
+            yield Heading(PSEUDO_LEVEL, SPEAKER.sub("", block.text).strip(" :"))
+            is_answer = True
+            continue
+        yield replace(block, text=SPEAKER.sub("", block.text)) if is_answer and isinstance(block, Paragraph) else block
+        is_answer = False
+
+
+def _question_and_answer(block: Block) -> Iterator[Block]:
+    """Part a paragraph whose first line is a question from the answer in its other lines."""
+    if isinstance(block, Paragraph) and not block.is_item and "\n" in block.text:
+        first, _, rest = block.text.partition("\n")
+        if is_question(first) and not is_question(rest):
+            yield Paragraph(first, is_bold=True)
+            yield Paragraph(rest)
+            return
+    yield block
 
 
 def _serves_as_heading(block: Paragraph, following: Block) -> bool:
@@ -95,4 +114,16 @@ def _serves_as_heading(block: Paragraph, following: Block) -> bool:
     is_followed_by_plain = not isinstance(following, Paragraph) or not following.is_bold
     if block.is_bold:
         return is_followed_by_plain and len(block.text) <= _MAX_HEADING and not block.text.endswith((".", ",", ";"))
-    return is_question(block.text) and isinstance(following, Paragraph)
+    is_capitals = is_in_capitals(block.text) and not (
+        isinstance(following, Paragraph) and is_in_capitals(following.text)
+    )
+    return is_capitals or (is_question(block.text) and isinstance(following, Paragraph))
+
+
+def is_in_capitals(text: str) -> bool:
+    """True for a short line of capitals, as people write headings."""
+    return (
+        len(text) <= MAX_CAPITALS
+        and text.isupper()
+        and sum(letter.isalpha() for letter in text) > max(3, len(text) * 0.6)
+    )

@@ -37,9 +37,9 @@ def find_delimiter(text: str) -> str:
     lines = [line for line in _QUOTED.sub('""', text[:65536]).split("\n") if line.strip()][:_SAMPLE_LINES]
     scores = {delimiter: _regularity([line.count(delimiter) for line in lines]) for delimiter in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
-    if scores[best] <= 0:
+    if scores[best] <= 0 and len(lines) < 2:
         raise UnreadableDocumentError("no header line with separated columns")
-    return best
+    return best  # of none at all, the lines are a single column
 
 
 def _regularity(counts: list[int]) -> float:

@@ -2,15 +2,18 @@
 
 import io
 from itertools import chain
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import mammoth
-from lxml import html
+from lxml import etree, html
 
 from salambot.knowledge.parsers.archives import refuse_bombs
 from salambot.knowledge.parsers.base import Document, UnreadableDocumentError
 from salambot.knowledge.parsers.blocks import Heading, read_blocks
 from salambot.knowledge.parsers.html_blocks import read_element
 
+_BODY = "word/document.xml"
+_NAMESPACES = {"w": "http://schemas.openxmlformats.org/wordprocessingml/2006/main"}
 _STYLES = """
 p[style-name='Title'] => h1.title:fresh
 p[style-name='Titre'] => h1.title:fresh
@@ -28,9 +31,11 @@ strike => s
 def parse(_: str, content: bytes) -> Document:
     """Return the sections below their headings."""
     refuse_bombs(content)
-    page = mammoth.convert_to_html(
-        io.BytesIO(content), style_map=_STYLES, convert_image=mammoth.images.img_element(_no_image)
-    ).value
+    visible = io.BytesIO(_without_hidden_text(content))
+    no_image = mammoth.images.img_element(_no_image)
+    visible = io.BytesIO(_without_hidden_text(content))
+    no_image = mammoth.images.img_element(_no_image)
+    page = mammoth.convert_to_html(visible, style_map=_STYLES, convert_image=no_image).value
     if not page.strip():
         raise UnreadableDocumentError("no text in it")
     body = html.fragment_fromstring(page, create_parent="div")
@@ -46,6 +51,21 @@ def _title(body: html.HtmlElement) -> str:
     titled = body.xpath(".//h1[@class='title']")
     heads = titled or [head for head in chain(body.iter("h1")) if head is body[0] and len(list(body.iter("h1"))) == 1]
     return " ".join(heads[0].text_content().split()) if heads else ""
+
+
+def _without_hidden_text(content: bytes) -> bytes:
+    """Leave out the runs that Word hides: what is in them is not for readers."""
+    with ZipFile(io.BytesIO(content)) as archive:
+        if _BODY not in archive.namelist() or b"w:vanish" not in archive.read(_BODY):
+            return content
+        root = etree.fromstring(archive.read(_BODY), etree.XMLParser(resolve_entities=False, no_network=True))
+        for run in root.xpath("//w:r[w:rPr/w:vanish[not(@w:val='0' or @w:val='false')]]", namespaces=_NAMESPACES):
+            run.getparent().remove(run)
+        changed = io.BytesIO()
+        with ZipFile(changed, "w", ZIP_DEFLATED) as copy:
+            for item in archive.infolist():
+                copy.writestr(item, etree.tostring(root) if item.filename == _BODY else archive.read(item))
+    return changed.getvalue()
 
 
 def _no_image(_: object) -> dict[str, str]:

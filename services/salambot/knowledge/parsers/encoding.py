@@ -58,7 +58,7 @@ def _decode(content: bytes, declared: str) -> str:
     if (wide := _wide_encoding(content)) is not None:
         return content.decode(wide, "replace")
     try:
-        return content.decode("utf-8")
+        return codecs.getincrementaldecoder("utf-8")().decode(content)  # a letter that is cut off at the end goes
     except UnicodeDecodeError:
         return _decode_declared(content, declared) or _decode_lines(content)
 
@@ -85,8 +85,8 @@ def _decode_declared(content: bytes, declared: str) -> str:
 
 def _decode_lines(content: bytes) -> str:
     """Decode a file of one code page, or one of UTF-8 into which lines of another program were pasted."""
-    page = _code_page(content)
     lines = content.split(b"\n")
+    page = _code_page(b"\n".join(line for line in lines if not _is_utf8(line)))
     is_utf8 = [_is_utf8(line) for line in lines if _HIGH.search(line)]
     if sum(is_utf8) * 2 < len(is_utf8):
         return content.decode(page, "replace")

@@ -71,7 +71,10 @@ def header_depth(rows: Grid, at: int, *, strict: bool = False) -> int:
     below = [row for row in rows[at + 1 : at + 1 + _LOOK_BELOW] if len(filled(row)) > 1]
     if not below or not filled(rows[at]):
         return 0
-    if not _is_marked(rows[at], below) and not _looks_like_header(rows[at], below, strict=strict):
+    is_marked = _is_marked(rows[at], below)
+    if _names_its_row(rows[at], below) or (not is_marked and is_list_of_particulars([rows[at], *below])):
+        return 0
+    if not is_marked and not _looks_like_header(rows[at], below, strict=strict):
         return 0
     depth = 1
     while (
@@ -101,10 +104,17 @@ def labels(header: Grid) -> list[str]:
 
 def is_list_of_particulars(rows: Grid) -> bool:
     """True for two columns of which the first names and the second tells: an address, a telephone number."""
+    if any(len(filled(row)) > 2 for row in rows):
+        return False
     names = [row[0].text for row in rows if len(filled(row)) > 1]
-    known = sum(not _FIELDS.isdisjoint(re.findall(r"[\w-]+", _plain(name))) for name in names)
+    known = len({name for name in names if _is_field(name)})
     ended = sum(name.endswith(":") for name in names)
     return max(known, ended) * 2 > len(names) and max(known, ended) > 1
+
+
+def _is_field(name: str) -> bool:
+    words = re.findall(r"[\w-]+", _plain(name))
+    return len(words) < 4 and not _FIELDS.isdisjoint(words) and not any(word.isdigit() for word in words)
 
 
 def _plain(text: str) -> str:
@@ -116,6 +126,13 @@ def _is_marked(row: Row, below: Sequence[Row]) -> bool:
     return _all_marked(row) and not all(map(_all_marked, below))
 
 
+def _names_its_row(row: Row, below: Sequence[Row]) -> bool:
+    """True where the file marks the first cell of this and most other rows, and not the rest: names of rows."""
+    rows = [line for line in (row, *below) if line[0].text]
+    named = [line for line in rows if line[0].is_header and not any(cell.is_header for cell in filled(line)[1:])]
+    return bool(row[0].text) and row in named and len(named) * 10 > len(rows) * 8
+
+
 def _all_marked(row: Row) -> bool:
     return all(cell.is_header for cell in filled(row))
 
@@ -123,13 +140,14 @@ def _all_marked(row: Row) -> bool:
 def _looks_like_header(row: Row, below: Sequence[Row], *, strict: bool) -> bool:
     names = filled(row)
     most = max(len(filled(line)) for line in below)
-    if len(names) < 2 or len(names) * 2 < most or not all(_is_label(cell, row) for cell in names):
+    is_sparse = len(names) * 2 < most and not _is_completed_by(row, below)
+    if len(names) < 2 or is_sparse or not all(_is_label(cell, row) for cell in names):
         return False
     if len({cell.text for cell in names}) < len(names):
         return False
     if _has_contrast(row, below):
         return True
-    return not strict and not _is_more_of_the_same(row, below) and not is_list_of_particulars([row, *below])
+    return not strict and not _is_more_of_the_same(row, below)
 
 
 def _is_label(cell: Cell, row: Row) -> bool:
@@ -149,7 +167,10 @@ def _has_contrast(row: Row, below: Sequence[Row]) -> bool:
 
 def _is_more_of_the_same(row: Row, below: Sequence[Row]) -> bool:
     """True if a cell says what a cell below it says."""
-    return any(cell.text and any(line[column].text == cell.text for line in below) for column, cell in enumerate(row))
+    return any(
+        cell.text and any(line[column].text == cell.text and line[column] is not cell for line in below)
+        for column, cell in enumerate(row)
+    )
 
 
 def _continues(line: Row, following: Row, below: Sequence[Row]) -> bool:
@@ -167,7 +188,15 @@ def _continues(line: Row, following: Row, below: Sequence[Row]) -> bool:
     holes = any(not above.text and cell.text for above, cell in pairs)
     gaps = any(above.text and not cell.text for above, cell in pairs)
     spans = any(cell.text and cell is after for cell, after in pairwise(line))
-    return spans or (holes and gaps)
+    return spans or (holes and (gaps or _is_completed_by(line, [following, *below])))
+
+
+def _is_completed_by(line: Row, below: Sequence[Row]) -> bool:
+    """True if the next line names the columns that this one leaves open, above values."""
+    following, *values = below
+    names = filled(following)
+    is_sparse = len(filled(line)) * 2 <= len(names)
+    return is_sparse and bool(values) and not any(cell.is_number for cell in names) and _has_contrast(following, values)
 
 
 def _fill_right(line: Row, following: Row) -> list[Cell]:

@@ -309,6 +309,8 @@ def _heading_level(element: HtmlElement) -> int:
     names = element.get("class") or ""
     if word := _WORD_HEADING.search(names):
         return int(word[1] or 1)
+    if element.tag == "p" and "title" in names.split():
+        return 1
     if element.get("role") == "heading" and (element.get("aria-level") or "2").isdigit():
         return int(element.get("aria-level") or 2)
     if element.tag in {"dt", "summary", "legend", "button"}:
@@ -331,7 +333,7 @@ def _is_layout(rows: list[HtmlElement]) -> bool:
         cell.find(".//h2") is not None or cell.find(".//h1") is not None or len(list(cell.iter("p"))) > 3
         for cell in cells
     )
-    return len(cells) < 2 or blocks * 2 > len(cells)
+    return len(cells) < 2 or len(rows) < 2 or blocks * 2 > len(cells)
 
 
 def _grid(rows: list[HtmlElement]) -> list[list[Cell]]:

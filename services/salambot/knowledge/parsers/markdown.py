@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from salambot.knowledge.parsers.base import Document, Section
 from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, Table, read_blocks
-from salambot.knowledge.parsers.cells import Cell, is_question, text_cell
+from salambot.knowledge.parsers.cells import Cell, text_cell
 from salambot.knowledge.parsers.encoding import decode
 from salambot.knowledge.parsers.html_blocks import read_element
 
@@ -20,6 +20,7 @@ _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---(?:\n|\Z)", re.DOTALL)
 _MEMBER = re.compile(r"^([A-Za-z_][\w-]{0,40}):[ \t]*(.{1,200}?)[ \t]*$", re.MULTILINE)
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{2,160})(?:\*\*|__)\s*:?")
+_BOLD_QUESTION = re.compile(r"(?:\*\*|__)([^*_\n]{2,160}[?؟])\s*(?:\*\*|__)\s*:?[ \t]*\n(?=\S)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
@@ -70,22 +71,13 @@ def _blocks(lines: Sequence[str], tokens: Sequence[Token]) -> Iterator[Block]:
             yield Table(list(_rows(tokens[at + 1 :])))
         elif token.type == "html_block":
             yield from _html(source)
+        elif (question := _BOLD_QUESTION.match(source)) and token.type == "paragraph_open":
+            yield Heading(PSEUDO_LEVEL, question[1].strip())
+            yield Paragraph(source[question.end() :])
         elif (bold := _BOLD_LINE.fullmatch(source)) and token.type == "paragraph_open":
             yield Paragraph(bold[1].strip(), is_bold=True)
-        elif token.type == "paragraph_open":
-            yield from _paragraph(source)
         elif source and token.type != "hr":
             yield Paragraph(source)
-
-
-def _paragraph(source: str) -> Iterator[Block]:
-    """Yield a paragraph; its first line is a heading where it is a question in bold, with the answer below."""
-    first, _, rest = source.partition("\n")
-    if rest and (bold := _BOLD_LINE.fullmatch(first.strip())) and is_question(bold[1]):
-        yield Heading(PSEUDO_LEVEL, bold[1])
-        yield Paragraph(rest)
-    else:
-        yield Paragraph(source)
 
 
 def _rows(tokens: Sequence[Token]) -> Iterator[list[Cell]]:

@@ -53,8 +53,8 @@ def _document(title: str, pages: list[list[Item]], sizes: Sequence[tuple[float, 
     furniture = Furniture(pages, [height for _, height in sizes])
     blocks = list(read_items([item for page in pages for item in page if not furniture.holds(item)]))
     if not title:
-        first = next((block for block in blocks if isinstance(block, Heading)), None)
-        title = first.text if first is not None and first.level == 1 and first in blocks[:2] else ""
+        largest = [block for block in blocks if isinstance(block, Heading) and block.level == 1]
+        title = largest[0].text if len(largest) == 1 and largest[0] in blocks[:2] else ""
     return Document(title, tuple(read_blocks(blocks, title)), warnings=tuple(_warnings(pages)))
 
 

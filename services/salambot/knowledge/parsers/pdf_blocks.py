@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
-from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, Table
+from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, Table, is_in_capitals
 from salambot.knowledge.parsers.cells import Grid
 from salambot.knowledge.parsers.pdf_layout import Item, PageTable
 from salambot.knowledge.parsers.pdf_lines import Line
@@ -15,6 +16,9 @@ _MARGIN = 0.14
 _PAGE_NUMBER = re.compile(
     r"(?:page|p\.|صفحة|الصفحة)?\s*[-–—]?\s*\d{1,4}\s*(?:[-–—/]|sur|of|de|من)?\s*(?:\d{1,4})?\s*[-–—]?", re.IGNORECASE
 )
+_FULL_LINE = 0.8
+_LINE_GAP, _OPEN_GAP = 0.75, 1.3
+"""The most space between two lines of a paragraph, in sizes of its letters; more inside a sentence."""
 _HEADING_RATIO = 1.06
 _MAX_HEADING_SHARE = 0.3
 _MAX_HEADING = 140
@@ -24,27 +28,46 @@ _ENDS_SENTENCE = re.compile(r"[.!?؟:;»\"”)]$")
 
 
 class Furniture:
-    """What stands at the top or the bottom of several pages: running heads and feet, numbers of pages."""
+    """What stands at the edge of several pages: running heads and feet, numbers of pages."""
 
     def __init__(self, pages: Sequence[Sequence[Item]], heights: Sequence[float]) -> None:
         self._heights = heights
-        keys = [
-            {self._key(item) for item in page if isinstance(item, Line) and self._is_in_margin(item)} for page in pages
-        ]
-        counts = Counter(key for page in keys for key in page)
+        self._body = _body_size([item for page in pages for item in page if isinstance(item, Line)])
+        lines = [[item for item in page if isinstance(item, Line) and self._is_in_margin(item)] for page in pages]
+        counts = Counter(key for page in lines for key in {self._key(line) for line in page})
         self._repeated = {key for key, count in counts.items() if count > 1 and count * 3 >= len(pages)}
+        self._lines = {id(line) for page in lines for line in self._outermost(page)}
 
     def holds(self, item: Item) -> bool:
-        if not isinstance(item, Line) or not self._is_in_margin(item):
-            return False
-        return self._key(item) in self._repeated or _PAGE_NUMBER.fullmatch(item.text) is not None
+        return id(item) in self._lines
+
+    def _outermost(self, page: Sequence[Line]) -> Iterator[Line]:
+        """Yield the repeated lines of a page from its edges inwards, up to the first that is not."""
+        middle = self._heights[page[0].page] / 2 if page else 0
+        top = sorted((line for line in page if line.top < middle), key=lambda line: line.top)
+        bottom = sorted((line for line in page if line.top >= middle), key=lambda line: -line.top)
+        for side in (top, bottom):
+            yield from takewhile(self._is_repeated, side)
+
+    def _is_repeated(self, line: Line) -> bool:
+        return self._key(line) in self._repeated or _PAGE_NUMBER.fullmatch(line.text) is not None
 
     def _is_in_margin(self, item: Item) -> bool:
         height = self._heights[item.page]
         return item.bottom < height * _MARGIN or item.top > height * (1 - _MARGIN)
 
-    def _key(self, item: Line) -> str:
-        return f"{round(item.size)} {re.sub(r'[0-9٠-٩]+', '0', item.text)}"
+    def _key(self, line: Line) -> str:
+        """Return what repeats: in small letters without its numbers, since `Page 2` is `Page 3`."""
+        is_small = line.size <= self._body
+        return f"{round(line.size)} {re.sub(r'[0-9٠-٩]+', '0', line.text) if is_small else line.text}"
+
+
+def _body_size(lines: Sequence[Line]) -> float:
+    """Return the size that most letters have."""
+    letters = Counter[float]()
+    for line in lines:
+        letters[line.size] += len(line.text)
+    return max(letters, key=lambda size: letters[size]) if letters else 0
 
 
 def read_items(items: Sequence[Item]) -> Iterator[Block]:
@@ -72,7 +95,7 @@ def _levels(lines: Sequence[Line]) -> dict[float, int]:
     letters = Counter[float]()
     for line in lines:
         letters[line.size] += len(line.text)
-    body = max(letters, key=lambda size: letters[size]) if letters else 0
+    body = _body_size(lines)
     most = sum(letters.values()) * _MAX_HEADING_SHARE
     larger = sorted(
         (size for size, count in letters.items() if size >= body * _HEADING_RATIO and count < most), reverse=True
@@ -91,13 +114,9 @@ def _level(items: Sequence[Item], at: int, levels: dict[float, int]) -> int:
     following = items[at + 1] if at + 1 < len(items) else None
     ends = not line.text.endswith((".", ",", ";", "،"))
     stands_alone = isinstance(following, PageTable) or (isinstance(following, Line) and not following.is_bold)
-    if _is_capitals(line.text) and not (isinstance(following, Line) and _is_capitals(following.text)):
+    if is_in_capitals(line.text) and not (isinstance(following, Line) and is_in_capitals(following.text)):
         return PSEUDO_LEVEL
     return PSEUDO_LEVEL if line.is_bold and ends and (stands_alone or _is_bold_run(items, at)) else 0
-
-
-def _is_capitals(text: str) -> bool:
-    return text.isupper() and sum(letter.isalpha() for letter in text) > max(4, len(text) * 0.6)
 
 
 def _is_bold_run(items: Sequence[Item], at: int) -> bool:
@@ -111,13 +130,17 @@ class _Building:
     """The paragraph or heading that the last lines belong to, and a table that the next page may continue."""
 
     lines: list[Line] = field(default_factory=list)
+    joints: list[str] = field(default_factory=list)
+    """What stands before each line of a paragraph: a space, or the end of a line that its writer broke."""
     level: int = 0
     grid: Grid = ()
     last_table: PageTable | None = None
 
     def line(self, line: Line) -> Iterator[Block]:
-        if self.level or (self.lines and not self._goes_on(line)):
+        joint = self._joint(line) if self.lines and not self.level else None
+        if joint is None:
             yield from self.flush()
+        self.joints.append(joint or "")
         self.lines.append(line)
 
     def heading(self, line: Line, level: int) -> Iterator[Block]:
@@ -131,6 +154,7 @@ class _Building:
         ):
             yield from self.flush()
         self.level = level
+        self.joints.append(" ")
         self.lines.append(line)
 
     def flush(self) -> Iterator[Block]:
@@ -138,9 +162,9 @@ class _Building:
         if self.lines and self.level:
             yield Heading(self.level, " ".join(line.text for line in self.lines))
         elif self.lines:
-            text = _LEADERS.sub(": ", _join(self.lines))
+            text = _LEADERS.sub(": ", _join(self.lines, self.joints))
             yield Paragraph(text, is_bold=all(line.is_bold for line in self.lines), is_item=bool(_BULLET.match(text)))
-        self.lines, self.level = [], 0
+        self.lines, self.joints, self.level = [], [], 0
 
     def table(self, table: PageTable) -> Iterator[Block]:
         """Add a table to the one before it where it goes on on the next page."""
@@ -156,17 +180,26 @@ class _Building:
             yield Table(self.grid)
         self.grid, self.last_table = (), None
 
-    def _goes_on(self, line: Line) -> bool:
-        """True if a line belongs to the paragraph of the last one: the break between them is the margin's doing."""
+    def _joint(self, line: Line) -> str | None:
+        """Return what joins a line to the paragraph of the last: a space or a line end; None where a new one begins."""
         last = self.lines[-1]
         if _BULLET.match(line.text) or last.size != line.size or last.is_bold != line.is_bold:
-            return False
+            return None
         if last.page != line.page or line.top < last.top:  # the next page or column
-            return not _ENDS_SENTENCE.search(last.text) and line.text[:1].islower()
-        if line.top - last.bottom > 0.75 * line.size:
-            return False
+            return " " if not _ENDS_SENTENCE.search(last.text) and line.text[:1].islower() else None
         goes_on = last.text.endswith((",", "،", "-")) or line.text[:1].islower()
-        return goes_on or not _had_room(last, line)
+        gap = (line.top - last.bottom) / line.size
+        if gap > (_OPEN_GAP if goes_on else _LINE_GAP if not _is_open_and_full(last) else 1):
+            return None
+        if goes_on or _is_open_and_full(last) or not _had_room(last, line):
+            return " "
+        return "\n"
+
+
+def _is_open_and_full(line: Line) -> bool:
+    """True for a line that ends no sentence and leaves little of its column blank."""
+    used = line.right - line.x0 if line.is_rtl else line.x1 - line.left
+    return used > _FULL_LINE * (line.right - line.left) and not _ENDS_SENTENCE.search(line.text)
 
 
 def _had_room(last: Line, line: Line) -> bool:
@@ -178,12 +211,12 @@ def _had_room(last: Line, line: Line) -> bool:
     return room > width * 1.3
 
 
-def _join(lines: Sequence[Line]) -> str:
+def _join(lines: Sequence[Line], joints: Sequence[str]) -> str:
     """Join the lines of a paragraph; a word that was cut at the end of a line is whole again."""
     text = ""
-    for line in lines:
-        if re.search(r"[a-zà-ÿ]-$", text) and re.match(r"[a-zà-ÿ]", line.text):
+    for line, joint in zip(lines, joints, strict=True):
+        if joint == " " and re.search(r"[a-zà-ÿ]-$", text) and re.match(r"[a-zà-ÿ]", line.text):
             text = text[:-1] + line.text
         else:
-            text = f"{text} {line.text}".strip()
+            text = f"{text}{joint}{line.text}".strip()
     return text

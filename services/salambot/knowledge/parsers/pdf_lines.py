@@ -26,9 +26,12 @@ _MARKS = re.compile(r"[\u064b-\u065f\u0670\ufe70-\ufe7f]")
 _UNMAPPED = re.compile(r"\(cid:\d+\)")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _ONE_NUMBER = re.compile(
-    r"(?<![\d ])(?:\+?212[ .]?\d(?:[ .]\d{2}){4}|0\d(?:[ .]\d{2}){4}|[1-9]\d{0,2}(?: \d{3})+)(?![\d])(?! \d)"
+    r"(?<!\d)(?<!\d )(?:\+?212[ .]?\d(?:[ .]\d{2}){4}|0\d(?:[ .]\d{2}){4}|[1-9]\d{0,2}(?: \d{3})+)(?![\d])(?! \d)"
 )
 """A telephone number, or one in groups of thousands, as the eye sees it: its spaces are part of it."""
+_RANGE = re.compile(r"(\d+(?:[:h.]\d+)?)(\s*[-–—]\s*)(\d+(?:[:h.]\d+)?)")
+_ARABIC_BEFORE = "\u061c"
+"""Arabic letter mark: numbers behind Arabic words are laid out otherwise than others (UAX 9, W2), and these are."""
 _MEASURE = re.compile(r"(?:^|[^a-zA-Z])[kcd]?m$")
 _EXPONENTS = str.maketrans("23", "²³")
 
@@ -56,7 +59,7 @@ class Line:
 
 def read_lines(glyphs: Sequence[Glyph], *, is_rtl_page: bool) -> Iterator[list[Line]]:
     """Yield the lines from top to bottom, each as its pieces from left to right."""
-    for row in _rows([glyph for glyph in glyphs if glyph["upright"] and glyph["size"] >= _MIN_SIZE]):
+    for row in _rows([glyph for glyph in glyphs if _is_level(glyph) and glyph["size"] >= _MIN_SIZE]):
         pieces = [_line(piece, is_rtl_page=is_rtl_page) for piece in _pieces(row)]
         if kept := [piece for piece in pieces if piece.text]:
             yield kept
@@ -71,6 +74,12 @@ def is_mostly_arabic(glyphs: Sequence[Glyph]) -> bool:
     """True if more Arabic letters than Latin ones are drawn."""
     text = "".join(glyph["text"] for glyph in glyphs)
     return count_arabic(text) > len(_LATIN.findall(text))
+
+
+def _is_level(glyph: Glyph) -> bool:
+    """True for a glyph that stands upright: a watermark across the page does not."""
+    across, tilt = glyph["matrix"][:2]
+    return bool(glyph["upright"]) and abs(tilt) < 0.1 * abs(across)
 
 
 def _rows(glyphs: list[Glyph]) -> Iterator[list[Glyph]]:
@@ -127,7 +136,7 @@ def _line(piece: list[Glyph], *, is_rtl_page: bool) -> Line:
     size = max({glyph["size"] for glyph in piece}, key=lambda value: sum(glyph["size"] == value for glyph in piece))
     drawn = "".join(_units(piece, size))
     arabic, latin = count_arabic(drawn), len(_LATIN.findall(drawn))
-    is_rtl = arabic > latin or (is_rtl_page and arabic * 2 >= latin)
+    is_rtl = arabic > latin or (is_rtl_page and arabic >= latin)
     bold = sum(bool(_BOLD.search(glyph["fontname"])) for glyph in piece)
     return Line(
         text=" ".join(_reading_order(drawn, is_rtl=is_rtl).split()),
@@ -172,10 +181,21 @@ def _letters(text: str) -> str:
 
 def _reading_order(drawn: str, *, is_rtl: bool) -> str:
     if not count_arabic(drawn):
-        return drawn
-    whole = _ONE_NUMBER.sub(lambda found: re.sub("[ .]", "\u00a0", found[0]), drawn) if is_rtl else drawn
-    text = str(get_display(whole, base_dir="R" if is_rtl else "L")).replace("\u00a0", " ")
+        return _in_rising_order(drawn) if is_rtl else drawn
+    if not is_rtl:
+        return str(get_display(drawn, base_dir="L"))
+    whole = _ONE_NUMBER.sub(lambda found: re.sub("[ .]", "\u00a0", found[0]), drawn)
+    text = str(get_display(_ARABIC_BEFORE + whole, base_dir="R")).replace(_ARABIC_BEFORE, "").replace("\u00a0", " ")
     return drawn if is_visual_order(text) and not is_visual_order(drawn) else _turn_brackets(text)
+
+
+def _in_rising_order(text: str) -> str:
+    """Turn a range of hours or numbers round that is drawn from right to left, without a letter that says so."""
+    found = _RANGE.fullmatch(text)
+    falls = found is not None and [int(part) for part in re.findall(r"\d+", found[1])] > [
+        int(part) for part in re.findall(r"\d+", found[3])
+    ]
+    return f"{found[3]}{found[2]}{found[1]}" if found is not None and falls else text
 
 
 def _turn_brackets(text: str) -> str:

@@ -4,13 +4,20 @@ import re
 from collections.abc import Iterator
 
 from salambot.knowledge.parsers.base import Document
-from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, read_blocks
+from salambot.knowledge.parsers.blocks import (
+    PSEUDO_LEVEL,
+    SPEAKER,
+    Block,
+    Heading,
+    Paragraph,
+    is_in_capitals,
+    read_blocks,
+)
 from salambot.knowledge.parsers.cells import is_question
 from salambot.knowledge.parsers.encoding import decode
 
 _BULLET = re.compile(r"^\s*(?:[-*•–▪]|\d{1,2}[.)])\s+")
 _UNDERLINE = re.compile(r"^\s*([=\-_*~])\1{2,}\s*$")
-_SPEAKER = re.compile(r"^\s*(?:Q|R|A|S|Question|Réponse|Reponse|Answer|س|ج)\s*\d{0,3}\s*[:.)–-]\s+", re.IGNORECASE)
 _MAX_HEADING = 90
 
 
@@ -23,7 +30,7 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
     paragraph: list[str] = []
     for at, line in enumerate(lines):
         following = lines[at + 1] if at + 1 < len(lines) else ""
-        text = _without_speaker(line)
+        text = SPEAKER.sub("", line)
         if _UNDERLINE.match(line):
             continue
         if _is_heading(text, following):
@@ -42,13 +49,7 @@ def _is_heading(text: str, following: str) -> bool:
     if not text.strip() or len(text) > _MAX_HEADING * 2 or (_BULLET.match(text) and not is_question(text)):
         return False
     is_underlined = bool(_UNDERLINE.match(following)) and len(text) <= _MAX_HEADING
-    is_capitals = text.isupper() and len(text) <= _MAX_HEADING and sum(map(str.isalpha, text)) > 3
-    return is_underlined or is_capitals or (is_question(text) and not is_question(following))
-
-
-def _without_speaker(line: str) -> str:
-    """Drop what marks a question or an answer: `Q: `, `R. `, `س: `."""
-    return _SPEAKER.sub("", line)
+    return is_underlined or is_in_capitals(text) or (is_question(text) and not is_question(following))
 
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:
