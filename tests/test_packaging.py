@@ -1,10 +1,12 @@
 """What is published: the locks follow pyproject.toml, and a wheel works by itself in an empty folder."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -107,6 +109,27 @@ def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None
     )
     assert answer.stdout.split() == [str(site / f"salambot_cli/_assets/{name}") for name in ("templates", "compose")]
     assert list(empty.iterdir()) == []
+
+
+@pytest.mark.timeout(600)
+def test_an_old_pip_installs_the_wheel_without_the_lock(wheel: Path, tmp_path: Path) -> None:
+    """As `pip install .` and pipx do. The pip of Python 3.11 is of 2023."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    bin_folder, empty = tmp_path / "venv" / "bin", tmp_path / "empty"
+    empty.mkdir()
+    install = [bin_folder / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=590, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    words = [bin_folder / "salambot", "config", "show", "--json"]
+    shown = subprocess.run(words, cwd=empty, capture_output=True, text=True, timeout=60, check=False)
+    assert (shown.returncode, json.loads(shown.stdout)["schema_version"]) == (0, "1.0"), shown.stderr
+    assert list(empty.iterdir()) == []
+
+
+def test_the_telemetry_packages_are_one_set() -> None:
+    """Each beta of theirs accepts one core only: with a free choice, old pips find no pair that fits."""
+    family = [want for want in wanted() if want.name.startswith("opentelemetry-")]
+    assert [str(want) for want in family if not str(want.specifier).startswith("==")] == []
 
 
 def imported_modules(folder: Path) -> dict[str, str]:

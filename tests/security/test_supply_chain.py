@@ -50,16 +50,20 @@ async def osv(request: web.Request) -> web.Response:
     return web.json_response({"vulns": found} if name == VULNERABLE else {})
 
 
-def audit(checkout: Path, sbom: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+def audit(checkout: Path, sbom: Path, *locks: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
     """Run the command of docs/security/audit.md."""
-    command = [checkout / "tools" / "audit", sbom]
+    command = [checkout / "tools" / "audit", sbom, *locks]
     return subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, timeout=170, check=False)
 
 
 def by_osv(checkout: Path, sbom: Path, port: int) -> "subprocess.CompletedProcess[str]":
-    """Have it ask another advisory service."""
+    """Have it ask another advisory service about two packages."""
+    lock = sbom.with_name("tiny.lock")
+    lock.write_text("".join(f"{name}==1.0 --hash=sha256:{'0' * 64}\n" for name in (VULNERABLE, "tzdata")))
     url = f"http://127.0.0.1:{port}/v1/query"
-    return audit(checkout, sbom, PIP_AUDIT_VULNERABILITY_SERVICE="osv", PIP_AUDIT_OSV_URL=url, NO_PROXY="127.0.0.1")
+    return audit(
+        checkout, sbom, lock, PIP_AUDIT_VULNERABILITY_SERVICE="osv", PIP_AUDIT_OSV_URL=url, NO_PROXY="127.0.0.1"
+    )
 
 
 def test_nothing_locked_has_a_known_vulnerability(checkout: Path, tmp_path: Path) -> None:
