@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.outside.console import Session, json_text
 from salambot_cli.outside.language import translate
 
 app = typer.Typer(no_args_is_help=True, help="Export or erase one user's data.")
@@ -26,7 +26,7 @@ def export(context: typer.Context, user: str = _USER) -> None:
     if session.machine:
         session.document(found)
     else:
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        typer.echo(json_text(found, indent=1))
 
 
 @app.command()

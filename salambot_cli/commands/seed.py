@@ -108,8 +108,6 @@ def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedErro
 
 
 def _show(session: Session, label: str, document: dict[str, object]) -> None:
-    from rich.markup import escape
-
     if session.machine:
         session.document(document)
         return
@@ -118,12 +116,12 @@ def _show(session: Session, label: str, document: dict[str, object]) -> None:
     session.result(f"{label}: {counts}; {chunks['embedded']} chunks embedded, {chunks['deleted']} deleted.")
     listed = cast("list[dict[str, Any]]", document.get("read", []))
     for read in listed[:_MAX_SHOWN]:
-        session.say(f"  {escape(read['path'])}: {_contents(read)}")
+        session.say(f"  {read['path']}: {_contents(read)}")
     for read in listed:
         for warning in read["warnings"]:
-            session.say(f"  [yellow]! {escape(read['path'])}: {escape(warning)}[/]")
+            session.say(f"  [yellow]! {read['path']}: {warning}[/]")
     for rejected in cast("list[dict[str, str]]", documents["rejected"]):
-        session.say(f"  [yellow]✗ {escape(rejected['path'])}: {escape(rejected['reason'])}[/]")
+        session.say(f"  [yellow]✗ {rejected['path']}: {rejected['reason']}[/]")
 
 
 def _contents(read: Mapping[str, Any]) -> str:

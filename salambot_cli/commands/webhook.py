@@ -172,8 +172,6 @@ def _duration(text: str | None) -> timedelta | None:
 
 
 def _line(entry: dict[str, object]) -> str:
-    from rich.markup import escape
-
     head = f"[dim]{entry['time']}[/] {entry['channel']:<9} {entry['verdict']:<9}"
     if entry.get("id") is None:
         return f"{head} [yellow]{entry['cause'] or ''}[/] ×{entry['count']}  [dim]{entry['trace_id']}[/]"
@@ -181,5 +179,5 @@ def _line(entry: dict[str, object]) -> str:
     said = f"{reply['status']}: {reply['text']}" if isinstance(reply, dict) else ""
     colour = {"done": "green", "failed": "red"}.get(str(entry["state"]), "yellow")
     state = f"[{colour}]{entry['state']}[/] {entry['outcome'] or ''}"
-    text = escape(f"{entry['text']} → {said}")
+    text = f"{entry['text']} → {said}"
     return f"{head} {entry['id']}  {state}  {text}  [dim]{entry['trace_id']}[/]"

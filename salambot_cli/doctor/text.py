@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from salambot_cli.doctor.report import Report
 from salambot_cli.model.finding import Finding
+from salambot_cli.model.untrusted import visible
 from salambot_cli.outside.language import translate
 
 _MARKS = {
@@ -37,8 +38,10 @@ def _told(finding: Finding) -> str:
     return escape(translate(told))
 
 
-def _joined(value: object) -> str:
-    return " " + (", ".join(map(str, value)) if isinstance(value, list) else str(value))
+def _shown(value: object) -> str:
+    if isinstance(value, list) and any(" " in str(item) for item in value):
+        return "".join(f"\n      {visible(str(item))}" for item in value)
+    return " " + visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
 def full(finding: Finding) -> list[str]:
@@ -49,9 +52,7 @@ def full(finding: Finding) -> list[str]:
     lines = [f"{_MARKS[finding.status]} [bold]{title}[/]  [dim]{finding.id} · {severity}[/]"]
     for key, value in finding.evidence.items():
         if value not in (None, "", []):
-            long = isinstance(value, list) and any(" " in item for item in value)
-            shown = "".join(f"\n      {item}" for item in value) if long and isinstance(value, list) else _joined(value)
-            lines.append(f"    [dim]{key}:[/]{escape(shown)}")
+            lines.append(f"    [dim]{key}:[/]{escape(_shown(value))}")
     if finding.remedy is not None:
         lines.append(f"  → {escape(translate(finding.remedy.text))}")
         lines += [f"    [bold]{escape(command)}[/]" for command in finding.remedy.commands]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.untrusted import INVISIBLE, Untrusted, visible_lines
 from salambot_cli.outside.language import translate
 from salambot_cli.outside.plain import in_words, is_plain
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 SCHEMA_VERSION = "1.0"
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+"""What JSON may hold as it is, and a terminal may obey."""
+
+
+def json_text(document: object, *, indent: int | None = None) -> str:
+    """Write a document as JSON that no terminal takes for a command; a parser reads the same from it."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    return _INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +45,7 @@ class Session:
 
     def people(self) -> "Console":
         """Return the console for people: standard error."""
-        from rich.console import Console
-
-        if is_plain():
-            return Console(stderr=True, highlight=False, soft_wrap=True, no_color=True, force_terminal=False)
-        return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        return _console(stderr=True)
 
     def say(self, *what: "RenderableType") -> None:
         """Tell people something, unless they want quiet."""
@@ -49,16 +54,16 @@ class Session:
 
     def result(self, what: "RenderableType") -> None:
         """Print a result for people on standard output."""
-        from rich.console import Console
+        _console(stderr=False).print(told(what))
 
-        if is_plain():
-            Console(highlight=False, soft_wrap=True, no_color=True, force_terminal=False).print(told(what))
-        else:
-            Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(told(what))
+    def stream(self, piece: str) -> None:
+        """Print a piece of somebody else's text on standard output, at once and without a line end."""
+        sys.stdout.write(visible_lines(piece))
+        sys.stdout.flush()
 
     def document(self, fields: dict[str, object]) -> None:
         """Print the one JSON document of a command."""
-        print(json.dumps({"schema_version": SCHEMA_VERSION, **fields}, ensure_ascii=False), flush=True)  # noqa: T201 - the result
+        print(json_text({"schema_version": SCHEMA_VERSION, **fields}), flush=True)  # noqa: T201 - the result
 
     def event(self, name: str, fields: dict[str, object]) -> None:
         """Print one event of `--json-lines`."""
@@ -66,10 +71,23 @@ class Session:
             self.document({"event": name, **fields})
 
 
+def _console(*, stderr: bool) -> "Console":
+    from salambot_cli.outside.safe_console import SafeConsole
+
+    if is_plain():
+        return SafeConsole(
+            stderr=stderr, highlight=False, emoji=False, soft_wrap=True, no_color=True, force_terminal=False
+        )
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return SafeConsole(stderr=stderr, highlight=False, emoji=False, soft_wrap=not is_terminal)
+
+
 def told(what: "RenderableType") -> "RenderableType":
     """Put a string, or the headings of a table, into the language of the people."""
     from rich.table import Table
 
+    if isinstance(what, Untrusted):
+        return str(what)
     if isinstance(what, Table):
         for column in what.columns:
             column.header = translate(column.header) if isinstance(column.header, str) else column.header
@@ -97,8 +115,8 @@ def show_error(session: Session, error: SalamBotError) -> None:
     from rich.markup import escape
 
     console = session.people()
-    console.print(told(f"[bold red]✗ {escape(translate(error.what))}[/]"))
-    for line in translate(error.why).splitlines():
+    console.print(told(f"[bold red]✗ {escape(visible_lines(translate(error.what)))}[/]"))
+    for line in visible_lines(translate(error.why)).splitlines():
         console.print(f"  {escape(as_typed(line))}")
     if error.fix:
         console.print(told(f"  [bold]→ {escape(as_typed(translate(error.fix)))}[/]"))

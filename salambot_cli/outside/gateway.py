@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.secret import Secret
+from salambot_cli.model.untrusted import untrusted
 from salambot_cli.outside.trace import CommandTrace
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Gateway:
                     await source.response.aread()
                     raise refusal(self.url, source.response)
                 async for event in source.aiter_sse():
-                    yield event.event, cast("Document", json.loads(event.data))
+                    yield event.event, untrusted(cast("Document", json.loads(event.data)))
         except (httpx.HTTPError, SSEError) as error:
             raise unreachable(self.url, error) from error
 

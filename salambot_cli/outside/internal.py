@@ -5,6 +5,7 @@ from typing import cast
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.secret import Secret
+from salambot_cli.model.untrusted import untrusted
 from salambot_cli.outside.gateway import Document
 
 _SECONDS = 20.0
@@ -27,4 +28,4 @@ async def ask(
     if response.status_code != 200:
         why = f"{response.status_code} {response.text[:200]}"
         raise SalamBotError(f"orchestrateur at {url} refuses", why, "salambot doctor")
-    return cast("Document", response.json())
+    return untrusted(cast("Document", response.json()))

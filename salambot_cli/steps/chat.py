@@ -9,6 +9,7 @@ from typing import cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.untrusted import raw
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.gateway import Document, Gateway
 from salambot_cli.outside.trace import CommandTrace
@@ -35,7 +36,7 @@ class Conversation:
         async for name, data in replace(self._gateway, trace=trace).stream_reply(body):
             if name == "reply.error":
                 raise SalamBotError(
-                    "the reply broke off", str(data.get("detail") or data.get("title")), "salambot doctor"
+                    "the reply broke off", raw(data.get("detail") or data.get("title")), "salambot doctor"
                 )
             if name == "reply.completed":
                 reply = cast("Document", data["data"])
@@ -50,8 +51,7 @@ async def say_once(session: Session, conversation: Conversation, prompt: str) ->
             if session.json_lines:
                 session.event(name, data)
             elif name == "reply.delta" and not session.json:
-                sys.stdout.write(str(data["text"]))
-                sys.stdout.flush()
+                session.stream(cast("str", data["text"]))
             elif name == "reply.completed":
                 _completed(session, data)
 
@@ -60,8 +60,7 @@ def _completed(session: Session, data: Document) -> None:
     if session.json:
         session.document(data)
         return
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+    session.stream("\n")
     reply = cast("Document", data["data"])
     for citation in cast("list[Document]", reply["citations"]):
         session.say(f"  [dim]↳ {citation['title']} · {citation['uri']}[/]")

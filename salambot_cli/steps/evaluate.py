@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.untrusted import untrusted
 from salambot_cli.runtimes.base import Runtime
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ async def evaluate(runtime: Runtime, environment: Environment, file: Path, vecto
     if ended.status != 0 or not lines:
         why = ended.errors.strip() or f"status {ended.status}"
         raise SalamBotError(f"{file} was not evaluated", "\n".join(why.splitlines()[-4:]), "salambot seed --help")
-    return cast("Document", json.loads(lines[-1]))
+    return untrusted(cast("Document", json.loads(lines[-1])))
 
 
 def figures_table(document: Document) -> "Table":

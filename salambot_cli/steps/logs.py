@@ -9,13 +9,12 @@ from typing import cast
 from rich.text import Text
 
 from salambot_cli.model.environment import Environment
+from salambot_cli.model.untrusted import visible
 from salambot_cli.outside.console import Session
 from salambot_cli.runtimes.base import LogLine, Runtime
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green")
 _LEVELS = {"warning": "yellow", "error": "bold red", "critical": "bold red"}
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-"""All but the tab."""
 _SHOWN_ELSEWHERE = frozenset({"event", "level", "service", "timestamp", "trace_id", "correlation_id"})
 
 
@@ -84,11 +83,6 @@ class _Printer:
         fields = fields_of(line.text) if self._pretty else None
         said = Text(visible(line.text)) if fields is None else pretty(fields)
         self._session.result(Text.assemble((f"{line.time} ", "dim"), (f"{line.source:<13} ", colour), said))
-
-
-def visible(text: str) -> str:
-    """Write control characters as their escapes: what a component says cannot steer the terminal."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def pretty(fields: dict[str, object]) -> Text:

@@ -11,6 +11,7 @@ from typing import cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import Interrupted, SalamBotError
+from salambot_cli.model.untrusted import raw, untrusted
 from salambot_cli.outside.assets import asset
 from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder, source_label
 from salambot_cli.outside.http import no_roots
@@ -125,9 +126,9 @@ async def _job(runtime: Runtime, environment: Environment, argv: tuple[str, ...]
 
     ended = await runtime.run_job(environment, "orchestrateur", argv, line)
     if decision := document.get("decision"):
-        raise UndecidedError(str(decision), str(document.get("question", "")))
+        raise UndecidedError(raw(decision), raw(document.get("question", "")))
     if ended.status == Interrupted.status:
-        raise Interrupted("interrupted", str(document.get("error", "the job was interrupted")), "salambot seed")
+        raise Interrupted("interrupted", raw(document.get("error", "the job was interrupted")), "salambot seed")
     if ended.status != 0 or not document:
         words = (ended.errors.strip() or f"status {ended.status}").splitlines()
         raise SalamBotError("the seed job failed", "\n".join(words[-4:]), "salambot doctor")
@@ -139,7 +140,7 @@ def _parsed(text: str) -> Document | None:
         said = json.loads(text)
     except ValueError:
         return None
-    return cast("Document", said) if isinstance(said, dict) else None
+    return untrusted(cast("Document", said)) if isinstance(said, dict) else None
 
 
 async def _upload(environment: Environment, request: SeedRequest, path: Path) -> None:

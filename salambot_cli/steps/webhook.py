@@ -9,6 +9,7 @@ from typing import cast
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
+from salambot_cli.model.untrusted import untrusted
 from salambot_cli.outside.events import (
     BATCHED,
     PAGE,
@@ -118,7 +119,7 @@ def _delivery(answer: object, began: float) -> Delivery:
 
     response = cast("httpx.Response", answer)
     try:
-        body = cast("Document", response.json())
+        body = untrusted(cast("Document", response.json()))
     except ValueError:
         body = {"detail": response.text[:200]}
     trace = response.headers.get("traceparent", "").split("-")
