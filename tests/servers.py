@@ -101,6 +101,12 @@ class PostgresServer:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """Stop it as a crash would: SIGKILL for the postmaster; its children notice and leave."""
         if self._process is not None:

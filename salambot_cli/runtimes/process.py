@@ -100,8 +100,12 @@ class ProcessRuntime:
         return found
 
     async def check(self, environment: Environment) -> list[str]:
-        """Return what this machine lacks: room on the disk, what PostgreSQL asks for."""
-        problems = disk_problem(environment, _NEEDED_BYTES)
+        """Return what this machine lacks: room on the disk, what PostgreSQL asks for.
+
+        A stack that runs has its room, and the restart of a part may be what frees some.
+        """
+        running = await SupervisorClient(environment.state).status()
+        problems = [] if running and running["units"] else disk_problem(environment, _NEEDED_BYTES)
         if environment.placement("postgres") == "local":
             problems += await embedded.postgres_problems(environment.state / "data" / "postgres")
         if environment.aws.jump is not None:

@@ -31,17 +31,20 @@ _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # SQLSTATE class 53: disk full, out of memory, too many connections
+    asyncpg.PostgresSystemError,  # class 58: its disk or its files fail
+    asyncpg.ReadOnlySQLTransactionError,  # a replica after a failover; a cloud's server whose disk is full
+    asyncpg.TransactionRollbackError,  # class 40: the same again may work
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server died between two messages of one query
     OSError,
     TimeoutError,
 )
-"""What a lost, stopping or silent server looks like; a mistake in SQL is none of these."""
+"""What a lost, stopping, full or silent server looks like; a mistake in SQL is none of these."""
 
 
 class DatabaseUnavailable(Exception):  # noqa: N818 - it is a state of the world, not a mistake
-    """Postgres does not answer, is stopping, or took too long."""
+    """Postgres does not answer, is stopping, has no room or took too long."""
 
 
 async def connect(url: str, *, ca: Path | None = None, max_size: int = 8) -> Pool:

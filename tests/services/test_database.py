@@ -47,6 +47,32 @@ async def test_a_user_who_may_not_create_the_extension_is_told(
         await connection.close()
 
 
+@pytest.mark.parametrize(
+    "state",
+    ["53000", "53100", "53200", "53300", "53400", "57014", "57P01", "57P03", "58000", "58030", "25006", "40001"],
+)
+async def test_a_server_that_has_no_room_or_fails_is_unavailable(database_url: str, state: str) -> None:
+    pool = await connect(database_url)
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            async with tenant_transaction(pool, "demo") as connection:
+                await connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+        assert await is_reachable(pool)
+    finally:
+        pool.terminate()
+
+
+@pytest.mark.parametrize("state", ["42601", "23505", "22003", "P0001"])
+async def test_a_mistake_of_ours_is_not_taken_for_that(database_url: str, state: str) -> None:
+    pool = await connect(database_url)
+    try:
+        with pytest.raises(asyncpg.PostgresError):
+            async with tenant_transaction(pool, "demo") as connection:
+                await connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+    finally:
+        pool.terminate()
+
+
 async def test_every_table_with_a_tenant_is_forced_into_isolation(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:

@@ -22,6 +22,8 @@ Key = tuple[str, str, str]
 _MOST_WAITING = 10_000
 """Messages that wait for Postgres; past it webhooks are refused with 503, and their senders try again."""
 _MOST_AT_ONCE = 1_000
+_STORE_SECONDS = 2.5
+"""How long a sender waits for its acknowledgement, before it is told to come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def arrival(
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     arrivals: Sequence[Arrival]
     stored: asyncio.Future[set[Key]]
@@ -105,7 +107,19 @@ class Intake:
         self._waiting_messages += len(arrivals)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        return await asyncio.shield(waiting.stored)
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                return await asyncio.shield(waiting.stored)
+        except TimeoutError as error:
+            self._forget(waiting)
+            raise DatabaseUnavailable("postgres does not store it in time") from error
+
+    def _forget(self, waiting: _Waiting) -> None:
+        """Drop what nobody waits for any more. What is being stored already is a duplicate when it comes again."""
+        waiting.stored.cancel()
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+            self._waiting_messages -= len(waiting.arrivals)
 
     async def close(self) -> None:
         """Wait for what is being stored."""
@@ -144,7 +158,7 @@ class Intake:
         try:
             with unavailable_as_problem():
                 async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                    stored = await connection.fetchval("SELECT store_inbound($1)", document)
+                    stored = await connection.fetchval("SELECT store_inbound($1)", document, timeout=_STORE_SECONDS)
         except asyncpg.UndefinedFunctionError as error:
             raise DatabaseUnavailable("the schema is not there yet") from error
         return {(tenant, channel, message) for tenant, channel, message in orjson.loads(stored)}

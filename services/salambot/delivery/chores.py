@@ -1,6 +1,8 @@
 """What a worker does beside replying: sweep up what the queue lost, hold its claims, forget what is old."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
@@ -27,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Chores:
-    """Each method runs until it is cancelled; while Postgres is away it tries again."""
+    """Each method runs until it is cancelled, whatever fails meanwhile: nobody starts a chore again that ended."""
 
     def __init__(self, inbox: Inbox, consumer: Consumer, dispatcher: Dispatcher, handler: Handler) -> None:
         self._inbox = inbox
@@ -39,35 +41,31 @@ class Chores:
     async def sweep(self) -> None:
         """Dispatch again what is stored and not done; work without the queue while there is none."""
         while True:
-            try:
+            with _surviving("nothing is swept"):
                 depth = await self._measure()
                 if depth is None or depth < _FULL_QUEUE:
                     await self._sweep_once(has_queue=depth is not None)
-            except DatabaseUnavailable as error:
-                _log.warning("postgres is away, nothing is swept", exc_info=error)
             await asyncio.sleep(_SWEEP_EVERY_S)
 
     async def hold(self) -> None:
         """Keep the claims of this worker alive."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
-            try:
+            with _surviving("claims run out"):
                 await self._inbox.hold()
-            except DatabaseUnavailable as error:
-                _log.warning("postgres is away, claims run out", exc_info=error)
 
     async def forget(self) -> None:
         """Delete what is old, now and every hour."""
         while True:
-            try:
+            with _surviving("nothing is forgotten"):
                 if forgotten := await self._inbox.forget(utc_now()):
                     _log.info("old messages are forgotten", messages=forgotten)
-            except DatabaseUnavailable as error:
-                _log.warning("postgres is away, nothing is forgotten", exc_info=error)
             await asyncio.sleep(_FORGET_EVERY_S)
 
     async def _measure(self) -> int | None:
         load, depth = await self._inbox.load(), await self._consumer.depth()
+        if self._dispatcher.is_failing:  # a Redis that is full answers questions, and takes nothing
+            depth = None
         _PENDING.set(load.pending)
         _OLDEST.set(load.oldest_s)
         _QUEUED.set(depth or 0)
@@ -88,4 +86,16 @@ class Chores:
                 task.add_done_callback(lambda _, one=conversation: self._alone.pop(one, None))  # type: ignore[misc]
 
     async def _alone_with(self, conversation: Conversation) -> None:
-        await self._handler(conversation)
+        with _surviving("a conversation waits"):
+            await self._handler(conversation)
+
+
+@contextmanager
+def _surviving(consequence: str) -> Iterator[None]:
+    """Note a failure, and go on: the next round may succeed."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        _log.warning("postgres is away", consequence=consequence, exc_info=error)
+    except Exception as error:  # noqa: BLE001 - a worker that ends answers nobody; the record names the defect
+        _log.error("a chore failed", consequence=consequence, exc_info=error)

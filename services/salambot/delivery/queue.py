@@ -1,6 +1,8 @@
 """The queue: conversations in which something waits. Redis may lose all of it; Postgres knows what is not done."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
@@ -17,6 +19,8 @@ Handler = Callable[[Conversation], Awaitable[None]]
 
 _TASK = "converse"
 _PAUSE_S = 1.0
+_FAILING_S = 10.0
+"""For how long after a refused dispatch the sweeper does without the queue, before it tries again."""
 _LINGER_S = 0.01
 _MOST_WAITING = 20_000
 _MOST_AT_ONCE = 500
@@ -39,6 +43,12 @@ class Dispatcher:
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         self._waiting: asyncio.Queue[Conversation] = asyncio.Queue(_MOST_WAITING)
+        self._failed_at = -math.inf
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether Redis refused a dispatch lately."""
+        return time.monotonic() - self._failed_at < _FAILING_S
 
     def put(self, conversations: Iterable[Conversation]) -> None:
         """Dispatch soon."""
@@ -57,6 +67,7 @@ class Dispatcher:
                         await _enqueue(engine, [first, *self._more()])
                         first = await self._next()
             except Exception as error:  # noqa: BLE001 - Redis may fail in any way: the sweeper makes up for it
+                self._failed_at = time.monotonic()
                 _log.warning("redis takes no dispatch; the sweeper will see to it", exc_info=error)
                 await asyncio.sleep(_PAUSE_S)
 

@@ -1,0 +1,1 @@
+"""Attacks on a listener, measured: how much memory a stranger can make it hold, and what it answers meanwhile."""
