@@ -10,11 +10,13 @@ import structlog
 from opentelemetry.trace import Span
 from prometheus_client import Counter
 from pydantic import SecretStr
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from salambot import sharing, tracing
 from salambot.metrics import DURATION, REQUESTS, TTFB, Timing
 from salambot.problems import Problem, crashed
+from salambot.quotas import Quota
 from salambot.signatures import active
 
 BODY_LIMIT = 256 * 1024
@@ -36,22 +38,6 @@ _QUIET = frozenset({"/health", "/health/ready", "/metrics", "/console/{name}"})
 _UNTRACED = ("/health", "/metrics", "/console/", "/internal/spans", "/internal/telemetry/")
 """Who looks leaves no trace."""
 _log = structlog.get_logger(__name__)
-
-
-class Quota:
-    """Lets so many things pass a second, and forgets those above."""
-
-    def __init__(self, a_second: int) -> None:
-        self._most = a_second
-        self._left = a_second
-        self._until = 0.0
-
-    def allows(self, now: float) -> bool:
-        """Tell whether there is room at this time (of `time.perf_counter`), and take it."""
-        if now >= self._until:
-            self._left, self._until = self._most, now + 1.0
-        self._left -= 1
-        return self._left >= 0
 
 
 _hops = Quota(20)
@@ -95,6 +81,8 @@ class RequestContext:
             answer = _Answer(self.service, scope, send, public=self.public)
             try:
                 await self.app(scope, receive, answer.send)
+            except ClientDisconnect:
+                pass  # nobody is there to be answered, and nothing of ours failed: it counts as 499
             except Exception as error:  # noqa: BLE001 - the last resort: recorded, and answered as a problem
                 problem = crashed(error)
                 if not answer.status:

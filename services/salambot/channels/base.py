@@ -92,6 +92,9 @@ class Channel(Protocol):
     def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
         """Return the active secrets; none means that the channel is not configured."""
 
+    def check_headers(self, secrets: tuple[str, ...], headers: Mapping[str, str]) -> None:
+        """Refuse what the headers alone show to be unsigned, before its body is read. Raises SignatureRefusedError."""
+
     def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
         """Check the signature of the raw bytes. Raises SignatureRefusedError."""
 

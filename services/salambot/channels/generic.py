@@ -50,15 +50,19 @@ class Generic:
         """Return the webhook secrets."""
         return active(settings.webhook_secret.get_secret_value()) if settings.webhook_secret else ()
 
-    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
-        """Check the signature, then the time that it covers."""
-        identifier, timestamp, given = (headers.get(f"webhook-{name}") for name in ("id", "timestamp", "signature"))
-        if identifier is None or timestamp is None or given is None:
+    def check_headers(self, secrets: tuple[str, ...], headers: Mapping[str, str]) -> None:
+        """Look for the three headers of a signature, and for seconds in its timestamp."""
+        del secrets
+        if any(f"webhook-{name}" not in headers for name in ("id", "timestamp", "signature")):
             detail = "webhook-id, webhook-timestamp and webhook-signature are needed."
             raise SignatureRefusedError("missing_signature", detail, "missing")
-        sent_at = moment_of_digits(timestamp)
-        if sent_at is None:
-            raise SignatureRefusedError("invalid_signature", "webhook-timestamp holds no seconds.", "malformed")
+        _sent_at(headers)
+
+    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check the signature, then the time that it covers."""
+        self.check_headers(secrets, headers)
+        identifier, timestamp, given = (headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+        sent_at = _sent_at(headers)
         if not verify_standard(secrets, identifier, timestamp, given, body):
             detail = "webhook-signature is not a signature of this request."
             rewritten = was_rewritten(body, lambda other: verify_standard(secrets, identifier, timestamp, given, other))
@@ -93,6 +97,13 @@ class Generic:
         """Do nothing: `can_send` said so."""
         del api, envelope, text, tag
         return ""
+
+
+def _sent_at(headers: Mapping[str, str]) -> datetime:
+    sent_at = moment_of_digits(headers["webhook-timestamp"])
+    if sent_at is None:
+        raise SignatureRefusedError("invalid_signature", "webhook-timestamp holds no seconds.", "malformed")
+    return sent_at
 
 
 CHANNEL = Generic()

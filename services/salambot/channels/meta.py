@@ -16,6 +16,7 @@ _BUSY_PAIR = 131056
 """Too many messages to this one user: the other conversations of the phone number go on."""
 _PAIR_WAIT_S = 6.0
 """WhatsApp lets one message of a pair through in six seconds."""
+_NOT_SIGNED = "X-Hub-Signature-256 is not a signature of this body."
 _PASSING = frozenset({1, 2, 131000, 131016, 133004})
 _WINDOW_CLOSED = frozenset({(10, 2018278), (131047, None)})
 """More than 24 hours since the user wrote (code, subcode)."""
@@ -36,20 +37,25 @@ class MetaChannel(ABC):
         """Return the app secrets."""
         return tokens(settings.meta_app_secret)
 
-    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
-        """Check `X-Hub-Signature-256` over the raw bytes; it carries no time."""
-        del now
+    def check_headers(self, secrets: tuple[str, ...], headers: Mapping[str, str]) -> None:
+        """Look for a signature of Meta's form."""
+        del secrets
         given = headers.get("x-hub-signature-256")
         if given is None:
             raise SignatureRefusedError("missing_signature", "X-Hub-Signature-256 is needed.", "missing")
+        if not is_meta_signature(given):
+            raise SignatureRefusedError("invalid_signature", _NOT_SIGNED, "malformed")
+
+    def verify(self, secrets: tuple[str, ...], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+        """Check `X-Hub-Signature-256` over the raw bytes; it carries no time."""
+        del now
+        self.check_headers(secrets, headers)
+        given = headers["x-hub-signature-256"]
         if verify_meta(secrets, given, body):
             return
-        detail = "X-Hub-Signature-256 is not a signature of this body."
-        if not is_meta_signature(given):
-            raise SignatureRefusedError("invalid_signature", detail, "malformed")
         rewritten = was_rewritten(body, lambda other: verify_meta(secrets, given, other))
         cause: Cause = "rewritten" if rewritten else "wrong_secret"
-        raise SignatureRefusedError("invalid_signature", detail, cause)
+        raise SignatureRefusedError("invalid_signature", _NOT_SIGNED, cause)
 
     def can_send(self, api: Api) -> bool:
         """Tell whether the token of this channel is set."""

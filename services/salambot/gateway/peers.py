@@ -1,5 +1,6 @@
 """Who calls: this machine itself, its Compose network, or somebody from outside through a proxy or tunnel."""
 
+import re
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
@@ -14,9 +15,17 @@ Network = IPv4Network | IPv6Network
 LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 HOSTS = frozenset({"localhost", "127.0.0.1", "gateway"})
 
+_PORT = re.compile(r":\d+$")
 _NEVER_FORWARDED = frozenset({"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+_ADDED_BY_PROXIES = re.compile(
+    rb"forwarded|via|cdn-.*|proxy-.*|(x-)?(forwarded|original|envoy|azure|arr|amzn?|akamai|appengine|goog|google|vercel|"
+    rb"nf|fly|fastly|cloud|nginx|ngrok|sucuri|proxy|proxyuser|coming|varnish|cache|cf|fd|served|scheme|host|country)-.*|"
+    rb"(x-)?([a-z]+-)*(client|real|connecting|remote|source|originating|user|peer|visitor)-(ip|addr|address)"
+)
+"""What proxies, balancers, content networks and tunnels add: a vendor's prefix, or the name of the caller's address."""
 _NAMED_BY_PROXIES = frozenset({b"cf-connecting-ip", b"x-forwarded-for"})
 _ONLY_NEAR = _NEVER_FORWARDED - {"/metrics"}
+"""A scraper may be elsewhere in the cluster."""
 
 
 def own_networks() -> tuple[Network, ...]:
@@ -33,13 +42,25 @@ def own_networks() -> tuple[Network, ...]:
 
 def is_forwarded(scope: Scope) -> bool:
     """Tell whether a proxy or tunnel passed this request on."""
-    return any(name == b"forwarded" or name.startswith((b"x-forwarded-", b"cf-")) for name, _ in _headers(scope))
+    return any(_ADDED_BY_PROXIES.fullmatch(name) for name, _ in _headers(scope))
 
 
 def names_this_machine(scope: Scope) -> bool:
     """Tell whether the one `Host` header names this machine (a page of a rebound domain names that domain)."""
     hosts = [value for name, value in _headers(scope) if name == b"host"]
     return len(hosts) == 1 and hosts[0].decode("latin-1").partition(":")[0].lower() in HOSTS
+
+
+def names_no_domain(scope: Scope) -> bool:
+    """Return whether `Host` is this machine's or an address, which no page of a rebound domain can send."""
+    if names_this_machine(scope):
+        return True
+    hosts = [value.decode("latin-1") for name, value in _headers(scope) if name == b"host"]
+    try:
+        ip_address(_PORT.sub("", hosts[0]).strip("[]") if len(hosts) == 1 else "")
+    except ValueError:
+        return False
+    return True
 
 
 class Peers:
@@ -94,7 +115,9 @@ class LocalPages:
         await self.app(scope, receive, send)
 
     def _is_hidden(self, scope: Scope) -> bool:
-        return is_forwarded(scope) or (scope["path"] in _ONLY_NEAR and not self.peers.is_near(scope))
+        if scope["path"] in _ONLY_NEAR:
+            return not self.peers.is_near(scope)
+        return is_forwarded(scope) or not names_no_domain(scope)
 
 
 def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:

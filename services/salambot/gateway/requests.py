@@ -18,6 +18,8 @@ def require_json(request: Request) -> None:
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if kind.strip().lower() != "application/json" or charset not in {"", "utf-8"}:
         raise Problem(415, "unsupported_media_type", "The body has to be application/json.")
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise Problem(415, "unsupported_encoding", "The body must not be compressed.")
 
 
 def parse(shape: type[_Shape], body: bytes) -> _Shape:

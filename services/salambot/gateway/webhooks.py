@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import hmac
 from collections import Counter as Tally
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -27,11 +28,14 @@ from salambot.delivery.verdicts import Note, Verdict, Verdicts
 from salambot.gateway.peers import Peers
 from salambot.gateway.rates import RateLimit
 from salambot.gateway.settings import GatewaySettings
+from salambot.gateway.unverified import UnverifiedBodies
 from salambot.messages import utc_now, utc_text
 from salambot.problems import Problem
 from salambot.signatures import active
 
 _FUTURE = timedelta(minutes=5)
+_COUNT_SECONDS = 1.0
+"""How long a refusal waits to be counted: a Redis that hangs must not keep the connections of strangers open."""
 _WEBHOOKS = Counter(
     "salambot_webhooks", "Messages and events of webhooks, by what became of them", ("channel", "verdict")
 )
@@ -58,6 +62,7 @@ class Webhooks:
         self._verdicts = Verdicts(redis)
         self._dispatcher = Dispatcher(settings.redis_url.get_secret_value())
         self._hash_key = (settings.user_hash_key or settings.internal_token).get_secret_value().encode()
+        self._bodies = UnverifiedBodies()
         self._intake: Intake | None = None
         self._stack = AsyncExitStack()
 
@@ -104,11 +109,13 @@ class Webhooks:
             return await self._accept(channel, secrets, request)
 
     async def _accept(self, channel: Channel, secrets: tuple[str, ...], request: Request) -> Response:
-        body = await request.body()
-        now = utc_now()
-        await self._verify(channel, secrets, request, body, now)
+        async with self._refusing(channel, request):
+            channel.check_headers(secrets, request.headers)
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Problem(415, "unsupported_encoding", "The body must not be compressed.")
+        async with self._bodies.read(request) as body, self._refusing(channel, request):
+            now = utc_now()
+            channel.verify(secrets, request.headers, body, now)
         try:
             parsed = channel.parse(request.headers, body)
         except BodyRefusedError as error:
@@ -120,11 +127,11 @@ class Webhooks:
         self._dispatcher.put({one.conversation for one in found.arrivals if one.key in stored})
         return self._acknowledge(channel.name, len(stored), found.dropped)
 
-    async def _verify(
-        self, channel: Channel, secrets: tuple[str, ...], request: Request, body: bytes, now: datetime
-    ) -> None:
+    @asynccontextmanager
+    async def _refusing(self, channel: Channel, request: Request) -> AsyncIterator[None]:
+        """Turn a refused signature into a Problem 401, counted for its sender."""
         try:
-            channel.verify(secrets, request.headers, body, now)
+            yield
         except SignatureRefusedError as error:
             _REFUSED.labels(channel.name, error.cause).inc()
             _WEBHOOKS.labels(channel.name, "rejected").inc()
@@ -135,8 +142,9 @@ class Webhooks:
 
     async def _count_refusal(self, request: Request) -> None:
         """Raise Problem 429 once this address was refused too often. What is signed rightly is never refused for it."""
-        with suppress(RedisError):
-            await self._refusals.spend(self._hashed(self._peers.address(request.scope)))
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(_COUNT_SECONDS):
+                await self._refusals.spend(self._hashed(self._peers.address(request.scope)))
 
     def _hashed(self, address: str) -> str:
         return hmac.new(self._hash_key, address.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,6 +1,8 @@
 """Requests that no client sends: endless heads, slow heads and bodies, two lengths at once; and what answers carry."""
 
 import contextlib
+import json
+import re
 import socket
 import subprocess
 import sys
@@ -69,6 +71,8 @@ def statuses(said: bytes) -> list[int]:
     return [int(line.split()[1]) for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
 
 
+SIGNED = b"webhook-id: a\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,a\r\n"
+"""Looks like a signature until the body is there."""
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 
@@ -113,14 +117,14 @@ def test_the_public_listener_has_the_same_bounds(ports: tuple[int, int]) -> None
 
 
 def test_a_slow_body_is_cut_off(port: int) -> None:
-    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
+    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: 1000\r\n\r\n{" % SIGNED
     said = answer_to(port, head)
     assert statuses(said) == [408]
     assert b'"code":"body_too_slow"' in said, "our own answer, before the connection is cut"
 
 
 def test_a_body_that_trickles_is_cut_off(port: int) -> None:
-    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n%bTransfer-Encoding: chunked\r\n\r\n" % SIGNED
     with socket.create_connection(("127.0.0.1", port), SECONDS) as wire:
         wire.sendall(head)
         wire.settimeout(0.5)
@@ -158,6 +162,106 @@ def test_no_second_request_is_smuggled_in(port: int, headers: bytes) -> None:
     found = statuses(answer_to(port, request))
     assert len(found) == 1
     assert 200 not in found
+
+
+def problem_of(said: bytes) -> tuple[int, str]:
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert b"connection: close" in head.lower()
+    document = json.loads(body)
+    assert statuses(said) == [document["status"]]
+    assert document["trace_id"] != "0" * 32
+    return document["status"], document["code"]
+
+
+CHUNKED = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n" + SIGNED + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (HEALTH + b"x: " + b"a" * 40_000, 431, "headers_too_large"),
+        (HEALTH + b"a: b\r\n" * 200, 431, "headers_too_large"),
+        (b"GET /" + b"a" * 40_000, 431, "headers_too_large"),
+        (CHUNKED + b"1\r\nx\r\n" * 20_000, 413, "body_too_large"),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * 20_000, 413, "body_too_large"),
+        (CHUNKED + b"1;" + b"a" * 70_000, 413, "body_too_large"),
+        (CHUNKED + b"z\r\n", 400, "bad_request"),
+        (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501, "transfer_encoding_unsupported"),
+        (CHUNKED.replace(b"chunked", b"chunked, chunked"), 400, "bad_request"),
+        (CHUNKED.replace(b"chunked", b"br, chunked"), 501, "transfer_encoding_unsupported"),
+        (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"), 400, "bad_request"),
+        (HEALTH.replace(b"Host: localhost", b"Host: localhost\r\nHost: x") + b"\r\n", 400, "bad_request"),
+        (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+        (b"GET ftp://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+        (b"GET http://a@localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400, "bad_request"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_never_becomes_a_request_is_a_problem(port: int, request_bytes: bytes, status: int, code: str) -> None:
+    assert problem_of(answer_to(port, request_bytes)) == (status, code)
+
+
+@pytest.mark.parametrize("target", [b"/metrics", b"/docs", b"/openapi.json"])
+@pytest.mark.parametrize(
+    ("form", "host", "status"),
+    [
+        (b"%b", b"localhost", 200),
+        (b"%b", b"evil.com", 404),
+        (b"http://evil.com%b", b"localhost", 404),
+        (b"http://localhost:80%b", b"evil.com", 200),
+        (b"HTTP://LOCALHOST%b", b"evil.com", 200),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_an_absolute_target_names_the_host(port: int, target: bytes, form: bytes, host: bytes, status: int) -> None:
+    request = b"GET " + form % target + b" HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+    assert statuses(answer_to(port, request)) == [status]
+
+
+def test_a_trailer_is_no_header_of_any_request(port: int) -> None:
+    first = b"POST /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHost: evil.com\r\n\r\n"
+    said = answer_to(port, first + b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert statuses(said) == [405], "the connection ends: the parser would give the trailer to the next request"
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.0", b"salambot-lane-1"])
+def test_a_request_that_would_like_another_protocol_is_served_whole(port: int, protocol: bytes) -> None:
+    body = b'{"query":"x","tenant":"demo"}' * 3000
+    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n" + SIGNED
+    upgrade = b"Connection: close, Upgrade, HTTP2-Settings\r\nHTTP2-Settings: A\r\nUpgrade: " + protocol + b"\r\n"
+    said = answer_to(port, head + upgrade + b"Content-Length: %d\r\n\r\n" % len(body), body[:10], body[10:])
+    assert statuses(said) == [401]
+    assert b"invalid_signature" in said
+
+
+def test_white_space_around_a_value_is_no_part_of_it(port: int) -> None:
+    request = b"GET /metrics HTTP/1.1\r\nHost:\t  localhost \t\r\nConnection: close \r\n\r\n"
+    assert statuses(answer_to(port, request)) == [200]
+
+
+def test_a_connection_ends_where_the_answer_came_before_the_body(port: int) -> None:
+    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    said = answer_to(port, head, b" " * 500_000)
+    assert statuses(said) == [401]
+    assert b"connection: close" in said
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(port: int) -> None:
+    paths = [b"/health", b"/nothing", b"/metrics", b"/v1/generate/reply"] * 100
+    many = b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in paths)
+    said = answer_to(port, many + HEALTH + b"\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404", b"200", b"405"] * 100 + [b"200"]
+
+
+def test_empty_lines_do_not_keep_a_connection(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as wire:
+        wire.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert wire.recv(65536).startswith(b"HTTP/1.1 200")
+        wire.sendall(b"\r\n")
+        assert wire.recv(65536).startswith(b"HTTP/1.1 408")
 
 
 def test_answers_are_for_the_caller_alone(gateway: Gateway, message: Message) -> None:

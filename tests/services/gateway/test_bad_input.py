@@ -96,6 +96,13 @@ def test_another_content_type_is_a_415(gateway: Gateway, content_type: str | Non
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize("path", ["/v1/generate/reply", "/v1/search/query"])
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "x-nothing"])
+def test_a_compressed_body_is_a_415(gateway: Gateway, path: str, coding: str) -> None:
+    response = gateway.client.post(path, content=b"{}", headers={**JSON, "Content-Encoding": coding})
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_encoding")
+
+
 @pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "Application/JSON"])
 def test_json_in_other_letters_is_json(gateway: Gateway, content_type: str) -> None:
     response = gateway.client.post("/v1/generate/reply", content=b"{}", headers={"Content-Type": content_type})

@@ -41,6 +41,38 @@ def test_it_needs_the_flag(gateway: Gateway, message: Message) -> None:
         {"Forwarded": "for=127.0.0.1"},
         {"CF-Connecting-IP": "127.0.0.1"},
         {"cf-ray": "1"},
+        *(
+            {name: "127.0.0.1"}
+            for name in (
+                "Via",
+                "X-Real-IP",
+                "True-Client-IP",
+                "X-Client-IP",
+                "X-Cluster-Client-IP",
+                "X-Envoy-External-Address",
+                "X-Azure-ClientIP",
+                "X-Azure-Ref",
+                "X-Amzn-Trace-Id",
+                "X-Amz-Cf-Id",
+                "X-ARR-LOG-ID",
+                "Fastly-Client-IP",
+                "X-Original-Forwarded-For",
+                "X-Original-Host",
+                "CDN-Loop",
+                "Fly-Client-IP",
+                "X-AppEngine-User-IP",
+                "X-Vercel-Id",
+                "X-Nginx-Proxy",
+                "X-ProxyUser-Ip",
+                "X-Remote-IP",
+                "X-Remote-Addr",
+                "Proxy-Connection",
+                "X-Cloud-Trace-Context",
+                "X-Nf-Client-Connection-IP",
+                "X-Originating-IP",
+                "Akamai-Origin-Hop",
+            )
+        ),
         {"Host": "example.org"},
         {"Host": "localhost.example.org"},
         {"Host": "salam.trycloudflare.com"},
@@ -54,6 +86,13 @@ def test_it_is_refused_through_a_proxy_or_another_host(
     gateway = start_gateway(allow_dev_token=True)
     response = gateway.client.post("/v1/generate/reply", json=message, headers={**DEV, **headers})
     assert response.status_code == 401
+
+
+def test_what_a_client_itself_sends_is_no_sign_of_a_proxy(start_gateway: StartGateway, message: Message) -> None:
+    own = {"User-Agent": "x", "Accept-Language": "fr", "traceparent": "00-0-0-00", "X-Requested-With": "XMLHttpRequest",
+           "Idempotency-Key": "a", "Cookie": "a=b", "Origin": "http://localhost", "Sec-Fetch-Site": "none"}  # fmt: skip
+    gateway = start_gateway(allow_dev_token=True)
+    assert gateway.reply(message, **DEV, **own).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:9", "gateway:8080"])
