@@ -205,6 +205,7 @@ def test_rotating_the_signing_key_restarts_nothing(compose_stack: ComposeStack) 
     assert containers(project) == before
 
 
+@pytest.mark.timing
 def test_rotating_any_other_secret_drops_no_request(compose_stack: ComposeStack) -> None:
     project = compose_stack.project
     url = project.json("status")["services"]["gateway"]["url"]

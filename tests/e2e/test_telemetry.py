@@ -163,6 +163,7 @@ def test_every_query_of_every_dashboard_asks_for_what_the_stack_exposes(project:
 
 
 @pytest.mark.prometheus
+@pytest.mark.timing
 def test_every_panel_shows_numbers_of_a_running_stack(
     project: Project, receiver: OtlpReceiver, graph: Graph, checkout: Path, tmp_path: Path
 ) -> None:

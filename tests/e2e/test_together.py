@@ -151,6 +151,7 @@ def test_killed_it_comes_back_whole(project: Project) -> None:
     assert project.json("doctor", "--offline")["root_causes"] == []
 
 
+@pytest.mark.timing
 def test_one_that_keeps_ending_is_one_root_cause(project: Project) -> None:
     deadline = time.monotonic() + 90
     while (gateway := project.json("status")["services"]["gateway"])["health"] != "unhealthy":

@@ -227,6 +227,7 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(project: Projec
         fault.unlink()
 
 
+@pytest.mark.timing
 def test_a_program_that_hangs_is_given_up_and_leaves_nothing(project: Project, cloudflared: Path) -> None:
     fault = cloudflared.with_name("cloudflared.fault")
     fault.write_text("hangs")

@@ -48,15 +48,17 @@ def test_a_place_is_held_until_a_stream_ends_and_free_when_its_client_left(
     with gateway.client.stream("POST", "/v1/generate/reply", json=message, headers=EVENTS) as stream:
         lines = stream.iter_lines()  # kept: without it the stream would be closed
         next(lines)
-        assert gateway.peers.arrived.wait(10)
+        assert gateway.peers.arrived.wait(60)
         assert gateway.reply(message).status_code == 503
-    assert gateway.peers.left.wait(10)
+    assert gateway.peers.left.wait(60)
     gateway.peers.fault = "none"
     answer = httpx.Response(503)
     while answer.status_code == 503:  # its end is a moment away
         answer = gateway.reply(message, **EVENTS)
     assert events_of(answer)[-1][0] == "reply.completed"
-    assert under_way(gateway) == 0
+    deadline = time.monotonic() + 60
+    while under_way(gateway):  # the place is given back once the answer has left
+        assert time.monotonic() < deadline
 
 
 def test_webhooks_and_health_need_no_place(start_gateway: StartGateway, message: Message) -> None:
