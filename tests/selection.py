@@ -16,7 +16,7 @@ _NEEDS = {
 """A need -> the fixtures that stand for it, the costliest first. A marker of the same name says it as well."""
 _MARKERS = {"docker": "docker", "browser": "stack", "prometheus": "stack", "nginx": "stack", "stack": "stack"}
 _SECONDS = {"docker": 30.0, "stack": 12.0, "cloud": 4.0, "server": 1.0, "": 0.3}
-"""What a test takes that this clone has not run yet."""
+"""What a test takes, by its need."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,11 +39,17 @@ def _unit_of(item: pytest.Item) -> str:
     return str(group.args[0]) if group else item.nodeid.split("::")[0]
 
 
+def _guess(item: pytest.Item) -> float:
+    """Return the seconds a test may take that this clone has not run: a raised time limit says that it is long."""
+    limit = item.get_closest_marker("timeout")
+    return max(_SECONDS[need_of(item)], float(limit.args[0]) / 10 if limit else 0)
+
+
 def _longest_first(items: list[pytest.Item], durations: dict[str, float]) -> None:
     """Sort the tests by what their unit takes. A unit's own order stays, for its fixtures' sake."""
     totals: dict[str, float] = defaultdict(float)
     for item in items:
-        totals[_unit_of(item)] += durations.get(item.nodeid, _SECONDS[need_of(item)])
+        totals[_unit_of(item)] += durations.get(item.nodeid) or _guess(item)
     items.sort(key=lambda item: (-totals[_unit_of(item)], _unit_of(item)))
 
 

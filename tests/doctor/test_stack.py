@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode
 
 from salambot_cli.catalog.load import load_environment
 from salambot_cli.catalog.policies import POLICIES, policy
@@ -27,6 +26,8 @@ UP = ("up", "--runtime", "process", "--no-seed")
 
 def template() -> dict[str, Any]:
     """Return the template, its short forms written out."""
+    from cfnlint.decode import decode  # late: it loads sympy, and every worker collects this file
+
     found, errors = decode(str(TEMPLATE))
     assert errors == []
     return dict(found or {})

@@ -7,14 +7,10 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
-import kubernetes_validate.utils
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from salambot_cli.catalog.kubernetes import OVERLAYS
 from salambot_cli.catalog.pods import PORTS
@@ -32,6 +28,10 @@ from tests.cli.catalog.manifests import (
     variables,
 )
 from tests.stack import Project
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
 
 VERSIONS = ("1.31", "1.37")
 KINDS = tuple(TOML)
@@ -97,6 +97,8 @@ CUSTOM: dict[str, dict[str, object]] = {
 
 def validate(document: Document, version: str) -> None:
     """Raise where an object is not what its API takes."""
+    import jsonschema  # late: it takes seconds, and every worker collects this file
+
     name = f"{document['apiVersion']}/{document['kind']}"
     if name in CUSTOM:
         jsonschema.validate(document["spec"], CUSTOM[name])
@@ -106,15 +108,21 @@ def validate(document: Document, version: str) -> None:
 
 
 @cache
-def schema_of(name: str, version: str) -> Draft202012Validator:
+def schema_of(name: str, version: str) -> "Draft202012Validator":
     """Return the validator of a kind, from Kubernetes' OpenAPI with unknown members forbidden."""
+    import kubernetes_validate.utils
+    from jsonschema import Draft202012Validator
+
     schema = kubernetes_validate.utils.schema_contents(f"{folder(version)}/{name}.json", version)
     return Draft202012Validator(schema, registry=definitions(version))
 
 
 @cache
-def definitions(version: str) -> Registry[Any]:
+def definitions(version: str) -> "Registry[Any]":
     """Return what the schemas of a version refer to: large, hence read once."""
+    import kubernetes_validate.utils
+    from referencing import Registry, Resource
+
     found = kubernetes_validate.utils.schema_contents(f"{folder(version)}/_definitions.json", version)
     registry: Registry[Any] = Resource.from_contents(found) @ Registry()
     return registry.crawl()
@@ -165,6 +173,8 @@ def test_the_validator_refuses_what_is_wrong(tmp_path: Path) -> None:
         for d in documents(rendered(environment_of(tmp_path, "local")))
         if d["kind"] == "Deployment" and d["metadata"]["name"] == "gateway"
     ]
+    import jsonschema
+
     gateway["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(jsonschema.ValidationError, match="readynessProbe"):
         validate(gateway, VERSIONS[-1])
