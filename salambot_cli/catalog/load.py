@@ -130,7 +130,7 @@ def _keys_from(variables: Mapping[str, str]) -> Values:
     for key in dotted_keys():
         name = "SALAMBOT_" + key.upper().replace(".", "_")
         text = variables.get(name) or variables.get(_ALIASES.get(key, name))
-        if text and key not in {"env", "doctor.ignore"} and not key.startswith("channels."):
+        if text and key not in {"env", "doctor.ignore", "business"} and not key.startswith("channels."):
             found[key] = _typed(key, text)
     return found
 
@@ -203,6 +203,7 @@ def _environment(
         variables=variables,
         aws=Aws(region, config.aws.profile, config.aws.jump, config.aws.secret, config.aws.kms_key),
         channels=config.channels.model_dump(),
+        businesses=config.business.by_tenant(config.tenant),
         allow_insecure=frozenset(config.allow_insecure),
         postgres_ca=root / config.postgres.ca if config.postgres.ca else None,
         redis_ca=root / config.redis.ca if config.redis.ca else None,

@@ -120,6 +120,8 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     "AWS_CA_BUNDLE": (_OBJECTS,),
     "AWS_ENDPOINT_URL": (_OBJECTS,),
     "AWS_ENDPOINT_URL_S3": (_OBJECTS,),
+    # replies
+    "BUSINESSES": (_use("nlu"),),
     # the language model
     "LLM": (_use("nlu"),),
     "LLM_FALLBACK": (_use("nlu", when=_uses_openai),),
@@ -183,6 +185,8 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         values["WORKER_CONCURRENCY"] = "2"
     if channels := {name: table for name, table in environment.channels.items() if table}:
         values["CHANNEL_TENANTS"] = json.dumps(channels)
+    if environment.businesses:
+        values["BUSINESSES"] = json.dumps({name: dict(said) for name, said in environment.businesses.items()})
     if environment.placement("objects") == "s3" and (bucket := environment.value("S3_BUCKET")):
         values["OBJECTS_URL"] = f"s3://{bucket}"
     return {name: Variable(name, value, "default") for name, value in values.items()}

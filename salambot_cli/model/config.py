@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from salambot_cli.model.environment import RuntimeName
 from salambot_cli.model.grafana import is_web_address
@@ -14,6 +14,7 @@ from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
 
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto"]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+_TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 _SECRET_SHAPES = re.compile(
     r"^(sk-|pcsk_|pc-|whsec_|gh[pousr]_|xox[abp]-|glc_|EAA[A-Za-z0-9]{10}|eyJ[\w-]+\.|-----BEGIN )|^(AKIA|ASIA)[A-Z0-9]{16}$|://[^/@\s]*:[^/@\s]+@"
@@ -53,6 +54,12 @@ def _several(services: list[Service]) -> list[Service]:
 
 
 PlainText = Annotated[str, AfterValidator(_no_secret)]
+BusinessLine = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    AfterValidator(_no_secret),
+]
+"""One line: it stands in replies and in a language model's instructions."""
 
 
 class _Table(BaseModel):
@@ -117,6 +124,40 @@ class ChannelsTable(_Table):
     telegram: dict[Literal["bot"], Tenant] = {}
 
 
+class BusinessBlock(_Table):
+    """What replies say of a business: its name, how a customer reaches a person, how a language model should sound."""
+
+    name: BusinessLine | None = None
+    contact: BusinessLine | None = None
+    tone: BusinessLine | None = None
+
+
+class BusinessTable(BusinessBlock):
+    """The configured tenant's business; every other tenant has a block of its own, `[business.TENANT]`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, BusinessBlock]
+
+    @model_validator(mode="after")
+    def _names_tenants(self) -> Self:
+        for name in self.__pydantic_extra__:
+            if not _TENANT.match(name):
+                raise ValueError(f"{name} is neither name, contact or tone, nor a tenant")
+        return self
+
+    def by_tenant(self, tenant: str) -> dict[str, dict[str, str]]:
+        """Return what is said of each business, `tenant` being the configured one."""
+        blocks = {
+            **self.__pydantic_extra__,
+            tenant: BusinessBlock(name=self.name, contact=self.contact, tone=self.tone),
+        }
+        said = {
+            name: block.model_dump(exclude_none=True, include={"name", "contact", "tone"})
+            for name, block in blocks.items()
+        }
+        return {name: block for name, block in said.items() if block}
+
+
 class TelemetryTable(_Table):
     """Beside where telemetry goes (`placement.telemetry`, OTEL_*): where it is seen, and what stands between."""
 
@@ -154,6 +195,7 @@ class Config(_Table):
     redis: CertificateTable = CertificateTable()
     kb: KbTable = KbTable()
     channels: ChannelsTable = ChannelsTable()
+    business: BusinessTable = BusinessTable()
     telemetry: TelemetryTable = TelemetryTable()
     doctor: DoctorTable = DoctorTable()
     env: Annotated[dict[str, PlainText], AfterValidator(_known_variables)] = {}
@@ -167,6 +209,7 @@ class Config(_Table):
 LEAVES = frozenset(
     {
         "aws.secret",
+        "business",
         *(f"channels.{name}" for name in ChannelsTable.model_fields),
         "doctor.ignore",
         "env",

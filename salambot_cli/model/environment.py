@@ -63,6 +63,8 @@ class Environment:
     aws: Aws = Aws()
     channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By channel: page or phone-number id (`bot` of telegram) -> tenant."""
+    businesses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By tenant: the name, contact and tone of its business, as far as they are given."""
     allow_insecure: frozenset[str] = frozenset()
     """Components whose cloud URL may do without verified TLS."""
     together: tuple[Service, ...] = ()
