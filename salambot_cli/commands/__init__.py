@@ -7,6 +7,7 @@ COMMANDS: dict[str, str] = {
     "open": "Open the console: talk to the chatbot, see what runs, what is wrong and what came in.",
     "chat": "Talk to the chatbot, in French, Arabic, Darija or English.",
     "seed": "Index your documents. Only what changed since the last time costs anything.",
+    "kb": "See what is indexed: sources, languages, passages. Remove documents.",
     "smoke": "Test the running stack. Exit 0 when every check passes, else 1.",
     "logs": "Show the logs of the stack.",
     "trace": "Draw a request through all services, step by step, where telemetry is kept locally.",

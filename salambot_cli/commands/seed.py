@@ -45,6 +45,7 @@ def seed(
 
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.model.errors import ConfigurationError
+    from salambot_cli.outside.documents import sample_left_out
     from salambot_cli.outside.interrupts import run
     from salambot_cli.runtimes.choose import running_runtime
     from salambot_cli.steps.console import seed_told
@@ -77,6 +78,8 @@ def seed(
         except UndecidedError as undecided:
             request = _decided(session, request, undecided)
     _show(session, request.label, document)
+    if request.path is not None and not session.machine and (left_out := sample_left_out(request.path)):
+        session.say(f"  [dim]{left_out} documents of the sample are left out: the project has its own.[/]")
 
 
 async def _in_a_trace(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import mimetypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +65,20 @@ def mirror_to_bucket(
     return mirrored
 
 
+def unlist_in_bucket(
+    s3: "S3Client", bucket: str, tenant: str, keys: Iterable[str], *, kms_key: str | None = None
+) -> None:
+    """Delete documents of `<tenant>/`, and take them out of the lists of their sources. Raises SalamBotError."""
+    gone = {key for key in keys if is_storable(key)}
+    with _explained(bucket):
+        upload = _Upload(s3, bucket, f"{tenant}/", _encryption(kms_key))
+        for name in upload.listings():
+            before = _listed_before(s3, bucket, name)
+            if gone.intersection(before):
+                upload.put_listing(Path(name).stem, tuple(key for key in before if key not in gone))
+        _delete(s3, bucket, [f"{tenant}/{key}" for key in sorted(gone)])
+
+
 class _Upload:
     """Puts files under a prefix. What is there already, by its tag or its digest, is left alone."""
 
@@ -94,6 +108,10 @@ class _Upload:
         }
         self._s3.upload_file(str(file), self._bucket, self._prefix + key, ExtraArgs=extra, Config=self._transfer)
         return True
+
+    def listings(self) -> list[str]:
+        """Return the keys of the lists of sources."""
+        return [key for key in self._there if key.startswith(f"{self._prefix}{SOURCES}/") and key.endswith(".json")]
 
     def put_listing(self, label: str, keys: tuple[str, ...]) -> None:
         """Write what the source holds now."""

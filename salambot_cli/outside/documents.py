@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.outside.assets import asset
 from salambot_cli.outside.files import replace_file, unwritable
 
 MAX_FILES = 100_000
@@ -91,9 +92,29 @@ def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune:
 
 
 def keyed_files(path: Path) -> dict[str, Path]:
-    """Return a source's files by their keys: paths relative to the source, with `/`."""
+    """Return a source's files by their keys: paths relative to the source, with `/`.
+
+    Beside documents of the owner's, those of the sample that `init` copied are left out, unless they were edited.
+    """
     base = path.parent if path.is_file() else path
-    return {"".join(map(_shown, file.relative_to(base).as_posix())): file for file in document_files(path)}
+    files = {"".join(map(_shown, file.relative_to(base).as_posix())): file for file in document_files(path)}
+    own = {key: file for key, file in files.items() if not _is_sample(key, file)}
+    return own or files
+
+
+def holds_only_the_sample(path: Path) -> bool:
+    """Return True if a folder holds the sample as `init` copied it, and nothing else."""
+    return path.is_dir() and all(_is_sample(key, file) for key, file in keyed_files(path).items())
+
+
+def sample_left_out(path: Path) -> int:
+    """Return how many documents of a folder are the sample's, which steps aside for the owner's."""
+    return len(document_files(path)) - len(keyed_files(path))
+
+
+def _is_sample(key: str, file: Path) -> bool:
+    shipped = asset("templates/kb") / key
+    return shipped.is_file() and not shipped.samefile(file) and _digest(shipped) == _digest(file)
 
 
 def _shown(letter: str) -> str:
@@ -109,8 +130,9 @@ def is_storable(key: str) -> bool:
 def gone_since(before: Iterable[str], files: Mapping[str, Path], *, prune: bool | None) -> tuple[str, ...]:
     """Return the keys of last time that are no more. Raises ManyRemovals where that needs a decision."""
     gone = tuple(key for key in before if key not in files)
-    if prune is None and len(gone) > len(files):
-        raise ManyRemovals(len(gone))
+    owned = [key for key in gone if not (asset("templates/kb") / key).is_file()]
+    if prune is None and len(owned) > len(files):
+        raise ManyRemovals(len(owned))
     return gone
 
 
@@ -146,6 +168,18 @@ def _listed_before(target: Path, label: str) -> list[str]:
         return [str(key) for key in json.loads((target / SOURCES / f"{label}.json").read_text())["keys"]]
     except (OSError, ValueError, KeyError):
         return []
+
+
+def unlist_in_folder(store: Path, tenant: str, keys: Iterable[str]) -> None:
+    """Delete documents of `store/<tenant>/`, and take them out of the lists of their sources."""
+    target, gone = store / tenant, {key for key in keys if is_storable(key)}
+    for source in (target / SOURCES).glob("*.json"):
+        before = _listed_before(target, source.stem)
+        if gone.intersection(before):
+            _list_now(target, source.stem, tuple(key for key in before if key not in gone))
+    for key in gone:
+        if (target / key).resolve().is_relative_to(target.resolve()):
+            (target / key).unlink(missing_ok=True)
 
 
 def listing(label: str, keys: tuple[str, ...]) -> str:

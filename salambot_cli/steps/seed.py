@@ -13,7 +13,7 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import Interrupted, SalamBotError
 from salambot_cli.model.untrusted import raw, untrusted
 from salambot_cli.outside.assets import asset
-from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder, source_label
+from salambot_cli.outside.documents import ManyRemovals, holds_only_the_sample, mirror_to_folder, source_label
 from salambot_cli.outside.http import no_roots
 from salambot_cli.outside.interrupts import to_the_end
 from salambot_cli.runtimes.base import Runtime, objects_folder
@@ -80,14 +80,19 @@ class SeedKnowledge:
 def default_request(environment: Environment) -> SeedRequest:
     """Return what `up` seeds by itself."""
     if environment.kb.is_dir():
-        return SeedRequest(environment.kb, source_label(environment.kb, environment.root), environment.tenant)
+        return SeedRequest(environment.kb, _label(environment.kb, environment.root), environment.tenant)
     return SeedRequest(asset("templates/kb"), SAMPLE, environment.tenant)
 
 
 def request_for(environment: Environment, path: Path | None) -> SeedRequest:
     """Return what a person asked for."""
     request = default_request(environment)
-    return request if path is None else replace(request, path=path, label=source_label(path, environment.root))
+    return request if path is None else replace(request, path=path, label=_label(path, environment.root))
+
+
+def _label(path: Path, root: Path) -> str:
+    """Return a source's name. The sample keeps its own wherever it lies, so that it gives way to other documents."""
+    return SAMPLE if holds_only_the_sample(path) else source_label(path, root)
 
 
 async def seed(

@@ -13,6 +13,7 @@ from salambot.application import Check, add_exchange, service_app
 from salambot.database import DatabaseUnavailable
 from salambot.delivery.console import add_console
 from salambot.hops import Hop
+from salambot.knowledge.documents_api import add_documents
 from salambot.messages import ReplyRequest
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
@@ -70,6 +71,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
 
     add_console(app, redis, key)
     add_records(app, redis, key)
+    add_documents(app, redis)
     add_commands(app)
     add_reading(app, redis)
     return app

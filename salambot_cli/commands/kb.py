@@ -1,0 +1,101 @@
+"""`salambot kb`: what is indexed, and documents out of the index."""
+
+from typing import cast
+
+import typer
+
+from salambot_cli.commands import completion
+from salambot_cli.outside.console import Session
+from salambot_cli.outside.language import translate
+
+app = typer.Typer(no_args_is_help=True, help="See what is indexed: sources, languages, passages. Remove documents.")
+_TENANT = typer.Option(None, autocompletion=completion.tenants, help="Whose documents these are.")
+
+
+@app.callback()
+def kb() -> None:
+    """See what is indexed: sources, languages, passages. Remove documents."""
+
+
+@app.command("list")
+def list_(context: typer.Context, tenant: str | None = _TENANT) -> None:
+    """List the indexed documents: source, language, passages, when.
+
+    Example:  [bold]salambot kb list[/]
+    """
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.kb import indexed
+
+    session: Session = context.obj
+    documents = run(indexed(load_environment(session.project, {"tenant": tenant})))
+    if session.machine:
+        session.document({"documents": documents})
+        return
+    names = ("path", "source", "languages", "passages", "rows", "updated_at")
+    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
+    for document in documents:
+        cells = {**document, "languages": " ".join(cast("list[str]", document["languages"]))}
+        table.add_row(*(escape(str(cells[name])) for name in names))
+    session.result(table)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    path: str = typer.Argument(help="As `salambot kb list` shows it."),
+    tenant: str | None = _TENANT,
+) -> None:
+    """Show the passages of a document, as retrieval finds them.
+
+    Example:  [bold]salambot kb show horaires.md[/]
+    """
+    from rich.markup import escape
+
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.kb import passages
+
+    session: Session = context.obj
+    found = run(passages(load_environment(session.project, {"tenant": tenant}), path))
+    if session.machine:
+        session.document({"path": path, "passages": found})
+        return
+    for passage in found:
+        heading = f" {passage['heading']}" if passage["heading"] else ""
+        session.result(f"[bold]#{passage['number']}[/] [dim]{passage['language']}[/]{escape(heading)}")
+        session.result(escape(f"{passage['text']}\n"))
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    paths: list[str] = typer.Argument(help="As `salambot kb list` shows them."),
+    tenant: str | None = _TENANT,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+) -> None:
+    """Remove documents from the index and the object store. Files of the project stay.
+
+    Example:  [bold]salambot kb remove old-prices.md[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.steps.kb import remove as remove_documents
+    from salambot_cli.steps.kb import still_in_folder
+
+    session: Session = context.obj
+    environment = load_environment(session.project, {"tenant": tenant})
+    if not yes and not session.machine:
+        typer.confirm(translate(f"Remove {len(paths)} documents from the index?"), abort=True, err=True)
+    removed = run(remove_documents(environment, paths))
+    left = [str(file) for file in still_in_folder(environment, removed)]
+    if session.machine:
+        session.document({"removed": removed, "still_in_folder": left})
+        return
+    session.result(f"{len(removed)} documents removed from the index.")
+    if left:
+        session.say(f"[yellow]! the next seed indexes these again: {', '.join(left)}[/]")
