@@ -11,8 +11,13 @@ from salambot.language import fold_arabic, fold_latin
 Courtesy = Literal["thanks", "blessing", "farewell", "greeting", "reaction", "regret", "nothing"]
 """`reaction` and `regret` answer emoji alone; `nothing`: the message holds no word at all."""
 
+_ASKS = re.compile(r"[?؟]")
 _WORD = re.compile(r"[^\W_]+")
 _HOW_ARE_YOU = re.compile(r"\bhow (?:are you|is it going|do you do)\b")
+_LEAVES = re.compile(
+    r"\b(?:a (?:demain|bientot|plus|la prochaine)|see you(?: later| soon| tomorrow)?|(?:bonne|good) (?:nuit|night)"
+    r"|have a (?:nice|good|great) (?:day|evening|weekend)|bon weekend)\b"
+)
 _MAX_WORDS = 12
 """Whoever says more wants something."""
 _LOOKED_AT = 400
@@ -33,9 +38,11 @@ def courtesy_of(prompt: str) -> Courtesy | None:
     words, vocabulary = _words_of(prompt), _vocabulary()
     if not words:
         return _reaction_to(prompt, vocabulary)
-    if len(words) > _MAX_WORDS or not vocabulary.known.issuperset(words) or "?" in prompt.strip("? "):
+    if len(words) > _MAX_WORDS or not vocabulary.known.issuperset(words):
         return None
     found = next((kind for kind in _KINDS if vocabulary.kinds[kind].intersection(words)), None)
+    if _ASKS.search(prompt) and found != "greeting":  # `ça va ?` asks for nothing, `merci ?` may
+        return None
     return "regret" if found == "thanks" and vocabulary.disliked.intersection(prompt) else found
 
 
@@ -66,7 +73,7 @@ def _folded(text: str) -> str:
 
 
 def _words_of(text: str) -> list[str]:
-    return _WORD.findall(_HOW_ARE_YOU.sub("hello", _folded(text)))
+    return _WORD.findall(_LEAVES.sub("bye", _HOW_ARE_YOU.sub("hello", _folded(text))))
 
 
 @cache

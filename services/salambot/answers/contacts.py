@@ -46,7 +46,7 @@ def _found(passages: Sequence[Passage], find: Callable[[str], Iterator[str]]) ->
 
 def _score(section: Section, text: str) -> int:
     """Return how surely a contact in this text is for customers; below 0 it is for something else."""
-    around = fold(f"{section.title} {' '.join(section.path)} {text}")
+    around = fold(f"{' '.join(section.path) or section.title} {text}")
     if _FOR_SOMETHING_ELSE.search(around):
         return -1
     return 2 * bool(_FOR_CUSTOMERS.search(around)) + asks_for("contact", around)

@@ -161,3 +161,26 @@ def test_secrets_are_known_by_their_shape(value: str) -> None:
 )
 def test_plain_values_are_not(value: str) -> None:
     assert not looks_secret(value)
+
+
+def test_a_business_has_a_block_a_tenant(tmp_path: Path) -> None:
+    toml = '[business]\nname = "Al Boustane"\ncontact = " 05 22 99 41 10 "\n[business.atlas]\nname = "Atlas Drive"\n'
+    environment = load_environment(project(tmp_path, f'tenant = "clinic"\n{toml}'), environ={})
+    assert environment.businesses == {
+        "clinic": {"name": "Al Boustane", "contact": "05 22 99 41 10"},
+        "atlas": {"name": "Atlas Drive"},
+    }
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        '[business]\nnmae = "x"\n',
+        '[business.atlas]\nphone = "x"\n',
+        '[business."No Tenant"]\nname = "x"\n',
+        '[business]\nname = "two\\nlines"\n',
+        '[business]\ncontact = "sk-1234567890"\n',
+    ],
+)
+def test_a_business_is_refused_by_what_is_wrong_with_it(tmp_path: Path, toml: str) -> None:
+    assert "business" in refusal(project(tmp_path, toml)).why
