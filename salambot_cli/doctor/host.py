@@ -52,7 +52,7 @@ def not_set(check: str, missing: Mapping[str, str]) -> Finding:
     """Name all missing variables, and who needs each."""
     names = sorted(missing)
     evidence: Facts = {"missing": names, "needed_by": [f"{name}: {missing[name]}" for name in names]}
-    commands = tuple(f"echo '{name}={_example(name)}' >> .env" for name in names)
+    commands = tuple(f"(umask 077; echo '{name}={_example(name)}' >> .env)" for name in names)
     return fault("local.env-missing", check, f"Not set: {', '.join(names)}", evidence, commands)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from salambot_cli.doctor import rds_path
 from salambot_cli.doctor.cloud import cluster_of, database_of
 from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
-from salambot_cli.doctor.wire import broken_url, ca_context, named, unreachable, untrusted
+from salambot_cli.doctor.wire import broken_url, ca_context, named, stalled, unreachable, untrusted
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.outside.aws import AwsFailure
@@ -171,6 +171,8 @@ async def check_certificate(exam: Examination) -> Finding:
             return fine("rds.tls", f"The certificate of {target.host} verifies")
         case Reach.UNTRUSTED:
             return untrusted("rds.tls", shaken, VARIABLE, target.ca)
+        case Reach.MUTE:
+            return stalled("rds.tls", target.host, target.port, VARIABLE)
         case _:
             return _broken_tls(target, shaken)
 

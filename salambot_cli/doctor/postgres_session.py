@@ -1,9 +1,9 @@
 """rds.*: what Postgres itself says once it is reached: login, database, privileges, schema, storage."""
 
-from typing import TYPE_CHECKING
-
 from salambot_cli.doctor.cloud import ask, database_of
 from salambot_cli.doctor.postgres import VARIABLE, Target, connection, is_cloud, target_of
+from salambot_cli.doctor.postgres_facts import gather_facts
+from salambot_cli.doctor.postgres_schema import judge, too_short
 from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
 from salambot_cli.doctor.wire import unreachable
 from salambot_cli.model.finding import Facts, Finding
@@ -11,19 +11,6 @@ from salambot_cli.outside.aws import AwsFailure
 from salambot_cli.outside.aws_data import load_of
 from salambot_cli.outside.network import Contact, reach_of
 
-if TYPE_CHECKING:
-    import asyncpg
-
-    Session = asyncpg.Connection[asyncpg.Record]
-
-_TABLES = """
-select c.relname, has_table_privilege(c.oid, 'SELECT') and has_table_privilege(c.oid, 'INSERT') as ok
-from pg_class c
-where c.relnamespace = to_regnamespace(current_schema())
-  and c.relkind in ('r', 'p')
-  and not exists (select 1 from pg_depend d where d.objid = c.oid and d.deptype = 'e')
-limit 500
-"""
 _SLOW_READ_MS = 20.0
 _LOW_BURST = 20.0
 
@@ -54,8 +41,8 @@ def _refusal(target: Target, code: str, message: str, evidence: Facts) -> Findin
         case "28000" if "no encryption" in message or "SSL off" in message:
             title = f"{target.host} lets nobody in without TLS, and POSTGRES_URL asks for none"
             return fault("rds.tls-required", "rds.login", title, evidence, _sslmode_command(target))
-        case "28000" if "does not exist" in message:
-            return _bad_password(target, evidence)
+        case "28000" if "does not exist" in message or "authentication failed" in message:
+            return _bad_password(target, evidence, message)
         case "28000" | "42501":
             return _no_privilege(target, message, evidence)
         case "3D000":
@@ -94,7 +81,9 @@ def _sslmode_command(target: Target) -> tuple[str, ...]:
     )
 
 
-def _bad_password(target: Target, evidence: Facts) -> Finding:
+def _bad_password(target: Target, evidence: Facts, message: str = "") -> Finding:
+    if "PAM" in message or "X-Amz-" in (target.url.password or ""):
+        return _old_token(target, evidence)
     title = f"{target.host} refuses the password of {target.user} (or there is no such user)"
     text = (
         "A wrong password, an unknown user and an expired `VALID UNTIL` look the same from here: `\\du` as an "
@@ -106,6 +95,17 @@ def _bad_password(target: Target, evidence: Facts) -> Finding:
         f"aws rds modify-db-instance --db-instance-identifier {instance} --master-user-password NEW",
     )
     return fault("rds.bad-password", "rds.login", title, evidence, commands, text=text)
+
+
+def _old_token(target: Target, evidence: Facts) -> Finding:
+    """RDS checks IAM tokens by PAM: they are passwords for 15 minutes."""
+    title = f"{target.host} refuses the IAM token of {target.user}: a token is good for 15 minutes"
+    text = (
+        "POSTGRES_URL needs a password that stays: SalamBot does not renew IAM tokens. Use a role with a password, or "
+        "take a fresh token to try (and check rds-db:connect, and that the role has rds_iam)."
+    )
+    command = f"aws rds generate-db-auth-token --hostname {target.host} --port {target.port} --username {target.user}"
+    return fault("rds.bad-password", "rds.login", title, {**evidence, "kind": "iam-token"}, (command,), text=text)
 
 
 def _no_privilege(target: Target, message: str, evidence: Facts) -> Finding:
@@ -129,72 +129,22 @@ def _too_many(target: Target, message: str, evidence: Facts) -> Finding:
 
 
 async def check_schema(exam: Examination) -> Finding:
-    """May this user read and write what stands there, and is all of it there?"""
+    """Would the services and the migration find what they need, and be allowed to use it?"""
     import asyncpg
 
     target, session = target_of(exam), await connection(exam)
     if target is None or isinstance(session, BaseException):
         return unseen("rds.schema", "No session to look with")
+    evidence: Facts = {"host": target.host, "database": target.database}
     try:
-        return await _look(exam, target, session)
+        return judge(target, await gather_facts(session))
+    except asyncpg.QueryCanceledError:
+        return too_short(target, "shorter than a look at the schema takes", evidence)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         code, message = str(getattr(error, "sqlstate", "") or ""), str(error)[:300]
-        evidence: Facts = {"host": target.host, "database": target.database, "sqlstate": code, "message": message}
         name = "rds.schema-missing" if code in {"42P01", "0A000", "3F000"} else "rds.no-privilege"
-        return fault(name, "rds.schema", f"A query on {target.database} fails: {message}", evidence)
-
-
-async def _look(exam: Examination, target: Target, session: "Session") -> Finding:
-    async with session.transaction(readonly=True):
-        read_only = await session.fetchval(
-            "select pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on'"
-        )
-        schema = await session.fetchval("select current_schema()")
-        rows = await session.fetch(_TABLES)
-        missing = await session.fetchval(
-            "select not exists (select 1 from pg_available_extensions where name = 'vector')"
-        )
-    evidence: Facts = {"host": target.host, "database": target.database, "schema": schema or ""}
-    admin = f"psql -h {target.host} -p {target.port} -U ADMIN -d {target.database} -c"
-    if read_only:
-        title = f"{target.host} takes no writes: a reader endpoint, a replica or a read-only default"
-        return fault("rds.read-only", "rds.schema", title, evidence)
-    if schema is None:
-        grant = f"{admin} 'GRANT USAGE, CREATE ON SCHEMA public TO \"{target.user}\"'"
-        title = f"{target.user} may use no schema of {target.database}"
-        return fault("rds.no-privilege", "rds.schema", title, {**evidence, "kind": "schema"}, (grant,))
-    barred = [row["relname"] for row in rows if not row["ok"]]
-    if barred:
-        grant = f"{admin} 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO \"{target.user}\"'"
-        title = f"{target.user} may not read and write {', '.join(barred[:3])} in {target.database}"
-        return fault(
-            "rds.no-privilege", "rds.schema", title, {**evidence, "kind": "table", "tables": barred[:20]}, (grant,)
-        )
-    return _complete(exam, target, {row["relname"] for row in rows}, missing, evidence)
-
-
-# What every revision of the schema has: a database that holds some of it and not the rest is damaged.
-TABLES = frozenset({"alembic_version", "documents", "chunks", "conversations", "turns", "audit"})
-
-
-def _complete(exam: Examination, target: Target, present: set[str], no_vector: bool, evidence: Facts) -> Finding:
-    if no_vector and exam.environment.placement("vector") == "local":
-        title = f"The extension `vector` is not installed on {target.host} (0A000)"
-        command = f'psql -h {target.host} -p {target.port} -d {target.database} -c "CREATE EXTENSION vector"'
-        return fault("rds.schema-missing", "rds.schema", title, {**evidence, "kind": "extension"}, (command,))
-    absent = sorted(TABLES - present)
-    if not absent:
-        return fine("rds.schema", f"The schema of {target.database} is there", tables=len(present))
-    if not TABLES & present:
-        return fine(
-            "rds.schema",
-            f"{target.database} holds no tables of SalamBot yet: `salambot up` runs the migrations",
-            tables=0,
-        )
-    title = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing in {target.database}"
-    return fault(
-        "rds.schema-missing", "rds.schema", title, {**evidence, "kind": "table", "tables": absent}, ("salambot up",)
-    )
+        about: Facts = {**evidence, "sqlstate": code, "message": message}
+        return fault(name, "rds.schema", f"A query on {target.database} fails: {message}", about)
 
 
 async def check_storage(exam: Examination) -> Finding:
@@ -250,16 +200,28 @@ PROBES = (
         is_cloud,
         parts=_PARTS,
         cheap=True,
+        reads=(VARIABLE,),
     ),
     Probe(
         "rds.schema",
         "postgres",
         "Postgres: privileges and schema",
         check_schema,
-        ("rds.schema-missing", "rds.no-privilege", "rds.read-only"),
+        (
+            "rds.schema-missing",
+            "rds.schema-newer",
+            "rds.no-privilege",
+            "rds.read-only",
+            "rds.statement-timeout",
+            "rds.wrong-encoding",
+            "rds.locked",
+            "rds.row-security",
+            "rds.too-many-connections",
+        ),
         ("rds.login",),
         is_cloud,
         parts=_PARTS,
+        reads=(VARIABLE,),
     ),
     Probe(
         "rds.storage",
@@ -270,5 +232,6 @@ PROBES = (
         ("rds.login", "aws.credentials"),
         is_cloud,
         parts=_PARTS,
+        reads=(VARIABLE,),
     ),
 )

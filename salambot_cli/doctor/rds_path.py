@@ -30,6 +30,8 @@ async def _cause_of_silence(exam: Examination, contact: Contact) -> Finding:
         return _coarse(contact, f"{matched}: no RDS instance of this account and region stands behind it")
     if database.status != "available":
         return stopped(database, contact, matched)
+    if database.port != contact.port and matched == "endpoint":
+        return _wrong_port(database, contact)
     if not database.public:
         return _not_public(exam, database, contact, matched)
     mine = await my_addresses(exam)
@@ -44,8 +46,38 @@ async def _cause_of_silence(exam: Examination, contact: Contact) -> Finding:
     return await _beyond_the_group(exam, database, contact, mine, matched)
 
 
+def _wrong_port(database: Database, contact: Contact) -> Finding:
+    evidence: Facts = {
+        "instance": database.id,
+        "host": contact.host,
+        "port": contact.port,
+        "endpoint_port": database.port,
+        "variable": "POSTGRES_URL",
+    }
+    title = f"{database.id} listens on port {database.port}, and POSTGRES_URL names {contact.port}"
+    text = (
+        f"Write {contact.host}:{database.port} in POSTGRES_URL; a security group rule for {contact.port} changes "
+        "nothing."
+    )
+    return fault("rds.wrong-port", CHECK, title, evidence, text=text)
+
+
+_STARTABLE = frozenset({"stopped", "stopping"})
+_ENDS_BY_ITSELF = (
+    "starting",
+    "rebooting",
+    "backing-up",
+    "modifying",
+    "maintenance",
+    "upgrading",
+    "configuring",
+    "creating",
+    "renaming",
+)
+
+
 def stopped(database: Database, contact: Contact, matched: str) -> Finding:
-    """The instance is not available."""
+    """The instance is not available: each state has one way out."""
     evidence: Facts = {
         "instance": database.id,
         "status": database.status,
@@ -53,12 +85,23 @@ def stopped(database: Database, contact: Contact, matched: str) -> Finding:
         "port": contact.port,
         "matched_by": matched,
     }
-    idle = database.status in {"stopped", "stopping"}
-    start = (f"aws rds start-db-instance --db-instance-identifier {database.id}",) if idle else ()
-    wait = (f"aws rds wait db-instance-available --db-instance-identifier {database.id}",)
+    flag = f"--db-instance-identifier {database.id}"
+    wait = f"aws rds wait db-instance-available {flag}"
+    commands: tuple[str, ...] = (wait,)
+    text: str | None = f"The instance is {database.status}: wait until it is available."
+    if database.status in _STARTABLE:
+        commands, text = (f"aws rds start-db-instance {flag}", wait), None
+    elif database.status == "storage-full":
+        commands = (f"aws rds modify-db-instance {flag} --allocated-storage GIGABYTES --apply-immediately",)
+        text = "The allocated storage is full: give it more (it cannot be given back), then delete what is not needed."
+    elif not database.status.startswith(_ENDS_BY_ITSELF):
+        commands = (
+            f"aws rds describe-events --source-type db-instance --source-identifier {database.id} --duration 1440",
+        )
+        text = f"The state {database.status} does not end by itself: its events say why, and what AWS asks for."
     title = f"RDS instance {database.id} is {database.status}"
-    text = None if idle else f"The instance is {database.status}: wait until it is available."
-    return fault("rds.stopped", CHECK, title, evidence, (*start, *wait), text=text, safe=True)
+    safe = database.status in _STARTABLE or database.status.startswith(_ENDS_BY_ITSELF)
+    return fault("rds.stopped", CHECK, title, evidence, commands, text=text, safe=safe)
 
 
 def _not_public(exam: Examination, database: Database, contact: Contact, matched: str) -> Finding:
@@ -164,11 +207,18 @@ def _gap_finding(database: Database, contact: Contact, gap: Gap, mine: Address, 
         "my_ip": str(mine),
         "matched_by": matched,
     }
+    text: str | None = None
     if gap.kind == "route":
         gateway = gap.gateway or "INTERNET-GATEWAY"
-        command = (
-            f"aws ec2 create-route --route-table-id {gap.id} --destination-cidr-block 0.0.0.0/0 --gateway-id {gateway}"
-        )
+        verb = "replace-route" if gap.taken_by else "create-route"
+        command = f"aws ec2 {verb} --route-table-id {gap.id} --destination-cidr-block {gap.cidr} --gateway-id {gateway}"
+        if gap.taken_by:
+            text = (
+                f"The default route leads to {gap.taken_by}, by which nothing comes in. Every host of this route table "
+                f"would lose {gap.taken_by} by replacing it: put the database into a subnet with a table of its own "
+                "first, "
+                "or reach it by `[aws] jump`."
+            )
     else:
         way, ports = ("--ingress", f"From={contact.port},To={contact.port}")
         if gap.kind == "acl-out":
@@ -177,7 +227,7 @@ def _gap_finding(database: Database, contact: Contact, gap: Gap, mine: Address, 
             f"aws ec2 replace-network-acl-entry --network-acl-id {gap.id} {way} --rule-number {gap.rule} "
             f"--protocol tcp --port-range {ports} --cidr-block {mine}/{mine.max_prefixlen} --rule-action allow"
         )
-    return fault("rds.subnet-path", CHECK, f"Subnet {gap.subnet}: {gap.detail}", evidence, (command,))
+    return fault("rds.subnet-path", CHECK, f"Subnet {gap.subnet}: {gap.detail}", evidence, (command,), text=text)
 
 
 def _egress(

@@ -1,7 +1,7 @@
 """What the doctor says holds no secret: values that are known, and parts of URLs, are masked wherever they stand."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
@@ -20,10 +20,19 @@ def secrets_of(environment: Environment, more: Mapping[str, str]) -> frozenset[s
     for value in values:
         found.add(value)
         if "://" not in value:
-            found.update(part.strip() for part in re.split(r"[,=\s]", value))
+            found.update(_parts(value))
         password = _password(value)
         found.update({password, unquote(password), quote(password, safe="")})
     return frozenset(text for text in found if len(text) >= _SHORTEST)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield what is secret in a list of `name=value`: the values, as written and decoded; the names are none."""
+    for entry in re.split(r"[,\s]", value):
+        name, equals, held = entry.partition("=")
+        text = held if equals and held.strip("=") and name.replace("-", "").replace("_", "").isalnum() else entry
+        yield text.strip()
+        yield from unquote(text).split()
 
 
 def _password(value: str) -> str:

@@ -101,6 +101,10 @@ class Gap:
     detail: str
     rule: int | None = None
     gateway: str | None = None
+    cidr: str = "0.0.0.0/0"
+    """The destination of the route."""
+    taken_by: str | None = None
+    """What the route leads to now, which lets nothing in."""
 
 
 def subnet_gaps(aws: Aws, vpc: str, subnets: Sequence[str], address: Address, port: int) -> tuple[Gap, ...]:
@@ -147,14 +151,34 @@ def _route_gap(subnet: str, tables: "Sequence[RouteTableTypeDef]", address: Addr
         cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock") or ""
         if not _contains(cidr, address):
             continue
-        target = route.get("GatewayId") or route.get("TransitGatewayId") or route.get("VpcPeeringConnectionId") or ""
+        target = next((str(route[key]) for key in _TARGETS if route.get(key)), "")  # type: ignore[literal-required]
         length = ipaddress.ip_network(cidr, strict=False).prefixlen
         if length > best[0]:
             best = (length, target, str(route.get("State", "active")))
     if best[1].startswith(("igw-", "vgw-", "tgw-", "pcx-")) and best[2] != "blackhole":
         return None
-    detail = "the route is a blackhole" if best[2] == "blackhole" else f"no route from the subnet back to {address}"
-    return Gap("route", subnet, table.get("RouteTableId", ""), detail, gateway=gateway)
+    everywhere = "::/0" if address.version == 6 else "0.0.0.0/0"
+    taken = best[1] if best[1] and best[1] != "local" else None
+    detail = f"no route from the subnet back to {address}"
+    if best[2] == "blackhole":
+        detail = f"the route back to {address} leads to {taken}, which is gone (blackhole)"
+    elif taken:
+        detail = f"the route back to {address} leads to {taken}, and not to an internet gateway"
+    return Gap("route", subnet, table.get("RouteTableId", ""), detail, gateway=gateway, cidr=everywhere, taken_by=taken)
+
+
+_TARGETS = (
+    "GatewayId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "NatGatewayId",
+    "EgressOnlyInternetGatewayId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "LocalGatewayId",
+    "CarrierGatewayId",
+)
+"""Where a route can lead."""
 
 
 def _contains(cidr: str, address: Address) -> bool:

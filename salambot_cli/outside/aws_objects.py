@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 
-from salambot_cli.outside.aws import Aws, AwsFailure, translated
+from salambot_cli.outside.aws import Aws, AwsFailure, AwsKind, translated
 
 Call = Callable[[], object]
 T = TypeVar("T")
@@ -25,27 +25,42 @@ class Bucket:
     """An object of the tenant, where listing is allowed and there is one."""
 
 
-def look_at_bucket(aws: Aws, bucket: str, prefix: str) -> Bucket:
-    """Head the bucket, read one object, and try a write that cannot succeed.
+def look_at_bucket(aws: Aws, bucket: str, prefix: str, kms_key: str | None = None) -> Bucket:
+    """Head the bucket, read one object, and try a write that cannot succeed; with a KMS key one that is undone at once.
 
-    The write is UploadPart to an upload that does not exist: S3 asks for s3:PutObject first (403) and only then
-    for the upload (404 NoSuchUpload), so nothing is ever created.
+    The first write is UploadPart to an upload that does not exist: S3 asks for s3:PutObject first (403) and only then
+    for the upload (404 NoSuchUpload), so nothing is ever created. It asks no key: where one encrypts, an empty object
+    is put as `seed` puts documents, and deleted.
     """
     head, region = _head(aws, bucket)
-    if head is not None and head.code in {"404", "NoSuchBucket", "301", "PermanentRedirect"}:
+    if head is not None and head.kind in {AwsKind.ABSENT, AwsKind.REGION}:
         return Bucket(region, head, None, None, None)
     key = _first_key(aws, bucket, prefix)
-    read = _refusal(lambda: aws.s3.get_object(Bucket=bucket, Key=key or f"{prefix}.salambot-doctor", Range="bytes=0-0"))
-    if read is not None and (read.code in {"NoSuchKey", "404", "InvalidRange", "416"}):
+    read = _refusal(lambda: aws.s3.get_object(Bucket=bucket, Key=key or f"{prefix}{_PROBE}", Range="bytes=0-0"))
+    if read is not None and (read.is_absent or read.code in {"InvalidRange", "416"}):
         read = None
     write = _refusal(
         lambda: aws.s3_once.upload_part(
-            Bucket=bucket, Key=f"{prefix}.salambot-doctor", PartNumber=1, UploadId=_NO_UPLOAD, Body=b""
+            Bucket=bucket, Key=f"{prefix}{_PROBE}", PartNumber=1, UploadId=_NO_UPLOAD, Body=b""
         )
     )
-    if write is not None and (write.code in {"NoSuchUpload", "404"} or write.is_server_side):
+    if write is not None and (write.is_absent or write.is_server_side):
         write = None
+    if write is None and kms_key:
+        write = _put_and_delete(aws, bucket, f"{prefix}{_PROBE}", kms_key)
     return Bucket(region, head, read, write, key)
+
+
+_PROBE = ".salambot-doctor"
+
+
+def _put_and_delete(aws: Aws, bucket: str, key: str, kms_key: str) -> AwsFailure | None:
+    refused = _refusal(
+        lambda: aws.s3_once.put_object(
+            Bucket=bucket, Key=key, Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=kms_key
+        )
+    )
+    return refused or _refusal(lambda: aws.s3_once.delete_object(Bucket=bucket, Key=key))
 
 
 def _head(aws: Aws, bucket: str) -> tuple[AwsFailure | None, str | None]:
