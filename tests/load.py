@@ -1,6 +1,7 @@
 """Requests without a pause, over connections that stay open, while something else happens."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import httpx
 
 from salambot_cli.outside.keys import mint_token
 
+ENOUGH = 20
+PATIENCE_SECONDS = 120
 CLAIMS = {"tenant": "demo", "issuer": "local-idp", "audience": "gateway", "seconds": 600, "scope": None}
 
 
@@ -20,7 +23,10 @@ def search(client: httpx.Client, token: str) -> int:
 
 @contextmanager
 def load(url: str, ask: Callable[[httpx.Client], int]) -> Iterator[list[int]]:
-    """Ask without a pause, over connections that stay open; yield the statuses so far."""
+    """Ask without a pause, over connections that stay open; yield the statuses so far.
+
+    The block begins once something was answered, and ends with more than ENOUGH answers, however slow the machine is.
+    """
     over, statuses = threading.Event(), list[int]()
 
     def go_on() -> None:
@@ -35,11 +41,20 @@ def load(url: str, ask: Callable[[httpx.Client], int]) -> Iterator[list[int]]:
     for thread in threads:
         thread.start()
     try:
+        _until_more_than(0, statuses)
         yield statuses
+        _until_more_than(ENOUGH, statuses)
     finally:
         over.set()
         for thread in threads:
             thread.join()
+
+
+def _until_more_than(number: int, statuses: list[int]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(statuses) <= number:
+        assert time.monotonic() < deadline, f"{len(statuses)} answers in {PATIENCE_SECONDS} s"
+        time.sleep(0.02)
 
 
 def search_now(root: Path) -> Callable[[httpx.Client], int]:

@@ -4,6 +4,7 @@ A test runs hundreds of commands, and each would spend most of its time on impor
 own like any other: its folder, environment, standard streams, signals and exit status are the command's.
 """
 
+import atexit
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -51,9 +53,11 @@ class WarmServer:
                 file.write(content.encode())
                 file.seek(0)
             status = self._call(files, words, seconds)
-            for file in files:
+            texts = []
+            for file in files[2:]:
                 file.seek(0)
-            return subprocess.CompletedProcess(words, status, *(file.read().decode() for file in files[2:]))
+                texts.append(file.read().decode().replace("\r\n", "\n").replace("\r", "\n"))  # as text=True reads
+            return subprocess.CompletedProcess(words, status, *texts)
 
     def _call(self, files: Sequence[BinaryIO], words: list[str], seconds: float) -> int:
         if not self._ready:
@@ -158,6 +162,8 @@ def _become(asked: int, streams: list[int]) -> None:
     except BaseException:  # noqa: BLE001 - as the interpreter's own end does
         sys.excepthook(*sys.exc_info())
     finally:
+        threading._shutdown()  # type: ignore[attr-defined] # as at the interpreter's own end: wait for threads,
+        atexit._run_exitfuncs()  # and do what was put off until the end
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(status if isinstance(status, int) else int(status is not None))

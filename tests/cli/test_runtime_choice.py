@@ -26,7 +26,7 @@ def docker(folder: Path, script: str) -> str:
 
 
 def test_an_engine_means_compose(project: Project, tmp_path: Path) -> None:
-    path = docker(tmp_path, """[ "$1" = compose ] && echo 2.26.1 || echo '"26.1.5"'""")
+    path = docker(tmp_path, """case "$*" in compose\\ version*) echo 2.26.1 ;; *version*) echo '"26.1.5"' ;; esac""")
     said = project.run(*PLAN, PATH=path)
     assert '"runtime": "compose"' in said.stdout
     assert "Docker engine 26.1.5 answers" in said.stderr
