@@ -123,7 +123,7 @@ _USES: Mapping[str, tuple[Use, ...]] = {
     # replies
     "BUSINESSES": (_use("nlu"),),
     # the language model
-    "LLM": (_use("nlu"),),
+    "LLM": (_use("nlu", "orchestrateur"),),
     "LLM_FALLBACK": (_use("nlu", when=_uses_openai),),
     "OPENAI_API_KEY": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),
     "OPENAI_BASE_URL": (_use("nlu", when=_uses_openai), _use(*_INDEXERS, when=_embeds_with_openai)),

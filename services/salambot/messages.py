@@ -137,7 +137,7 @@ def _number(given: object) -> object:
 
 
 class SearchRequest(Message):
-    """`POST /v1/search/query`, and `/internal/search` between services. `filter` matches metadata exactly."""
+    """`POST /v1/search/query`. `filter` matches metadata exactly."""
 
     query: WrittenText
     tenant: TenantName
@@ -145,8 +145,18 @@ class SearchRequest(Message):
     filter: Annotated[dict[str, str], Field(max_length=16)] = {}
 
 
+class RetrievalRequest(SearchRequest):
+    """`/internal/search`: a search, with the question before it where this one leans on that.
+
+    `floor` is the least probability of an answer; None: as rag is configured.
+    """
+
+    before: Text = ""
+    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
 class Passage(Message):
-    """A retrieved chunk. `score` is 0 to 1, higher is better; `chunk` counts from 0 in its document."""
+    """A retrieved chunk. `score` is the probability that it answers; `chunk` counts from 0 in its document."""
 
     id: str
     score: float

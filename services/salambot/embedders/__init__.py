@@ -4,7 +4,7 @@ from importlib import import_module
 
 from salambot.embedders.base import Embedder
 
-EMBEDDERS = ("local", "onnx", "openai")
+EMBEDDERS = ("local", "e5", "onnx", "openai")
 
 
 def open_embedder(name: str) -> Embedder:

@@ -33,7 +33,11 @@ class Embedder(Protocol):
         ...
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one vector a text, in order. Raises EmbeddingError when the provider fails for good."""
+        """Return one vector a passage, in order. Raises EmbeddingError when the provider fails for good."""
+        ...
+
+    async def embed_question(self, text: str) -> Vectors:
+        """Return the vector of a question, shape (dimensions,): some models want it marked. Raises EmbeddingError."""
         ...
 
     async def close(self) -> None:

@@ -35,6 +35,11 @@ class LocalEmbedder:
             return _embed(texts)
         return await asyncio.to_thread(_embed, texts)
 
+    async def embed_question(self, text: str) -> Vectors:
+        """Embed as any text."""
+        vector: Vectors = _embed([text])[0]
+        return vector
+
     async def close(self) -> None:
         """Nothing is open."""
 

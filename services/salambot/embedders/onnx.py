@@ -29,7 +29,9 @@ class OnnxEmbeddingSettings(BaseSettings):
     onnx_embedding_model: Path
     """A folder with `model.onnx` and `tokenizer.json`, as exported by Optimum."""
     onnx_embedding_prefix: str = ""
-    """What the model wants before each text, such as `passage: ` for E5."""
+    """What the model wants before each passage, such as `passage: ` for E5."""
+    onnx_embedding_question_prefix: str | None = None
+    """What it wants before each question, such as `query: `; by default the same as before a passage."""
     onnx_embedding_tokens: int = Field(default=512, ge=8)
 
 
@@ -51,7 +53,9 @@ class OnnxEmbedder:
         self._inputs = {item.name for item in self._session.get_inputs()}
         self._output = _output([item.name for item in self._session.get_outputs()])
         self._prefix = settings.onnx_embedding_prefix
-        self.dimensions = self._run(["a"]).shape[1]
+        asked = settings.onnx_embedding_question_prefix
+        self._question_prefix = self._prefix if asked is None else asked
+        self.dimensions = self._run(["a"], self._prefix).shape[1]
         made_of = _digest(model) + _digest(tokenizer) + f"{self._prefix}|{settings.onnx_embedding_tokens}".encode()
         self.name = f"onnx/{hashlib.sha256(made_of).hexdigest()[:16]}@{self.dimensions}"
 
@@ -60,13 +64,18 @@ class OnnxEmbedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
-        return np.concatenate([await asyncio.to_thread(self._run, part) for part in parts])
+        return np.concatenate([await asyncio.to_thread(self._run, part, self._prefix) for part in parts])
+
+    async def embed_question(self, text: str) -> Vectors:
+        """Embed a question, with its own prefix."""
+        vector: Vectors = (await asyncio.to_thread(self._run, [text], self._question_prefix))[0]
+        return vector
 
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _run(self, texts: Sequence[str]) -> Vectors:
-        encoded = self._tokenizer.encode_batch([self._prefix + text for text in texts])
+    def _run(self, texts: Sequence[str], prefix: str) -> Vectors:
+        encoded = self._tokenizer.encode_batch([prefix + text for text in texts])
         mask = np.array([item.attention_mask for item in encoded], dtype=np.int64)
         ids = np.array([item.ids for item in encoded], dtype=np.int64)
         given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}

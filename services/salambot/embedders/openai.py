@@ -29,28 +29,48 @@ class OpenAiEmbeddingSettings(BaseSettings):
 
     model_config = ServiceSettings.model_config
 
-    openai_api_key: SecretStr
+    openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
+    openai_embedding_api_key: SecretStr | None = None
+    openai_embedding_base_url: str | None = None
+    """Embeddings may come from another server than replies do; without these, from the same."""
     openai_embedding_model: str = "text-embedding-3-small"
     openai_embedding_dimensions: int = Field(default=1024, ge=1, le=4000)
     """1,024 like the local embedder, so that one Pinecone index serves both. pgvector indexes up to 4,000."""
     openai_embedding_price: float | None = Field(default=None, ge=0)
     """US dollars a million tokens, for a model whose price is not known here. 0: it costs nothing, never ask."""
 
+    @property
+    def base_url(self) -> str | None:
+        """Return the URL of the server that embeds, None for OpenAI's own."""
+        return self.openai_embedding_base_url or self.openai_base_url
+
+    @property
+    def key(self) -> SecretStr:
+        """Return the key for that server: the key of replies is never sent to another server. Raises ValueError."""
+        if self.openai_embedding_api_key is not None:
+            return self.openai_embedding_api_key
+        if self.openai_embedding_base_url is not None and self.openai_embedding_base_url != self.openai_base_url:
+            raise ValueError("OPENAI_EMBEDDING_BASE_URL needs OPENAI_EMBEDDING_API_KEY")
+        if self.openai_api_key is None:
+            raise ValueError("EMBEDDER=openai needs OPENAI_EMBEDDING_API_KEY or OPENAI_API_KEY")
+        return self.openai_api_key
+
 
 class OpenAiEmbedder:
     """Each failure that may pass is tried again by the client, which heeds Retry-After."""
 
     def __init__(self, settings: OpenAiEmbeddingSettings) -> None:
+        key, base_url = settings.key, settings.base_url
         self.dimensions = settings.openai_embedding_dimensions
         self.name = f"openai/{settings.openai_embedding_model}@{self.dimensions}"
-        known = _PRICES.get(settings.openai_embedding_model) if settings.openai_base_url is None else None
+        known = _PRICES.get(settings.openai_embedding_model) if base_url is None else None
         self.price = known if settings.openai_embedding_price is None else settings.openai_embedding_price
         self._model = settings.openai_embedding_model
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._client = openai.AsyncOpenAI(
-            api_key=settings.openai_api_key.get_secret_value(),
-            base_url=parse_openai_url(settings.openai_base_url).text() if settings.openai_base_url else None,
+            api_key=key.get_secret_value(),
+            base_url=parse_openai_url(base_url).text() if base_url else None,
             timeout=TIMEOUT_S,
             max_retries=ATTEMPTS - 1,
             http_client=openai.DefaultAioHttpClient(),
@@ -65,6 +85,11 @@ class OpenAiEmbedder:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
         return unit
+
+    async def embed_question(self, text: str) -> Vectors:
+        """Embed as any text: these models make no difference."""
+        vector: Vectors = (await self.embed([text]))[0]
+        return vector
 
     async def close(self) -> None:
         """Close the connections."""

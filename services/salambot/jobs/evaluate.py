@@ -14,8 +14,9 @@ from salambot.database import DatabaseUnavailable
 from salambot.embedders import open_embedder
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group, read_questions
-from salambot.messages import SearchRequest
+from salambot.messages import RetrievalRequest
 from salambot.mounted_secrets import load_mounted_secrets
+from salambot.rag.calibration import load_calibration
 from salambot.rag.lookup import Lookup
 from salambot.vectors import VECTORS, open_store
 
@@ -54,7 +55,7 @@ async def _evaluate(
     embedder = open_embedder(settings.embedder)
     pool = await database.connect(settings.postgres_url.get_secret_value(), max_size=4)
     store = open_store(vector or settings.vector, pool, embedder)
-    lookup = Lookup(pool, store, embedder)
+    lookup = Lookup(pool, store, embedder, load_calibration(settings.embedder))
     try:
         async with pool:
             return by_group({question: await _ids(lookup, tenant, question) for question in questions})
@@ -64,7 +65,7 @@ async def _evaluate(
 
 
 async def _ids(lookup: Lookup, tenant: str, question: LabelledQuestion) -> list[str]:
-    request = SearchRequest(query=question.text, tenant=tenant, top_k=LOOKED_AT)
+    request = RetrievalRequest(query=question.text, tenant=tenant, top_k=LOOKED_AT)
     return [passage.id for passage in await lookup.passages(request)]
 
 

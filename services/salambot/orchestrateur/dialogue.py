@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from salambot.answers.contacts import find_contact
-from salambot.followup import readings
+from salambot.followup import Reading, read
 from salambot.hops import Hop
 from salambot.messages import (
     Completed,
@@ -14,8 +14,8 @@ from salambot.messages import (
     Passage,
     Reply,
     ReplyRequest,
+    RetrievalRequest,
     RetrievedPassages,
-    SearchRequest,
     Turn,
 )
 from salambot.orchestrateur.conversations import Conversations
@@ -23,7 +23,7 @@ from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.problems import Problem
 from salambot.smalltalk import courtesy_of, is_complaint
 
-PASSAGES = 5
+PASSAGES, PASSAGES_FOR_MODEL = 5, 8
 _CONTACT_QUESTIONS = ("Quel est votre numéro de téléphone ?", "contact", "ما هو رقم الهاتف؟")
 """What the documents are asked where a customer is sent to a person; retrieval remembers the answers."""
 LONGEST_QUERY = 2_000
@@ -84,7 +84,7 @@ class Dialogue:
         if (passages and not is_complaint(request.prompt)) or courtesy_of(request.prompt) is not None:
             return None
         for question in _CONTACT_QUESTIONS:
-            if contact := find_contact(await self._search(request.tenant, question)):
+            if contact := find_contact(await self._search(request.tenant, Reading(question), floor=0.0)):
                 return contact
         return None
 
@@ -95,14 +95,21 @@ class Dialogue:
         """
         if courtesy_of(request.prompt) is not None:
             return None, []
-        for reading in readings(request.prompt, context):
-            if found := await self._search(request.tenant, reading):
-                return reading, found
-        return None, []
+        reading = read(request.prompt, context)
+        found = await self._search(request.tenant, reading)
+        return (reading.whole, found) if found else (None, [])
 
-    async def _search(self, tenant: str, query: str) -> list[Passage]:
-        start = query.lstrip() or query  # what is cut off must not leave white space alone, which is no query
-        search = SearchRequest(query=start[:LONGEST_QUERY], tenant=tenant, top_k=PASSAGES)
+    async def _search(self, tenant: str, reading: Reading, floor: float | None = None) -> list[Passage]:
+        """Search; a model judges for itself what answers, and gets more passages, from which it may choose."""
+        judged_by_model = self._settings.llm == "openai"
+        start = reading.prompt.lstrip() or reading.prompt  # white space alone is no query
+        search = RetrievalRequest(
+            query=start[:LONGEST_QUERY],
+            before=reading.before,
+            tenant=tenant,
+            top_k=PASSAGES_FOR_MODEL if judged_by_model else PASSAGES,
+            floor=0.0 if judged_by_model else floor,
+        )
         found = await self._rag.post("/internal/search", search, RetrievedPassages, self._settings.search_timeout_s)
         return found.results
 

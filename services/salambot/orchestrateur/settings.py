@@ -1,5 +1,7 @@
 """What orchestrateur reads from its environment."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from salambot.settings import ServiceSettings
@@ -14,6 +16,8 @@ class OrchestrateurSettings(ServiceSettings):
     """Opens the messages that are kept whole for a replay."""
     rag_url: str = "http://127.0.0.1:8083"
     nlu_url: str = "http://127.0.0.1:8082"
+    llm: Literal["local", "openai"] = "local"
+    """With a model, retrieval leaves it to the model what answers."""
     search_timeout_s: float = Field(default=10, gt=0, le=60)
     generate_timeout_s: float = Field(default=60, gt=0, le=300)
     conversation_retention_days: int = Field(default=30, ge=1)

@@ -12,7 +12,8 @@ from salambot import cache, database, problems
 from salambot.application import Check, add_exchange, service_app
 from salambot.database import DatabaseUnavailable
 from salambot.embedders import open_embedder
-from salambot.messages import IndexState, SearchRequest, TenantName
+from salambot.messages import IndexState, RetrievalRequest, TenantName
+from salambot.rag.calibration import load_calibration
 from salambot.rag.lookup import Lookup
 from salambot.rag.search import Searcher
 from salambot.rag.settings import RagSettings
@@ -29,7 +30,7 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = app.state.pool = await database.connect(chosen.postgres_url.get_secret_value())
         store = open_store(chosen.vector, pool, embedder)
-        lookup = Lookup(pool, store, embedder, chosen.search_floor)
+        lookup = Lookup(pool, store, embedder, load_calibration(chosen.embedder), chosen.search_floor)
         searcher = Searcher(lookup, pool, redis, cache_s=chosen.search_cache_s)
         add_exchange(app, "/internal/search", _Search(searcher))
         app.state.vector = chosen.vector
@@ -54,7 +55,7 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
 
 
 class _Search:
-    """`/internal/search`: a SearchRequest in, RetrievedPassages out, in one line."""
+    """`/internal/search`: a RetrievalRequest in, RetrievedPassages out, in one line."""
 
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
@@ -63,7 +64,7 @@ class _Search:
         """Return the passages; raises Problem."""
         started = time.perf_counter()
         try:
-            found = await self._searcher.search(SearchRequest.model_validate_json(body))
+            found = await self._searcher.search(RetrievalRequest.model_validate_json(body))
         except ValidationError as error:
             raise problems.invalid(error) from error
         except DatabaseUnavailable as error:

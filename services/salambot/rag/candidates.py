@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-import asyncpg
 import orjson
 
 from salambot.database import Pool, tenant_transaction
@@ -28,7 +28,7 @@ class Candidate:
     """A chunk with what each search thought of it; None where that search did not find it."""
 
     tenant: str
-    row: asyncpg.Record
+    row: Mapping[str, Any]
     terms: frozenset[str]
     heading: tuple[Token, ...]
     bm25: float | None
@@ -80,7 +80,7 @@ async def gather_candidates(
             _CANDIDATES,
             tenant,
             terms,
-            [weighed.terms[term] * _worth(term) for term in terms],
+            [weighed.terms[term] * term_worth(term) for term in terms],
             list(similarities),
             FILTERED if wanted else LIMIT,
             orjson.dumps(dict(wanted)).decode(),
@@ -88,9 +88,9 @@ async def gather_candidates(
     return weighed, [
         Candidate(
             tenant=tenant,
-            row=row,
+            row=dict(row),
             terms=frozenset(row["terms"]),
-            heading=_heading(row["heading"] or row["title"], row["language"]),
+            heading=heading_tokens(row["heading"] or row["title"], row["language"]),
             bm25=row["bm25"],
             similarity=similarities.get(row["digest"]),
         )
@@ -99,7 +99,8 @@ async def gather_candidates(
 
 
 @lru_cache(maxsize=4096)
-def _heading(heading: str, language: str) -> tuple[Token, ...]:
+def heading_tokens(heading: str, language: str) -> tuple[Token, ...]:
+    """Return the tokens of a heading; remembered, because a passage is looked at again and again."""
     return tuple(analyse(heading, language))
 
 
@@ -115,7 +116,8 @@ def _weigh(question: Question, frequencies: Mapping[str, int], chunks: int) -> t
     return weigh(question, frequencies, chunks), chosen
 
 
-def _worth(term: str) -> float:
+def term_worth(term: str) -> float:
+    """Return what a term counts in BM25 beside a stem, by its kind."""
     return _CONCEPT if term[0] == CONCEPT else _VARIANT if term[0] in {SKELETON, HEARD} else 1.0
 
 

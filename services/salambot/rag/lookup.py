@@ -8,7 +8,8 @@ from prometheus_client import Counter, Histogram
 from salambot import tracing
 from salambot.database import Pool
 from salambot.embedders.base import Embedder, EmbeddingError
-from salambot.messages import Passage, SearchRequest
+from salambot.messages import Passage, RetrievalRequest
+from salambot.rag.calibration import Calibration
 from salambot.rag.candidates import FILTERED, LIMIT, gather_candidates
 from salambot.rag.frequencies import Frequencies
 from salambot.rag.question import ask
@@ -16,8 +17,6 @@ from salambot.rag.ranking import rank
 from salambot.vectors.base import Hit, VectorStore, VectorStoreError
 
 DENSE_TIMEOUT_S = 5
-FLOOR = 0.36
-"""Passages that score less are not returned: found by bench/retrieval, where answers and nonsense part."""
 _HITS = Counter("salambot_retrieval_hits", "Passages returned")
 _EMPTY = Counter("salambot_retrieval_empty", "Searches that found nothing relevant")
 _RELEVANCE = Histogram(
@@ -29,16 +28,28 @@ _log = structlog.get_logger(__name__)
 
 
 class Lookup:
-    """Looks questions up in every tenant's index; each call sees one tenant's."""
+    """Looks questions up in every tenant's index; each call sees one tenant's.
 
-    def __init__(self, pool: Pool, store: VectorStore, embedder: Embedder, floor: float = FLOOR) -> None:
+    Nothing is returned where the best passage answers with a probability below `floor`; without one, below the
+    calibration's, at which one in twenty questions that nothing answers gets an answer.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        store: VectorStore,
+        embedder: Embedder,
+        calibration: Calibration,
+        floor: float | None = None,
+    ) -> None:
         self._pool = pool
         self._store = store
         self._embedder = embedder
-        self._floor = floor
+        self._calibration = calibration
+        self._floor = calibration.floor if floor is None else floor
         self._frequencies = Frequencies()
 
-    async def passages(self, request: SearchRequest) -> list[Passage]:
+    async def passages(self, request: RetrievalRequest) -> list[Passage]:
         """Return the passages that answer, best first. Raises DatabaseUnavailable."""
         with tracing.step("retrieval", {"salambot.vector": self._store.name}) as span:
             passages = await self._look_up(request)
@@ -50,21 +61,22 @@ class Lookup:
             _EMPTY.inc()
         return passages
 
-    async def _look_up(self, request: SearchRequest) -> list[Passage]:
-        question = ask(request.query)
+    async def _look_up(self, request: RetrievalRequest) -> list[Passage]:
+        question = ask(request.query, request.before)
         if not question.tokens:
             return []
         hits = await self._dense(request, question.text)
         weighed, candidates = await gather_candidates(
             self._pool, self._frequencies, request.tenant, question, hits, request.filter
         )
-        return rank(weighed, candidates, floor=self._floor, top_k=request.top_k)
+        floor = self._floor if request.floor is None else request.floor
+        return rank(weighed, candidates, self._calibration, floor=floor, top_k=request.top_k)
 
-    async def _dense(self, request: SearchRequest, text: str) -> list[Hit]:
+    async def _dense(self, request: RetrievalRequest, text: str) -> list[Hit]:
         """Search by vectors; a provider that fails leaves the text search, which is better than no answer."""
         try:
             async with asyncio.timeout(DENSE_TIMEOUT_S):
-                vector = (await self._embedder.embed([text]))[0]
+                vector = await self._embedder.embed_question(text)
                 if not vector.any():
                     return []
                 return await self._store.search(request.tenant, vector, FILTERED if request.filter else LIMIT)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from salambot.language import detect
 from salambot.messages import Language
-from salambot.text.analysis import HEARD, Token, analyse
+from salambot.text.analysis import CONCEPT, HEARD, Token, analyse
 from salambot.text.normalisation import is_arabic
 
 LOOKED_AT = 2000
@@ -21,9 +21,13 @@ _UNKNOWN = 2.2
 """Of the highest weight: what no document holds may be filler, and when it is the point, everything else misses it."""
 
 GENERIC = frozenset(
-    {"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay", "#way", "#place"}
+    {"#order", "#product", "#package", "#money", "#buy", "#where", "#when", "#howmuch", "#delay", "#way"}
 )
 """What nearly everything in a shop is about: such words seldom are the point."""
+_PLACE, _DAY = CONCEPT + "place-", CONCEPT + "day-"
+"""What the concepts of places and days begin with. A place alone is never the point, and no two are alike."""
+_BEFORE = 0.35
+"""What a word of the question before counts beside one of this question."""
 _MEASURES = frozenset({"#when", "#howmuch", "#delay", "#place"})
 _NUMBER, _GENERIC, _NAMED = 0.3, 0.5, 1.8
 """What bare numbers, generic concepts and all other concepts weigh, against a word that means nothing to a shop."""
@@ -36,6 +40,8 @@ class Question:
     text: str
     language: Language
     tokens: tuple[Token, ...]
+    shares: tuple[float, ...]
+    """What each token counts: 1, or less for one of an earlier question."""
 
     @property
     def terms(self) -> list[str]:
@@ -55,7 +61,7 @@ class Weighed:
         """Return how much of the question's weight a passage with these terms covers, 0 to 1."""
         total = sum(self.tokens)
         pairs = zip(self.question.tokens, self.tokens, strict=True)
-        return sum(weight * _match(token, terms) for token, weight in pairs) / total
+        return sum(weight * match(token, terms) for token, weight in pairs) / total
 
     def has_the_point(self, terms: Collection[str]) -> bool:
         """Tell whether a passage with these terms says anything of what the question is about.
@@ -65,7 +71,16 @@ class Weighed:
         points = [token for token in self.question.tokens if not _is_generic(token)]
         if not points:
             return any(not _MEASURES.issuperset(token.concepts) for token in self.question.tokens)
-        return any(_match(token, terms) for token in points)
+        return any(match(token, terms) for token in points)
+
+    def is_generic(self, at: int) -> bool:
+        """Return True if the token at this position seldom is the point of a question."""
+        return _is_generic(self.question.tokens[at])
+
+    def is_known(self, at: int) -> bool:
+        """Return True if any document holds the token at this position, in any form."""
+        token = self.question.tokens[at]
+        return any(term in self.terms for term in (*token.forms, *token.concepts))
 
     def precision(self, heading: Sequence[Token]) -> float:
         """Return which share of a heading the question asks for, 0 to 1."""
@@ -80,12 +95,16 @@ class Weighed:
         return frozenset(self.question.terms)
 
 
-def ask(text: str) -> Question:
-    """Analyse a question."""
+def ask(text: str, before: str = "") -> Question:
+    """Analyse a question, with the one before it where this one leans on that."""
     looked_at = text[:LOOKED_AT]
-    language = detect(looked_at)
-    tokens = dict.fromkeys(map(_as_asked, analyse(looked_at, language)))
-    return Question(looked_at, language, tuple(tokens)[:_MOST_TOKENS])
+    language = detect(looked_at, prior_locale=detect(before) if before else None)
+    shares = dict.fromkeys(map(_as_asked, analyse(looked_at, language)), 1.0)
+    for token in map(_as_asked, analyse(before[:LOOKED_AT], language)):
+        shares.setdefault(token, _BEFORE)
+    whole = f"{before[:LOOKED_AT]} {looked_at}" if before else looked_at
+    kept = dict(list(shares.items())[:_MOST_TOKENS])
+    return Question(whole, language, tuple(kept), tuple(kept.values()))
 
 
 def _as_asked(token: Token) -> Token:
@@ -100,7 +119,9 @@ def weigh(question: Question, frequencies: Mapping[str, int], chunks: int) -> We
     """Weigh a question by how many of the index's `chunks` hold each term."""
     terms = {term: _idf(count, chunks) for term, count in frequencies.items()}
     unknown = _UNKNOWN * _idf(0, chunks)
-    return Weighed(question, tuple(_token_weight(token, terms, unknown) for token in question.tokens), terms)
+    weights = (_token_weight(token, terms, unknown) for token in question.tokens)
+    shared = tuple(weight * share for weight, share in zip(weights, question.shares, strict=True))
+    return Weighed(question, shared, terms)
 
 
 def _idf(count: int, chunks: int) -> float:
@@ -118,11 +139,21 @@ def _token_weight(token: Token, terms: Mapping[str, float], unknown: float) -> f
     return _NAMED * weight if token.concepts else weight
 
 
+def is_place(token: Token) -> bool:
+    """Return True if a token names a town or a country."""
+    return any(concept.startswith(_PLACE) for concept in token.concepts)
+
+
+def is_exact(token: Token) -> bool:
+    """Return True if a token names one of a closed class, which nothing else is like: a place, a day, a number."""
+    return token.is_number or any(concept.startswith((_PLACE, _DAY)) for concept in token.concepts)
+
+
 def _is_generic(token: Token) -> bool:
-    return token.is_number or (bool(token.concepts) and GENERIC.issuperset(token.concepts))
+    return token.is_number or is_place(token) or (bool(token.concepts) and GENERIC.issuperset(token.concepts))
 
 
-def _match(token: Token, terms: Collection[str]) -> float:
+def match(token: Token, terms: Collection[str]) -> float:
     if token.forms[0] in terms:
         return _STEM
     if any(concept in terms for concept in token.concepts):

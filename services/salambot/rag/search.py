@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from salambot.database import Pool
 from salambot.knowledge.version import FRESH_S, TRUSTED_S, cached_version, current_version, remember_version
-from salambot.messages import SearchRequest
+from salambot.messages import RetrievalRequest
 from salambot.metrics import Timing
 from salambot.rag.lookup import Lookup
 from salambot.trips import SharedTrips
@@ -38,7 +38,7 @@ class Searcher:
         self._without_redis_until = 0.0
         self._remembered: OrderedDict[str, bytes] = OrderedDict()
 
-    async def search(self, request: SearchRequest) -> bytes:
+    async def search(self, request: RetrievalRequest) -> bytes:
         """Return the passages as JSON. Raises DatabaseUnavailable; without Redis it only takes longer."""
         started = time.perf_counter()
         version = await self._version(request.tenant)
@@ -128,7 +128,7 @@ def _bound(entries: OrderedDict[str, bytes] | OrderedDict[str, tuple[float, int]
         entries.popitem(last=False)
 
 
-def _key(request: SearchRequest, version: int) -> str:
+def _key(request: RetrievalRequest, version: int) -> str:
     """Return a key that says nothing of the question: only its digest is stored."""
-    asked = orjson.dumps([request.query, request.top_k, sorted(request.filter.items())])
+    asked = orjson.dumps([request.query, request.before, request.floor, request.top_k, sorted(request.filter.items())])
     return f"rag:search:{request.tenant}:{version}:{sha256(asked).hexdigest()}"

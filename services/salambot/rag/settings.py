@@ -2,7 +2,6 @@
 
 from pydantic import Field, SecretStr
 
-from salambot.rag.lookup import FLOOR
 from salambot.settings import ServiceSettings
 
 
@@ -13,7 +12,7 @@ class RagSettings(ServiceSettings):
     redis_url: SecretStr
     vector: str = "local"
     embedder: str = "local"
-    search_floor: float = Field(default=FLOOR, ge=0, le=1)
-    """Passages that score less are not returned."""
+    search_floor: float | None = Field(default=None, ge=0, le=1)
+    """Nothing is returned whose probability to answer is less; None: the fitted floor of the embedder."""
     search_cache_s: int = Field(default=300, ge=0)
     """How long an answer is kept in Redis; 0 keeps none. A change of the index empties it anyway."""

@@ -12,9 +12,9 @@ import Stemmer
 from salambot.language import fold_latin
 from salambot.text.normalisation import is_arabic, normalise, words
 from salambot.text.skeleton import as_heard, skeletons
-from salambot.text.stopwords import STOPWORDS
+from salambot.text.stopwords import is_stopword
 
-VERSION = "2"
+VERSION = "3"
 """Part of the manifest's pipeline: raise it when the terms of a text change."""
 
 _STEMMERS = {"fr": "french", "en": "english", "ar": "arabic"}
@@ -44,16 +44,18 @@ class Token:
 
 def analyse(text: str, language: str) -> list[Token]:
     """Return the tokens of `text`, written mainly in `language` (a `Language`), stop words left out, in order."""
-    return [token for word in _phrases(words(normalise(text))) if (token := _token(word, language)) is not None]
+    return [
+        token for word in _phrases(words(normalise(text)), language) if (token := _token(word, language)) is not None
+    ]
 
 
-def _phrases(found: list[str]) -> Iterator[str]:
+def _phrases(found: list[str], language: str) -> Iterator[str]:
     """Join what is listed as one, `money back` or `send it back`: two words with at most a stop word between."""
     at = 0
     while at < len(found):
         for end in (at + 1, at + 2) if found[at] in _first_words() else ():
             joined = end < len(found) and f"={found[at]}{_JOINT}{found[end]}" in _concepts()
-            if joined and (end == at + 1 or found[at + 1] in STOPWORDS):
+            if joined and (end == at + 1 or is_stopword(found[at + 1], language)):
                 yield found[at] + _JOINT + found[end]
                 at = end
                 break
@@ -67,7 +69,7 @@ def _token(word: str, language: str) -> Token | None:
     folded = word if is_arabic(word) else fold_latin(word)
     if _JOINT in word:
         return _phrase(word, folded, language)
-    if _says_nothing(word, folded):
+    if _says_nothing(word, folded, language):
         return None
     forms = tuple(dict.fromkeys(_forms(word, folded, language)))
     concepts = sorted(_concepts_of(word, folded, forms))
@@ -82,11 +84,11 @@ def _phrase(phrase: str, folded: str, language: str) -> Token:
     return Token(folded, tuple(forms), tuple(CONCEPT + concept for concept in concepts))
 
 
-def _says_nothing(word: str, folded: str) -> bool:
+def _says_nothing(word: str, folded: str, language: str) -> bool:
     """Stop words say nothing, except those that ask where, when or how much: they are listed as concepts."""
     if f"={word}" in _concepts():
         return False
-    return folded in STOPWORDS or (len(folded) < 2 and not folded.isdigit())
+    return is_stopword(folded, language) or (len(folded) < 2 and not folded.isdigit())
 
 
 def _forms(word: str, folded: str, language: str) -> Iterator[str]:
@@ -110,6 +112,13 @@ def _latin_stems(word: str, folded: str, language: str) -> Iterator[str]:
     """People leave accents out, and a stemmer treats `remboursé` and `rembourse` differently: yield both stems."""
     yield fold_latin(_stem(word, language))
     yield _stem(folded, language)
+
+
+def stems_of(word: str, language: str) -> tuple[str, ...]:
+    """Return the stems that a normalised word of a language (fr, en or ar) is indexed under."""
+    folded = word if is_arabic(word) else fold_latin(word)
+    found = (_stem(word, "ar"),) if is_arabic(word) else _latin_stems(word, folded, language)
+    return tuple(dict.fromkeys(found))
 
 
 def _stem(word: str, language: str) -> str:
@@ -147,8 +156,8 @@ def _concepts() -> dict[str, tuple[str, ...]]:
         for word in normalise(listed).split():
             folded = fold_latin(word)
             # `où` asks where and `ou` says nothing: of a stop word only the listed spelling counts.
-            found.setdefault(f"={word if folded in STOPWORDS else folded}", {})[concept] = None
-            if folded in STOPWORDS:
+            found.setdefault(f"={word if _is_listed_stopword(folded) else folded}", {})[concept] = None
+            if _is_listed_stopword(folded):
                 continue
             for form in _concept_forms(word):
                 if len(form) >= _SHORTEST_KEY[_kind(form)]:
@@ -162,10 +171,16 @@ def _first_words() -> frozenset[str]:
     return frozenset(key[1:].partition(_JOINT)[0] for key in _concepts() if _JOINT in key)
 
 
+def _is_listed_stopword(folded: str) -> bool:
+    return any(is_stopword(folded, language) for language in ("fr", "en", "ary-Latn"))
+
+
 def _table() -> dict[str, str]:
-    with Path(__file__).with_name("concepts.toml").open("rb") as file:
-        table: dict[str, str] = tomllib.load(file)
-    return table
+    """Read the concepts; each place and each day is one of its own, named `place-…` and `day-…`."""
+    folder = Path(__file__).parent
+    table: dict[str, str] = tomllib.loads((folder / "concepts.toml").read_text(encoding="utf-8"))
+    exact = tomllib.loads((folder / "places.toml").read_text(encoding="utf-8"))
+    return table | {f"{kind}-{name}": words for kind, named in exact.items() for name, words in named.items()}
 
 
 def _concept_forms(word: str) -> Iterator[str]:

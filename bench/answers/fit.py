@@ -1,0 +1,232 @@
+"""Fit the decision whether to answer: `python -m bench.answers.fit` leaves one business out at a time, and reports."""
+
+import argparse
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.answers.business import Business, LabelledQuestion, holds_answer, load_businesses
+from bench.answers.index import ask_after, build_index, share
+from salambot.embedders import open_embedder
+from salambot.embedders.base import Embedder
+from salambot.rag import calibration
+from salambot.rag.calibration import DECISION_FEATURES, Calibration, decision_features
+from salambot.rag.evidence import PASSAGE_FEATURES, Evidence, Matrix, weigh_evidence
+
+FALSE_RATE = 0.05
+"""Of the questions that nothing answers, the share that may be answered: the floor is found for it."""
+_RANK_PENALTY, _DECISION_PENALTY = 3.0, 3.0
+"""Ridge. Chosen, as all here, by leaving one business out."""
+_WEIGHT = 100.0
+"""Each business weighs as much as this many questions, however many it has."""
+
+
+_NOTHING = Evidence(np.zeros((0, len(PASSAGE_FEATURES))), np.zeros(0))
+"""The evidence where nothing was found, or nothing asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question with the evidence for its candidates, and which of them hold the answer."""
+
+    business: str
+    question: LabelledQuestion
+    evidence: Evidence
+    right: Matrix
+
+    @property
+    def is_answerable(self) -> bool:
+        """Return True if a document answers."""
+        return bool(self.question.documents)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a case: the first passage's probability, and at which place the first right passage stands."""
+
+    case: Case
+    probability: float
+    place: int
+
+
+async def collect(businesses: Iterable[Business], embedder: Embedder) -> list[Case]:
+    """Search for every question in the index of its business."""
+    cases = []
+    for business in businesses:
+        index = await build_index(business, embedder)
+        for labelled in business.questions:
+            if labelled.documents and not any(holds_answer(labelled, item) for item in business.chunks):
+                continue  # a parser lost the fact: no ranking finds it
+            question = ask_after(labelled.text, labelled.before)
+            weighed, candidates, chunks = index.find(question, await embedder.embed_question(question.text))
+            if not question.tokens or not candidates:
+                cases.append(Case(business.name, labelled, _NOTHING, np.zeros(0)))
+                continue
+            right = np.array([holds_answer(labelled, item) if labelled.documents else False for item in chunks])
+            cases.append(Case(business.name, labelled, weigh_evidence(weighed, candidates), right))
+    return cases
+
+
+def fit(cases: Sequence[Case]) -> Calibration:
+    """Return the coefficients that fit best, with a floor of 0."""
+    usable = [case for case in cases if len(case.right)]
+    counts = Counter(case.business for case in usable)
+    rank = _fit_ranking([case for case in usable if case.right.any()], counts)
+    rows, labels, weights = [], [], []
+    for case in usable:
+        scores = case.evidence.passages @ rank
+        first = int(np.argmax(scores))
+        rows.append(decision_features(case.evidence, scores)[first])
+        labels.append(float(case.right[first]))
+        weights.append(_WEIGHT / counts[case.business])
+    bias, decision = _fit_logistic(np.array(rows), np.array(labels), np.array(weights))
+    return Calibration(rank, bias, decision, 0.0)
+
+
+def _fit_ranking(cases: Sequence[Case], counts: Counter[str]) -> Matrix:
+    """Maximise the likelihood that a right passage is drawn, by Adam: a softmax over each question's candidates."""
+    weights = np.zeros(len(PASSAGE_FEATURES))
+    total = sum(_WEIGHT / counts[case.business] for case in cases)
+    mean, square = np.zeros_like(weights), np.zeros_like(weights)
+    for step in range(1, 401):
+        gradient = -_RANK_PENALTY * weights
+        for case in cases:
+            passages = case.evidence.passages
+            scores = passages @ weights
+            chances = np.exp(scores - scores.max())
+            chances /= chances.sum()
+            right = chances * case.right
+            target = right / max(float(right.sum()), 1e-12)
+            gradient += _WEIGHT / counts[case.business] * (passages.T @ (target - chances))
+        gradient /= total
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
+        weights += 0.03 * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+    return weights
+
+
+def _fit_logistic(rows: Matrix, labels: Matrix, weights: Matrix) -> tuple[float, Matrix]:
+    """Return bias and weights of a ridge-penalised logistic regression, by Newton's method on standardised features."""
+    centre, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+    features = np.column_stack([np.ones(len(rows)), (rows - centre) / spread])
+    penalty = np.diag([1e-6] + [_DECISION_PENALTY] * rows.shape[1])
+    found = np.zeros(features.shape[1])
+    for _ in range(50):
+        chances = 1 / (1 + np.exp(-features @ found))
+        gradient = features.T @ (weights * (labels - chances)) - penalty @ found
+        curvature = (features * (weights * chances * (1 - chances))[:, None]).T @ features + penalty
+        step = np.linalg.solve(curvature, gradient)
+        found += step
+        if float(np.abs(step).max()) < 1e-6:
+            break
+    return float(found[0] - (found[1:] * centre / spread).sum()), found[1:] / spread
+
+
+def judge(cases: Iterable[Case], fitted: Calibration) -> list[Outcome]:
+    """Return what coefficients make of cases."""
+    outcomes = []
+    for case in cases:
+        if not len(case.right):
+            outcomes.append(Outcome(case, 0.0, -1))
+            continue
+        order = np.argsort(-fitted.scores(case.evidence), kind="stable")
+        places = np.flatnonzero(case.right[order])
+        probability = float(fitted.probabilities(case.evidence)[order[0]])
+        outcomes.append(Outcome(case, probability, int(places[0]) if len(places) else -1))
+    return outcomes
+
+
+def leave_one_out(cases: Sequence[Case]) -> list[Outcome]:
+    """Judge each business by coefficients that were fitted on the others."""
+    outcomes = []
+    for name in dict.fromkeys(case.business for case in cases):
+        fitted = fit([case for case in cases if case.business != name])
+        outcomes += judge([case for case in cases if case.business == name], fitted)
+    return outcomes
+
+
+def floor_for(outcomes: Sequence[Outcome], rate: float = FALSE_RATE) -> float:
+    """Return the lowest floor at which at most `rate` of the unanswerable questions is answered, by mean of businesses."""
+    names = {outcome.case.business for outcome in outcomes}
+    floor = 1.0
+    for candidate in sorted({outcome.probability for outcome in outcomes}, reverse=True):
+        rates = [
+            share(
+                [o.probability >= candidate for o in outcomes if o.case.business == name and not o.case.is_answerable]
+            )
+            for name in names
+        ]
+        if float(np.nanmean(rates)) > rate:
+            break
+        floor = candidate
+    return floor
+
+
+def report(outcomes: Sequence[Outcome], floor: float) -> list[str]:
+    """Return a table of what is answered at a floor: by business, language and kind."""
+    lines = [
+        "| | questions | first | first 3 | first 8 | right | refused | wrong | unanswerable | false |",
+        "|---|---:|" + "---:|" * 8,
+    ]
+    tuned_less = [outcome for outcome in outcomes if outcome.case.business != "shop"]
+    groups = [("all", list(outcomes)), *_groups(outcomes, lambda o: o.case.business)]
+    groups += _groups(tuned_less, lambda o: o.case.question.language) + _groups(
+        tuned_less, lambda o: o.case.question.kind
+    )
+    return lines + [_line(name, members, floor) for name, members in [*groups, ("all but the shop", tuned_less)]]
+
+
+def _groups(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> list[tuple[str, list[Outcome]]]:
+    names = dict.fromkeys(map(key, outcomes))
+    return [(name, [outcome for outcome in outcomes if key(outcome) == name]) for name in names]
+
+
+def _line(name: str, outcomes: Sequence[Outcome], floor: float) -> str:
+    asked = [outcome for outcome in outcomes if outcome.case.is_answerable]
+    nothing = [outcome for outcome in outcomes if not outcome.case.is_answerable]
+    answered = [outcome.probability >= floor for outcome in asked]
+    cells = [
+        share([o.place == 0 for o in asked]),
+        share([0 <= o.place < 3 for o in asked]),
+        share([0 <= o.place < 8 for o in asked]),
+        share([o.place == 0 and yes for o, yes in zip(asked, answered, strict=True)]),
+        share([not yes for yes in answered]),
+        share([o.place != 0 and yes for o, yes in zip(asked, answered, strict=True)]),
+    ]
+    shares = " | ".join("–" if np.isnan(cell) else f"{100 * cell:.0f}" for cell in cells)
+    false = share([outcome.probability >= floor for outcome in nothing])
+    return f"| {name} | {len(asked)} | {shares} | {len(nothing)} | {'–' if np.isnan(false) else f'{100 * false:.0f}'} |"
+
+
+def to_json(fitted: Calibration, floor: float) -> dict[str, object]:
+    """Return an entry of calibration.json: every coefficient by its name."""
+    return {
+        "floor": round(floor, 4),
+        "bias": round(fitted.bias, 4),
+        "rank": {name: round(float(w), 4) for name, w in zip(PASSAGE_FEATURES, fitted.rank, strict=True)},
+        "decision": {name: round(float(w), 4) for name, w in zip(DECISION_FEATURES, fitted.decision, strict=True)},
+    }
+
+
+def main() -> None:
+    """Fit both sets of coefficients, print the reports and write calibration.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--embedder", action="append", choices=("local", "e5"))
+    given = parser.parse_args()
+    written = json.loads(calibration.FILE.read_text()) if calibration.FILE.exists() else {"coefficients": {}}
+    for name in given.embedder or ("local", "e5"):
+        cases = asyncio.run(collect(load_businesses(), open_embedder(name)))
+        outcomes = leave_one_out(cases)
+        floor = floor_for(outcomes)
+        print(f"\n{name}, each business by coefficients fitted on the others, floor {floor:.2f}\n")
+        print("\n".join(report(outcomes, floor)))
+        key = calibration.LOCAL if name == "local" else calibration.SEMANTIC
+        written["coefficients"][key] = to_json(fit(cases), floor)
+    calibration.FILE.write_text(json.dumps(written, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

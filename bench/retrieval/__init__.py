@@ -1,1 +1,0 @@
-"""Retrieval quality: labelled questions over the sample knowledge base."""
