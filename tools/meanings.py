@@ -21,7 +21,6 @@ from salambot.text.normalisation import normalise, words
 
 WORDS = {"fr": 25_000, "en": 20_000, "ar": 40_000}
 """The most frequent words of each language that are looked at; their stems are what is kept."""
-DIMENSIONS = 64
 _BATCH = 256
 _TENTHS = 10
 """A frequency is kept in tenths of a Zipf unit: log10 of the occurrences in a billion words."""
@@ -59,7 +58,7 @@ def _reduced(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     centred = vectors - vectors.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     _, axes = np.linalg.eigh(centred.T @ centred)
-    reduced = centred @ axes[:, ::-1][:, :DIMENSIONS]
+    reduced = centred @ axes[:, ::-1][:, : meanings.DIMENSIONS]
     unit: NDArray[np.float32] = reduced / np.linalg.norm(reduced, axis=1, keepdims=True)
     return unit
 

@@ -13,6 +13,7 @@ from bench.answers.business import Business, LabelledQuestion, holds_answer, loa
 from bench.answers.index import ask_after, build_index, share
 from salambot.embedders import open_embedder
 from salambot.embedders.base import Embedder
+from salambot.policy import refusal_of
 from salambot.rag import calibration
 from salambot.rag.calibration import DECISION_FEATURES, Calibration, decision_features
 from salambot.rag.evidence import PASSAGE_FEATURES, Evidence, Matrix, weigh_evidence
@@ -63,7 +64,7 @@ async def collect(businesses: Iterable[Business], embedder: Embedder) -> list[Ca
                 continue  # a parser lost the fact: no ranking finds it
             question = ask_after(labelled.text, labelled.before)
             weighed, candidates, chunks = index.find(question, await embedder.embed_question(question.text))
-            if not question.tokens or not candidates:
+            if refusal_of(labelled.text) or not question.tokens or not candidates:
                 cases.append(Case(business.name, labelled, _NOTHING, np.zeros(0)))
                 continue
             right = np.array([holds_answer(labelled, item) if labelled.documents else False for item in chunks])
@@ -149,7 +150,7 @@ def leave_one_out(cases: Sequence[Case]) -> list[Outcome]:
 
 
 def floor_for(outcomes: Sequence[Outcome], rate: float = FALSE_RATE) -> float:
-    """Return the lowest floor at which at most `rate` of the unanswerable questions is answered, by mean of businesses."""
+    """Return the lowest floor that lets at most `rate` of the unanswerable questions through, by mean of businesses."""
     names = {outcome.case.business for outcome in outcomes}
     floor = 1.0
     for candidate in sorted({outcome.probability for outcome in outcomes}, reverse=True):

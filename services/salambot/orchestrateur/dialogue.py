@@ -20,6 +20,7 @@ from salambot.messages import (
 )
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.settings import OrchestrateurSettings
+from salambot.policy import refusal_of
 from salambot.problems import Problem
 from salambot.smalltalk import courtesy_of, is_complaint
 
@@ -91,9 +92,9 @@ class Dialogue:
     async def _retrieve(self, request: ReplyRequest, context: list[Turn]) -> tuple[str | None, list[Passage]]:
         """Retrieve for the prompt, a short one with what was asked before it; return the reading that found any.
 
-        Small talk needs nothing.
+        Small talk needs nothing, and what asks for another person's data gets nothing.
         """
-        if courtesy_of(request.prompt) is not None:
+        if courtesy_of(request.prompt) is not None or refusal_of(request.prompt) is not None:
             return None, []
         reading = read(request.prompt, context)
         found = await self._search(request.tenant, reading)

@@ -16,6 +16,7 @@ from salambot.text.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
 from salambot.text.normalisation import is_arabic
 
 FILE = Path(__file__).with_name("meanings.npz")
+DIMENSIONS = 64
 SCALE = 256.0
 """A component times this is a signed byte."""
 RARE = 2.0
