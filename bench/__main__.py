@@ -35,7 +35,7 @@ ON_THEIR_OWN: Mapping[str, tuple[str, ...]] = {
     "first_byte": (),
     "search": (),
     "proxy": (),
-    "retrieval": (),
+    "answers": (),
     "load": (),
     "capacity": ("--measure",),
     "indexing": (),

@@ -51,7 +51,7 @@ async def test_local_vectors_are_near_across_spelling_and_script(text: str, near
 
 
 def test_an_unknown_embedder_is_named() -> None:
-    with pytest.raises(ValueError, match="local, onnx, openai"):
+    with pytest.raises(ValueError, match="local, e5, onnx, openai"):
         open_embedder("locall")
     assert open_embedder(EMBEDDERS[0]).dimensions == 1024
 

@@ -13,7 +13,7 @@ from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer, ValkeyServer
 from tests.services.rag.conftest import SAMPLE, Rag, running_rag
 
-BENCH = Path(__file__).parents[3] / "bench" / "retrieval"
+BENCH = Path(__file__).parents[3] / "bench" / "answers" / "shop"
 REFUNDS = {
     "fr": {"Remboursement et retours"},
     "ary": {"سياسة الإرجاع والاسترداد", "الترجيع ورد الفلوس"},
@@ -48,14 +48,15 @@ async def test_the_sample_answers_in_each_language_and_not_to_nonsense(base: Kno
         assert_good(group, figures)
     false_answers = measure(results).false_answers
     assert false_answers is not None
-    assert false_answers <= 0.05
+    assert false_answers <= 0.1
 
 
 def assert_good(group: str, figures: Figures) -> None:
     assert figures.recall_3 is not None, group
     assert figures.mrr is not None, group
-    assert figures.recall_3 >= 0.75, (group, figures)
-    assert figures.mrr >= 0.72, (group, figures)
+    # The floor is fitted on businesses that nobody tuned for, so that the sample is no better than they are.
+    assert figures.recall_3 >= 0.62, (group, figures)
+    assert figures.mrr >= 0.6, (group, figures)
 
 
 async def test_a_passage_is_whole_and_says_where_it_is_from(base: KnowledgeBase, rag: Rag) -> None:

@@ -86,9 +86,46 @@ def test_words_mean_what_a_shop_means(word: str, language: str, concept: str) ->
     assert CONCEPT + concept in token.concepts
 
 
-@pytest.mark.parametrize("text", ["", "😀🎉", "?!…", "le la les de", "واش ديال", "wach dyal"])
-def test_some_texts_say_nothing(text: str) -> None:
-    assert analyse(text, "fr") == []
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("", "fr"),
+        ("😀🎉", "fr"),
+        ("?!…", "en"),
+        ("le la les de", "fr"),
+        ("واش ديال", "fr"),
+        ("wach dyal", "ary-Latn"),
+    ],
+)
+def test_some_texts_say_nothing(text: str, language: str) -> None:
+    assert analyse(text, language) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        ("Quel est le prix du thé ?", "fr", {"prix", "the"}),
+        ("ouvert cet été", "fr", {"ouvert", "ete"}),
+        ("rent a car for men", "en", {"rent", "car", "men"}),
+        ("le marché de Noël", "fr", {"marche", "noel"}),
+    ],
+)
+def test_a_stop_word_belongs_to_a_language(text: str, language: str, said: set[str]) -> None:
+    assert {token.word for token in analyse(text, language)} == said
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language"),
+    [("Fès", "فاس", "fr"), ("fez", "Fas", "en"), ("tanja", "Tanger", "ary-Latn"), ("lundi", "monday", "fr")],
+)
+def test_a_place_and_a_day_are_themselves_in_each_language(one: str, other: str, language: str) -> None:
+    (first,), (second,) = analyse(one, language), analyse(other, language)
+    assert set(first.concepts) & set(second.concepts)
+
+
+def test_no_two_places_are_alike() -> None:
+    (first,), (second,) = analyse("Casablanca", "fr"), analyse("Tanger", "fr")
+    assert not set(first.concepts) & set(second.concepts)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,5 @@
+"""Report how well questions on six businesses are answered, each by coefficients fitted on the others."""
+
+from bench.answers.fit import main
+
+main()
