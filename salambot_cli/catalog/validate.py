@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from salambot_cli.catalog.strength import weak_secrets
+from salambot_cli.catalog.strength import is_loopback, weak_secrets
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, Component
@@ -151,7 +151,7 @@ def _http(name: str, component: Component, url: str | None) -> Iterator[Insecure
     parts = _parse(url)
     if parts is None or parts.scheme not in {"http", "https"}:
         yield Insecure(name, component, "is not an https:// URL with a host", "write https://host[:port][/path]")
-    elif parts.scheme != "https":
+    elif parts.scheme != "https" and not (component == "llm" and is_loopback(parts.hostname or "")):
         yield Insecure(name, component, "http:// sends data and keys in clear", "begin the URL with https://")
 
 

@@ -84,3 +84,8 @@ def test_a_malformed_url_is_named_not_shown(make_environment: MakeEnvironment, u
 
 def test_local_placements_may_go_without_tls(make_environment: MakeEnvironment) -> None:
     validate(make_environment(variables={"REDIS_URL": "redis://localhost:6379", "OPENAI_BASE_URL": "http://x.example"}))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:11434", "localhost:1234", "[::1]:8000"])
+def test_a_model_on_this_machine_may_be_asked_in_clear(make_environment: MakeEnvironment, host: str) -> None:
+    validate(make_environment("t1", variables={**T1, "OPENAI_BASE_URL": f"http://{host}/v1"}))
