@@ -37,11 +37,11 @@ async def check_start(environment: Environment, runtime: Runtime, only: tuple[st
     """
     validate(environment)
     await _refuse_second_stack(environment, runtime)
+    problems = _file_problems(environment) + await runtime.check(environment)
+    if problems:  # what runs and what describes a part may not be had then
+        _raise(await _taken_of_any_part(environment, runtime) + problems)
     running = await runtime.running(environment)
     _refuse_newer_release(running)
-    problems = _file_problems(environment) + await runtime.check(environment)
-    if problems:  # what describes a part may not be had then
-        _raise(problems)
     running = await runtime.confirm(environment, running)
     found = await survey(environment, runtime, only, running=running)
     taken = await find_taken_ports(found.wanted, found.plan, running)
@@ -56,6 +56,17 @@ async def check_start(environment: Environment, runtime: Runtime, only: tuple[st
         if name == "gateway" and leads_elsewhere(port)
     ]
     return found
+
+
+async def _taken_of_any_part(environment: Environment, runtime: Runtime) -> list[str]:
+    """Describe each port that is taken, as far as parts can be described on this machine."""
+    try:
+        running = await runtime.running(environment)
+        wanted = await asyncio.to_thread(runtime.wanted, runtime.settle(environment, running))
+    except SalamBotError:  # what is missing is reported
+        return []
+    taken = await _find_holders({name: port for part in wanted.values() for name, port in part.ports.items()}, running)
+    return [describe_taken(port, running) for port in taken]
 
 
 def _raise(problems: list[str]) -> None:
@@ -105,14 +116,13 @@ def _tunnel_problem(environment: Environment, found: Survey, *, alone: bool) -> 
 
 async def find_taken_ports(wanted: Mapping[str, WantedPart], plan: Plan, running: Running) -> list[TakenPort]:
     """Find the ports that parts to be started need and that anything but this stack has."""
+    changed = [wanted[change.part] for change in plan.changes if change.action in {"start", "restart"}]
+    return await _find_holders({name: port for part in changed for name, port in part.ports.items()}, running)
+
+
+async def _find_holders(ports: Mapping[str, int], running: Running) -> list[TakenPort]:
     ours = {*running.ports.values()}
-    needed = {
-        name: port
-        for change in plan.changes
-        if change.action in {"start", "restart"}
-        for name, port in wanted[change.part].ports.items()
-        if port not in ours and not is_free(port)
-    }
+    needed = {name: port for name, port in ports.items() if port not in ours and not is_free(port)}
     holders = await asyncio.gather(*(asyncio.to_thread(holder_of, port) for port in needed.values()))
     projects = await asyncio.gather(*map(project_of, holders))
     return [TakenPort(*found) for found in zip(needed, holders, projects, strict=True)]
