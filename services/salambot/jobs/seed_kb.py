@@ -26,6 +26,7 @@ from salambot.jobs.seed_worker import BatchIndexer
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.indexing import Elsewhere, Indexer, Options, RefusedRun, Report
+from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.manifest import Manifest
 from salambot.knowledge.sources import UnknownSource
 from salambot.knowledge.spread import Work, run_lock, wait_for_stragglers, workers
@@ -129,13 +130,14 @@ async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speak
     try:
         async with (
             pool,
+            IsolatedParser(settings.document_seconds) as parser,
             _tenant_lock(pool, given.tenant, speak) as coordinator,
-            _elsewhere(settings, given, pool, embedder, coordinator) as elsewhere,
+            _elsewhere(settings, given, pool, embedder, coordinator, parser) as elsewhere,
         ):
             embeddings = Embeddings(pool, given.tenant, embedder.name, store.name)
             manifest = Manifest(pool, given.tenant)
             objects = Objects(f"{settings.objects_url.rstrip('/')}/{given.below}", given.tenant)
-            indexer = Indexer(objects, manifest, embeddings, embedder, store, speak.event, elsewhere)
+            indexer = Indexer(objects, manifest, embeddings, embedder, store, speak.event, elsewhere, parser=parser)
             report = await indexer.run(given.vector, options)
     finally:
         await store.close()
@@ -147,14 +149,19 @@ async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speak
 
 @asynccontextmanager
 async def _elsewhere(
-    settings: JobSettings, given: argparse.Namespace, pool: Pool, embedder: Embedder, coordinator: int
+    settings: JobSettings,
+    given: argparse.Namespace,
+    pool: Pool,
+    embedder: Embedder,
+    coordinator: int,
+    parser: IsolatedParser,
 ) -> AsyncIterator[Elsewhere | None]:
     """With --spread, yield what has batches indexed by every worker there is."""
     redis_url = settings.redis_url
     if not given.spread or given.dry_run or redis_url is None or not await _redis_answers(redis_url.get_secret_value()):
         yield None
         return
-    own = BatchIndexer(pool, embedder, settings.objects_url)
+    own = BatchIndexer(pool, embedder, settings.objects_url, parser)
     work: Work = {
         "tenant": given.tenant,
         "vector": given.vector,

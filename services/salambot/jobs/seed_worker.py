@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -15,6 +16,7 @@ from salambot.embedders.base import Embedder
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.indexing import Indexer, Report
+from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.manifest import Manifest
 from salambot.knowledge.spread import Work, consume, taking_part, unpacked
 from salambot.mounted_secrets import load_mounted_secrets
@@ -28,8 +30,9 @@ _log = structlog.get_logger(__name__)
 class BatchIndexer:
     """Indexes one batch after another, of whatever tenant; stores stay open between them."""
 
-    def __init__(self, pool: Pool, embedder: Embedder, objects_url: str) -> None:
+    def __init__(self, pool: Pool, embedder: Embedder, objects_url: str, parser: IsolatedParser) -> None:
         self._pool, self._embedder, self._objects_url = pool, embedder, objects_url.rstrip("/")
+        self._parser = parser
         self._stores: dict[str, VectorStore] = {}
 
     async def index(self, work: Work) -> Report | None:
@@ -50,13 +53,17 @@ class BatchIndexer:
         embeddings = Embeddings(self._pool, tenant, self._embedder.name, store.name)
         objects = Objects(f"{self._objects_url}/{work['below']}", tenant)
         manifest = Manifest(self._pool, tenant)
-        indexer = Indexer(objects, manifest, embeddings, self._embedder, store, lambda _name, _members: None)
+        indexer = Indexer(objects, manifest, embeddings, self._embedder, store, _silent, parser=self._parser)
         return await indexer.index_batch(unpacked(work), full=work["full"])
 
     async def close(self) -> None:
         """Close the stores; pool and embedder belong to whoever opened them."""
         for store in self._stores.values():
             await store.close()
+
+
+def _silent(_name: str, _members: Mapping[str, int | str]) -> None:
+    """Announce nothing: the run that asked for a batch does."""
 
 
 async def work(settings: JobSettings) -> None:
@@ -68,7 +75,8 @@ async def work(settings: JobSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     embedder = open_embedder(settings.embedder)
     async with await database.connect(settings.postgres_url.get_secret_value(), max_size=4) as pool:
-        batches = BatchIndexer(pool, embedder, settings.objects_url)
+        parser = IsolatedParser(settings.document_seconds)
+        batches = BatchIndexer(pool, embedder, settings.objects_url, parser)
 
         async def index(work: Work) -> Report | None:
             report = await batches.index(work)
@@ -79,6 +87,7 @@ async def work(settings: JobSettings) -> None:
             await consume(settings.redis_url.get_secret_value(), index, stopping)
         finally:
             await batches.close()
+            await parser.close()
             await embedder.close()
 
 

@@ -1,7 +1,10 @@
 """What jobs read from their environment: the same variables as the services, without the token between these."""
 
-from pydantic import SecretStr
+from typing import Annotated
 
+from pydantic import Field, SecretStr
+
+from salambot.knowledge.isolation import DOCUMENT_SECONDS
 from salambot.settings import LogSettings
 
 
@@ -14,3 +17,5 @@ class JobSettings(LogSettings):
     objects_url: str
     vector: str = "local"
     embedder: str = "local"
+    document_seconds: Annotated[float, Field(gt=0, le=600)] = DOCUMENT_SECONDS
+    """How long one document may take to be read; past it the run goes on without it, and names it."""

@@ -12,9 +12,10 @@ import numpy as np
 from salambot import tracing
 from salambot.embedders.base import Embedder
 from salambot.knowledge import parsers
-from salambot.knowledge.chunks import PIPELINE, chunk
+from salambot.knowledge.chunks import PIPELINE
 from salambot.knowledge.cost import LARGE, estimate, tokens_of
 from salambot.knowledge.embeddings import Embeddings
+from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
 from salambot.knowledge.parsers.base import UnreadableDocumentError
 from salambot.knowledge.sources import SAMPLE, wanted
@@ -131,6 +132,8 @@ class Indexer:
         store: VectorStore,
         announce: Announce,
         elsewhere: Elsewhere | None = None,
+        *,
+        parser: IsolatedParser,
     ) -> None:
         self._objects = objects
         self._manifest = manifest
@@ -140,6 +143,7 @@ class Indexer:
         self._announce = announce
         self._report = Report()
         self._elsewhere = elsewhere
+        self._parser = parser
         self._own_turn = asyncio.Lock()
 
     async def run(self, vector: str, options: Options) -> Report:
@@ -279,7 +283,7 @@ class Indexer:
                 continue
             try:
                 with tracing.step("seed.document", {"salambot.bytes": len(content or b"")}):
-                    read.ready.append(await asyncio.to_thread(self._read, candidate.item, entry, content))
+                    read.ready.append(await self._parse(candidate.item, entry, content))
             except UnreadableDocumentError as reason:
                 read.rejected.append((path, str(reason)))
         return read
@@ -288,16 +292,16 @@ class Indexer:
         """Read a document; one that is over the limit would only fill the memory."""
         return await self._objects.read(item.path) if item.size <= parsers.MAX_DOCUMENT_BYTES else None
 
-    def _read(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
+    async def _parse(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
         parsers.refuse_large(item.size)
         if content is None:
             raise UnreadableDocumentError("it went while this ran")
-        document = parsers.parse(item.path, content)
+        parsed = await self._parser.parse(item.path, content)
+        document = parsed.document
         metadata = {**document.metadata, "source": entry.source}
         uri = self._objects.uri(item.path)
-        chunks = chunk(document)
         return IndexedDocument(
-            item.path, entry, document.title, uri, item.modified, metadata, chunks, document.warnings
+            item.path, entry, document.title, uri, item.modified, metadata, parsed.chunks, document.warnings
         )
 
     async def _write(

@@ -15,6 +15,7 @@ from salambot import database
 from salambot.embedders.local import LocalEmbedder
 from salambot.jobs.migrate import migrate
 from salambot.jobs.seed_worker import BatchIndexer
+from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.spread import Work
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 from tests.knowledge import KnowledgeBase
@@ -121,7 +122,7 @@ async def test_a_batch_of_a_run_that_is_over_is_refused(base: KnowledgeBase) -> 
         "coordinator": 1, "items": [("1.md", 10, "", "2026-01-01T00:00:00+00:00", "objects")],
     }  # fmt: skip
     async with await database.connect(url, max_size=4) as pool:
-        batches = BatchIndexer(pool, LocalEmbedder(), base.variables["OBJECTS_URL"])
+        batches = BatchIndexer(pool, LocalEmbedder(), base.variables["OBJECTS_URL"], IsolatedParser())
         assert await batches.index(work) is None
         assert await batches.index({**work, "embedder": "another"}) is None
         await batches.close()
