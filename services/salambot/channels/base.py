@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +15,8 @@ from salambot.delivery.sending import Api, Envelope
 from salambot.delivery.settings import WebhookSettings
 from salambot.messages import Channel as ReplyChannel
 
-Kind = Literal["text", "unsupported"]
+Kind = Literal["text", "unsupported", "revoked", "link"]
+"""A message with a text, or one without; a message that its writer took back; two ids of one person."""
 Cause = Literal["missing", "malformed", "wrong_secret", "rewritten", "drift"]
 """The known causes of a refused signature; told in the log and in `webhook list`, never to the caller."""
 SOLE_ACCOUNT = "bot"
@@ -40,6 +43,10 @@ class Incoming:
     kind: Kind = "text"
     text: str = field(default="", repr=False)
     locale: str | None = None
+    other_id: str = field(default="", repr=False)
+    """Another id of the same user; both stand for one person from then on."""
+    replaces: str = ""
+    """The id of the message that this one edits (or revokes)."""
 
 
 @dataclass(slots=True)
@@ -48,6 +55,12 @@ class Parsed:
 
     messages: list[Incoming] = field(default_factory=list)
     ignored: int = 0
+    events: list[Incoming] = field(default_factory=list)
+    """What changes something stored and is no message: revocations, changes of ids. They count as ignored too."""
+    causes: Counter[str] = field(default_factory=Counter)
+    """Why something was ignored, where that may surprise."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """What the channel reports of replies that it could not deliver, in words."""
 
 
 class SignatureRefusedError(Exception):
@@ -137,6 +150,20 @@ def _bounded_float(text: str) -> float | None:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_COMMAND = re.compile(r"/(?:start|help)(?:@\w+)?(?:\s|$)", re.IGNORECASE)
+_GREETINGS = {"ar": "السلام عليكم", "en": "Hello"}
+
+
+def plain_text(text: str, locale: str | None = None) -> str:
+    """Return what a customer means: by `/start` and `/help`, which apps write for them, a greeting."""
+    return greeting(locale) if _COMMAND.match(text.strip()) else text
+
+
+def greeting(locale: str | None = None) -> str:
+    """Return a greeting in the language of the customer's app, else in French."""
+    return _GREETINGS.get(locale or "", "Bonjour")
 
 
 def items(value: object, name: str) -> list[dict[str, object]]:

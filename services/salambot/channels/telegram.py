@@ -12,6 +12,7 @@ from salambot.channels.base import (
     id_of,
     member,
     moment_of_number,
+    plain_text,
     read_json,
     text_of,
 )
@@ -25,8 +26,8 @@ _MEDIA = frozenset(
         "video", "video_note", "voice",
     }
 )  # fmt: skip
-_GREETINGS = {"ar": "السلام عليكم", "en": "Hello"}
-"""What a customer means by `/start`, which the app itself writes when a chat is opened; else it is French."""
+_TOPIC = "/"
+"""Stands between a chat and the topic in it that a reply belongs to."""
 
 
 class Telegram:
@@ -74,12 +75,12 @@ class Telegram:
 
     async def greet(self, api: Api, envelope: Envelope) -> None:
         """Type; bots cannot mark as read."""
-        await _call(api, "sendChatAction", {"chat_id": envelope.recipient, "action": "typing"})
+        await _call(api, "sendChatAction", {**_to(envelope), "action": "typing"})
 
     async def send(self, api: Api, envelope: Envelope, text: str, tag: str) -> str:
         """Send a text as it is, without markup and without a preview of its links."""
         del tag
-        plain = {"chat_id": envelope.recipient, "text": text, "link_preview_options": {"is_disabled": True}}
+        plain = {**_to(envelope), "text": text, "link_preview_options": {"is_disabled": True}}
         return id_of(await _call(api, "sendMessage", plain), "result", "message_id")
 
 
@@ -91,13 +92,19 @@ def _message(update_id: str, message: object) -> Incoming | None:
     if not (update_id and user and chat and is_private and isinstance(message, dict)) or sent_at is None:
         return None
     locale, text = _language(message), text_of(message, "text") or text_of(message, "caption")
-    if text.split(maxsplit=1)[:1] == ["/start"]:
-        text = _GREETINGS.get(locale or "", "Bonjour")
+    topic = id_of(message, "message_thread_id") if member(message, "is_topic_message") is True else ""
+    recipient = f"{chat}{_TOPIC}{topic}" if topic else chat
     if text.strip():
-        return Incoming(SOLE_ACCOUNT, user, chat, update_id, sent_at, "text", text, locale)
+        return Incoming(SOLE_ACCOUNT, user, recipient, update_id, sent_at, "text", plain_text(text, locale), locale)
     if _MEDIA & message.keys():
-        return Incoming(SOLE_ACCOUNT, user, chat, update_id, sent_at, "unsupported", "", locale)
+        return Incoming(SOLE_ACCOUNT, user, recipient, update_id, sent_at, "unsupported", "", locale)
     return None
+
+
+def _to(envelope: Envelope) -> Json:
+    """Return the chat of a recipient, and the topic in it where the customer wrote in one."""
+    chat, _, topic = envelope.recipient.partition(_TOPIC)
+    return {"chat_id": chat, "message_thread_id": int(topic)} if topic.isdigit() else {"chat_id": chat}
 
 
 def _language(message: object) -> str | None:

@@ -19,6 +19,8 @@ from salambot.messages import utc_text
 
 Key = tuple[str, str, str]
 """tenant, channel, message id."""
+Stored = dict[Key, str]
+"""What is new, each with the party that its conversation stands under."""
 _MOST_WAITING = 10_000
 """Messages that wait for Postgres; past it webhooks are refused with 503, and their senders try again."""
 _MOST_AT_ONCE = 1_000
@@ -44,6 +46,10 @@ class Arrival:
     traceparent: str
     correlation_id: str
     sealed: str | None = field(default=None, repr=False)
+    other_party: str = ""
+    """The same person by another id; from then on both stand for one conversation."""
+    replaces: str = ""
+    """The message that an edit replaces, or a revocation ends."""
 
     @property
     def key(self) -> Key:
@@ -51,9 +57,9 @@ class Arrival:
         return self.tenant, self.channel, self.message_id
 
     @property
-    def conversation(self) -> tuple[str, str, str]:
-        """The conversation that it belongs to."""
-        return self.tenant, self.channel, self.party
+    def is_message(self) -> bool:
+        """Whether it is stored itself; what is not changes something that is."""
+        return self.kind in {"text", "unsupported"}
 
 
 def hash_user(key: bytes, channel: str, account: str, user: str) -> str:
@@ -80,13 +86,15 @@ def arrival(
         traceparent=traceparent,
         correlation_id=correlation,
         sealed=b64encode(seal(key, incoming.recipient, incoming.text)).decode() if keep else None,
+        other_party=hash_user(key, channel, incoming.account, incoming.other_id) if incoming.other_id else "",
+        replaces=incoming.replaces,
     )
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     arrivals: Sequence[Arrival]
-    stored: asyncio.Future[set[Key]]
+    stored: "asyncio.Future[Stored]"
 
 
 class Intake:
@@ -98,8 +106,8 @@ class Intake:
         self._waiting_messages = 0
         self._writer: asyncio.Task[None] | None = None
 
-    async def store(self, arrivals: Sequence[Arrival]) -> set[Key]:
-        """Store what is new; return its keys once they are durable. Raises DatabaseUnavailable."""
+    async def store(self, arrivals: Sequence[Arrival]) -> Stored:
+        """Store what is new; return it once it is durable. Raises DatabaseUnavailable."""
         if self._waiting_messages >= _MOST_WAITING:
             raise DatabaseUnavailable("too many webhooks wait for postgres")
         waiting = _Waiting(arrivals, asyncio.get_running_loop().create_future())
@@ -139,8 +147,7 @@ class Intake:
                 continue
             for one in batch:
                 # Two deliveries of one message may be in one batch: the first has it, the second is a duplicate.
-                mine = {item.key for item in one.arrivals} & stored
-                stored -= mine
+                mine = {item.key: stored.pop(item.key) for item in one.arrivals if item.key in stored}
                 if not one.stored.done():
                     one.stored.set_result(mine)
 
@@ -153,15 +160,15 @@ class Intake:
         self._waiting_messages -= count
         return batch
 
-    async def _insert(self, arrivals: list[Arrival]) -> set[Key]:
+    async def _insert(self, arrivals: list[Arrival]) -> Stored:
         document = orjson.dumps(arrivals).decode()
         try:
             with unavailable_as_problem():
                 async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                    stored = await connection.fetchval("SELECT store_inbound($1)", document, timeout=_STORE_SECONDS)
+                    stored = await connection.fetchval("SELECT store_messages($1)", document, timeout=_STORE_SECONDS)
         except asyncpg.UndefinedFunctionError as error:
             raise DatabaseUnavailable("the schema is not there yet") from error
-        return {(tenant, channel, message) for tenant, channel, message in orjson.loads(stored)}
+        return {(tenant, channel, message): party for tenant, channel, message, party in orjson.loads(stored)}
 
 
 def _distinct(batch: list[_Waiting]) -> list[Arrival]:

@@ -14,6 +14,8 @@ LEASE = timedelta(seconds=15)
 """How long a claim outlives its worker; longer than one send may take."""
 KEPT = timedelta(days=8)
 SEALED = timedelta(hours=24)
+IDENTITIES_KEPT = timedelta(days=90)
+"""From the last message on for which two ids are one person: longer than conversations are kept."""
 
 _Shape = TypeVar("_Shape")
 
@@ -116,6 +118,11 @@ class Inbox:
         query = "SELECT record_audit($1, $2, 'reply', $3, $4, $5)"
         await self._call(query, message.tenant, message.party, outcome, trace_id, message.correlation_id)
 
+    async def remind_to_write(self, message: Claimed) -> bool:
+        """Return True for the one message of a conversation that is answered "I only read written messages"."""
+        query = "SELECT remind_to_write($1, $2, $3, $4)"
+        return bool(await self._call(query, message.tenant, message.channel, message.party, message.message_id))
+
     async def due(self, most: int, quiet: timedelta) -> list[Conversation]:
         """Return conversations in which something waits that nobody took for a while, and note that it is seen to."""
         return await self._read(_conversations, "SELECT due_conversations($1, $2)", most, quiet)
@@ -126,6 +133,7 @@ class Inbox:
 
     async def forget(self, now: datetime) -> int:
         """Delete what is older than 8 days, and kept bodies after 24 hours; return how many messages."""
+        await self._call("SELECT forget_identities($1)", now - IDENTITIES_KEPT)
         return await self._read(TypeAdapter(int), "SELECT forget_inbound($1, $2)", now - KEPT, now - SEALED)
 
     async def _read(self, shape: TypeAdapter[_Shape], query: str, *arguments: object) -> _Shape:

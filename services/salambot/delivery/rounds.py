@@ -97,6 +97,8 @@ class Rounds:
             raise SendError("gave_up", "never")  # not even noted the last times: it ends its workers
         if channel.window_s is not None and (utc_now() - message.sent_at).total_seconds() > channel.window_s:
             raise SendError("window_closed", "never")
+        if message.kind == "unsupported" and not await self._inbox.remind_to_write(message):
+            return "reminded_before"
         parts = message.parts or await self._write(channel, message)
         if not channel.can_send(self._api):
             return await self._keep(channel, message, parts)

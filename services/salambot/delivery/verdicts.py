@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-Verdict = Literal["accepted", "duplicate", "ignored", "stale", "unknown_account", "rejected"]
+Verdict = Literal["accepted", "duplicate", "ignored", "stale", "unknown_account", "rejected", "undelivered"]
 
 KEPT = 1_000
 _STREAM = "salambot:webhook-verdicts"

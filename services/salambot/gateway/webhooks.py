@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from salambot import channels, database, tracing
-from salambot.channels.base import BodyRefusedError, Channel, Incoming, SignatureRefusedError
+from salambot.channels.base import BodyRefusedError, Channel, Incoming, Parsed, SignatureRefusedError
 from salambot.database import DatabaseUnavailable
-from salambot.delivery.arrivals import Arrival, Intake, arrival
+from salambot.delivery.arrivals import Arrival, Intake, Stored, arrival
 from salambot.delivery.queue import Dispatcher
 from salambot.delivery.verdicts import Note, Verdict, Verdicts
 from salambot.gateway.peers import Peers
@@ -120,11 +120,12 @@ class Webhooks:
             parsed = channel.parse(request.headers, body)
         except BodyRefusedError as error:
             raise Problem(error.status, error.code, error.detail) from error
-        found = self._sort(channel, parsed.messages, now)
+        found = self._sort(channel, [*parsed.messages, *parsed.events], now)
         found.dropped["ignored"] += parsed.ignored
         stored = await self._store(found.arrivals)
-        found.dropped["duplicate"] += len(found.arrivals) - len(stored)
-        self._dispatcher.put({one.conversation for one in found.arrivals if one.key in stored})
+        found.dropped["duplicate"] += sum(one.is_message for one in found.arrivals) - len(stored)
+        self._dispatcher.put({(tenant, name, party) for (tenant, name, _), party in stored.items()})
+        self._tell_causes(channel.name, parsed)
         return self._acknowledge(channel.name, len(stored), found.dropped)
 
     @asynccontextmanager
@@ -155,10 +156,11 @@ class Webhooks:
         traceparent, correlation = tracing.propagate()["traceparent"], tracing.correlation_id()
         for message in messages:
             tenant = self._tenant_of(channel, message.account)
+            is_counted = message.kind in {"text", "unsupported"}
             if tenant is None:
-                found.dropped["unknown_account"] += 1
+                found.dropped["unknown_account"] += is_counted
             elif not oldest <= message.sent_at <= now + _FUTURE:
-                found.dropped["stale"] += 1
+                found.dropped["stale"] += is_counted
             else:
                 found.arrivals.append(
                     arrival(
@@ -178,9 +180,9 @@ class Webhooks:
             return account if self._settings.has_tenant(account) else None
         return self._settings.tenant_of(channel.name, account)
 
-    async def _store(self, arrivals: list[Arrival]) -> set[tuple[str, str, str]]:
+    async def _store(self, arrivals: list[Arrival]) -> Stored:
         if not arrivals:
-            return set()
+            return {}
         if self._intake is None:
             raise Problem(503, "channel_not_configured", "This environment has no database to keep webhooks in.")
         try:
@@ -201,6 +203,14 @@ class Webhooks:
         ignored = dropped.total() - duplicates
         counts = {"status": status, "accepted": accepted, "duplicates": duplicates, "ignored": ignored}
         return Response(orjson.dumps(counts), media_type="application/json")
+
+    def _tell_causes(self, name: str, parsed: Parsed) -> None:
+        """Note why something was ignored, and what the channel says of replies that it could not deliver."""
+        for cause, count in parsed.causes.items():
+            self._note(name, "ignored", cause, count)
+        for failure, count in parsed.failures.items():
+            _WEBHOOKS.labels(name, "undelivered").inc(count)
+            self._note(name, "undelivered", failure, count)
 
     def _note(self, channel: str, verdict: Verdict, cause: str, count: int) -> None:
         ids = tracing.trace_id(), tracing.correlation_id()

@@ -31,6 +31,9 @@ ORDER BY channel, number"""
 _INBOX = """
 SELECT channel, message_id, received_at, preview, state FROM inbox WHERE tenant = $1 AND party = ANY ($2)
 ORDER BY number"""
+_LINKED = """
+SELECT other.party FROM identities AS one JOIN identities AS other USING (tenant, channel, person)
+WHERE one.tenant = $1 AND (one.party = ANY ($2) OR one.person = ANY ($2))"""
 _ERASED = ("turns", "conversations", "inbox")
 Word = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -87,6 +90,8 @@ class Records:
         async with tenant_transaction(self._pool, person.tenant) as rows:
             parties = await self._parties(rows, person)
             erased = {table: await self._delete(rows, table, person.tenant, parties) for table in _ERASED}
+            for table in ("identities", "writing_reminders"):
+                await self._delete(rows, table, person.tenant, parties)
             await self._note(rows, person, parties, "erase")
         hot = [f"salambot:{person.tenant}:turns:{channel}:{party}" for channel in _HOT for party in parties]
         try:
@@ -100,7 +105,8 @@ class Records:
         found = await rows.fetch("SELECT DISTINCT account FROM inbox WHERE tenant = $1", person.tenant)
         accounts = {*(row["account"] for row in found), *person.accounts, person.tenant, SOLE_ACCOUNT}
         hashes = [hash_user(self._key, channel, account, person.user) for channel in CHANNELS for account in accounts]
-        return [person.user, *hashes]
+        linked = await rows.fetch(_LINKED, person.tenant, [person.user, *hashes])
+        return [person.user, *(row["party"] for row in linked), *hashes]
 
     async def _delete(self, rows: Connection, table: str, tenant: str, parties: list[str]) -> int:
         query = f"DELETE FROM {table} WHERE tenant = $1 AND party = ANY ($2)"  # noqa: S608 - a constant

@@ -133,7 +133,7 @@ def _world(
 @pytest.fixture
 def _empty(_world: World, postgres_server: PostgresServer, redis_url: str) -> Iterator[World]:
     del redis_url
-    postgres_server.run("TRUNCATE inbox, outbox, conversations, turns", "channels")
+    postgres_server.run("TRUNCATE inbox, outbox, conversations, turns, identities, writing_reminders", "channels")
     _world.peers.reset()
     _world.graph.reset()
     _world.telegram.reset()

@@ -14,7 +14,7 @@ from tests import events
 from tests.servers import PostgresServer, ValkeyServer, free_port
 from tests.services.channels.conftest import ALL_DONE, Shop, StartWorker, World, wait_until_it_answers
 
-STORING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%store_inbound%'"
+STORING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%store_messages%'"
 
 
 @pytest.fixture
