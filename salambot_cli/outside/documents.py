@@ -14,6 +14,8 @@ from salambot_cli.outside.files import replace_file, unwritable
 
 MAX_FILES = 100_000
 SOURCES = ".sources"
+_LOCK = "~$"
+"""How Office names the file that says who has a document open."""
 _NO_BREAK = "\u00a0\u202f"
 """Spaces that French typography puts before ? and !: they are no mischief in a name."""
 
@@ -69,7 +71,7 @@ def document_files(path: Path) -> list[Path]:
 def _walk(folder: Path) -> Iterator[Path]:
     inside = folder.resolve()
     for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        hidden = any(part.startswith((".", _LOCK)) for part in path.relative_to(folder).parts)
         if not hidden and path.is_file() and path.resolve().is_relative_to(inside):
             yield path
 

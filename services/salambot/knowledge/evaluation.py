@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from unicodedata import normalize
 
 import orjson
 
@@ -67,7 +68,7 @@ def read_questions(lines: Iterable[str], tenant: str) -> list[LabelledQuestion]:
             continue
         try:
             given = orjson.loads(line)
-            answers = frozenset(f"{tenant}/{answer}" for answer in given["answers"])
+            answers = frozenset(normalize("NFC", f"{tenant}/{answer}") for answer in given["answers"])
             questions.append(LabelledQuestion(str(given["question"]), str(given.get("group", "all")), answers))
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f'line {number} is not {{"question": …, "answers": […]}}') from error
@@ -76,7 +77,8 @@ def read_questions(lines: Iterable[str], tenant: str) -> list[LabelledQuestion]:
 
 def _rank(answers: frozenset[str], found: Sequence[str]) -> int:
     """Return the position of the first right one, from 1; 0 when there is none."""
-    return next((at for at, item in enumerate(found, 1) if item in answers or item.split("#")[0] in answers), 0)
+    named = (normalize("NFC", item) for item in found)  # a name may be composed in one place and not in another
+    return next((at for at, item in enumerate(named, 1) if {item, item.rpartition("#")[0]} & answers), 0)
 
 
 def _share(items: Sequence[_Item], holds: Callable[[_Item], bool]) -> float | None:

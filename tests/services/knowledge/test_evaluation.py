@@ -32,6 +32,15 @@ def test_figures() -> None:
     assert figures.false_answers == 0.5
 
 
+def test_a_name_may_hold_a_hash_and_be_composed_or_not() -> None:
+    given = read_questions(
+        [b'{"question": "x", "answers": ["FAQ #1 (50% off).md", "h\xc3\xb4tel.md#2"]}'.decode()], "demo"
+    )
+    found = {given[0]: ["demo/FAQ #1 (50% off).md#0", "demo/ho\u0302tel.md#2"]}
+    assert (measure(found).recall_1, measure({given[0]: found[given[0]][1:]}).recall_1) == (1.0, 1.0)
+    assert measure({given[0]: ["demo/FAQ #2.md#0", "demo/ho\u0302tel.md#1"]}).recall_3 == 0.0
+
+
 @pytest.mark.parametrize(
     "line", ["not json", "[]", '{"question": "x"}', '{"answers": []}', '{"question": 1, "answers": 2}']
 )
