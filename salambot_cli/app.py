@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 
 from salambot_cli import __version__
 from salambot_cli.commands import COMMANDS
-from salambot_cli.model.errors import ExitStatus, Interrupted, SalamBotError
+from salambot_cli.model.errors import ConfigurationError, ExitStatus, Interrupted, SalamBotError
 from salambot_cli.outside.console import Session, show_error, start_directory
 from salambot_cli.outside.help_pages import arrange
 from salambot_cli.outside.language import LANGUAGES, nearest_language, translate
@@ -22,6 +22,12 @@ from salambot_cli.outside.plain import is_plain
 
 _VALUED = ("--project", "--lang")
 _SWITCHES = ("--json", "--json-lines", "--quiet", "--debug", "--plain")
+_OTHER_WORDS = {
+    "start": "up", "run": "up", "stop": "down", "ps": "status", "list": "status", "log": "logs", "ask": "chat",
+    "version": "--version", "help": "--help", "destroy": "down --volumes", "check": "doctor", "test": "smoke",
+    "shell": "exec", "console": "open", "valkey-cli": "redis-cli",
+}  # fmt: skip
+"""What other tools call a command."""
 _EVERYWHERE = "Everywhere: --json, --json-lines, --quiet, --debug, --plain, --lang LANG, --project DIR."
 
 
@@ -41,7 +47,7 @@ class LazyGroup(TyperGroup):
     def make_context(self, info_name, args, parent=None, **extra):  # type: ignore[no-untyped-def] # noqa: ANN001,ANN003,ANN201
         """Read the command line; what is wrong with it is said in the language of the people."""
         if parent is None:
-            arrange(self, typer.Context(self))
+            arrange(self, typer.Context(self, **self.context_settings))
         with _usage_in_words():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -60,8 +66,10 @@ class LazyGroup(TyperGroup):
             command.epilog = command.epilog or _EVERYWHERE
             arrange(command, ctx)
             self.commands[name] = command
-        elif name not in COMMANDS and (match := get_close_matches(name, COMMANDS, n=1)):
-            ctx.fail(f"No such command '{name}'. Did you mean '{match[0]}'?")
+        elif name not in COMMANDS and (
+            match := _OTHER_WORDS.get(name) or next(iter(get_close_matches(name, COMMANDS, n=1)), None)
+        ):
+            ctx.fail(f"No such command '{name}'. Did you mean '{match}'?")
         return super().resolve_command(ctx, args)
 
 
@@ -81,7 +89,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(context_settings={"help_option_names": ["--help", "-h"]})
 def salambot(
     context: typer.Context,
     project: str | None = typer.Option(
@@ -93,12 +101,17 @@ def salambot(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
     lang: str | None = typer.Option(None, "--lang", help="Language of what is said: en or fr."),
     plain: bool = typer.Option(False, "--plain", help="Words in place of marks and frames, for screen readers."),
-    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=_show_version, is_eager=True, help="Print the version."
+    ),
 ) -> None:
     """Run the SalamBot chatbot, half on this machine, half in the cloud: one line of configuration places each part."""
     del version, plain  # --plain was heeded before anything was said
     if lang is not None and nearest_language(lang) is None:
         raise typer.BadParameter(f"should be {' or '.join(LANGUAGES)}, not {lang!r}", param_hint="--lang")
+    folder = project or os.environ.get("SALAMBOT_PROJECT")
+    if folder and context.invoked_subcommand != "init" and not start_directory(folder).exists():
+        raise ConfigurationError(f"there is no project {folder}", "the folder does not exist", f"ls -d {folder}")
     context.obj = Session(start_directory(project), json, json_lines, quiet, debug, lang)
 
 

@@ -26,8 +26,11 @@ def chat(
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.chat import Conversation, converse, say_once
     from salambot_cli.steps.gateway import gateway_of
+    from salambot_cli.steps.running import require_stack
 
     session: Session = context.obj
     environment = load_environment(session.project)
+    if url is None:
+        run(require_stack(environment))
     conversation = Conversation(environment, gateway_of(environment, url=url), locale)
     run(say_once(session, conversation, " ".join(text)) if text else converse(session, conversation))

@@ -27,8 +27,12 @@ def down(
     environment = load_environment(session.project)
     if volumes and not yes:
         typer.confirm(translate(f"Delete the local data in {environment.state / 'data'}?"), abort=True, err=True)
-    stopped = run(take_down(environment, volumes=volumes, prune=prune))
+    done = run(take_down(environment, volumes=volumes, prune=prune))
     if session.machine:
-        session.document({"status": "down", "stopped": stopped, "volumes_deleted": volumes})
+        session.document(
+            {"status": "down", "stopped": done.stopped, "volumes_deleted": volumes, "deleted": done.deleted}
+        )
     else:
-        session.say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+        session.say(f"Stopped: {', '.join(done.stopped)}." if done.stopped else "Nothing was running.")
+    if volumes and not session.machine:
+        session.say(f"Deleted: {', '.join(done.deleted)}." if done.deleted else "There was no local data.")

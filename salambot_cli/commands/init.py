@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from salambot_cli.commands.options import presets
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.language import translate
 
@@ -28,6 +29,7 @@ def init(
 
     Examples:  [bold]salambot init[/]   [bold]salambot init --yes[/]   [bold]salambot init --topology t1,t3[/]
     """
+    from salambot_cli.catalog.load import CONFIG_NAME
     from salambot_cli.outside.interrupts import run
     from salambot_cli.steps.init import start_project
     from salambot_cli.steps.interview import beginning, look_around
@@ -35,8 +37,13 @@ def init(
     session: Session = context.obj
     found = run(look_around(session.project))
     person = sys.stdin.isatty() and sys.stderr.isatty()
-    ask = _ask if person and not (yes or topology or session.machine or session.quiet) else None
-    _tell(session, found)
+    there = (session.project / CONFIG_NAME).exists() and not force
+    ask = _ask if person and not (there or yes or topology or session.machine or session.quiet) else None
+    if there:
+        session.say(f"This folder has a {CONFIG_NAME} already; what is missing beside it is added.")
+    else:
+        _tell(session, found)
+    presets(topology)
     start = beginning(found, session.project, topology=topology, tenant=tenant, ask=ask)
     written, kept = start_project(session.project, start, force=force)
     if session.machine:

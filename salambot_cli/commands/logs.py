@@ -31,12 +31,14 @@ def logs(
     [bold]salambot logs --trace ID[/]
     """
     from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
+    from salambot_cli.outside.interrupts import run, run_until_interrupt
     from salambot_cli.runtimes.choose import running_runtime
     from salambot_cli.steps.logs import show_logs, show_trace_logs
+    from salambot_cli.steps.running import require_logs
 
     session: Session = context.obj
     environment = load_environment(session.project)
+    require_logs(environment, services or ())
     if trace is not None:
         identifier = _trace_id(trace, other=bool(follow or since or grep))
         sources = tuple(services or ())
@@ -44,7 +46,7 @@ def logs(
         if not found:
             session.say(f"No line of the trace {identifier} is kept.")
         raise typer.Exit(0 if found else 1)
-    run(
+    (run_until_interrupt if follow else run)(
         show_logs(
             session,
             running_runtime(environment),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from salambot_cli.commands.options import presets
 from salambot_cli.outside.console import Session
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def render(
     from salambot_cli.steps.render import render_manifests
 
     session: Session = context.obj
-    environment = load_environment(session.project, {"topology": topology.split(",") if topology else None})
+    environment = load_environment(session.project, {"topology": presets(topology)})
     folder = output.resolve() if output else None
     if target is Target.KUBERNETES:
         rendering = run(render_manifests(environment, folder, image, account))

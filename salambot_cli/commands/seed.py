@@ -47,11 +47,11 @@ def seed(
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.outside.documents import sample_left_out
     from salambot_cli.outside.interrupts import run
-    from salambot_cli.runtimes.choose import running_runtime
     from salambot_cli.steps.console import seed_told
     from salambot_cli.steps.evaluate import evaluate as run_evaluation
     from salambot_cli.steps.evaluate import figures_table
     from salambot_cli.steps.records import pull_recorded
+    from salambot_cli.steps.running import require_stack
     from salambot_cli.steps.seed import UndecidedError, request_for
     from salambot_cli.steps.seed import seed as run_seed
     from salambot_cli.steps.seed_progress import seed_progress
@@ -61,8 +61,9 @@ def seed(
         other = "--from-s3" if from_s3 else "--evaluate"
         raise ConfigurationError(f"{other} takes no PATH", "it works on what is there", f"salambot seed {other}")
     flags: dict[str, object] = {"tenant": tenant, "placement.vector": vector}
-    environment = run(pull_recorded(load_environment(session.project, flags))).environment
-    runtime = running_runtime(environment)
+    environment = load_environment(session.project, flags)
+    runtime, _ = run(require_stack(environment, "orchestrateur"))
+    environment = run(pull_recorded(environment)).environment
     if evaluate is not None:
         figures = run(run_evaluation(runtime, environment, evaluate, vector))
         session.document(figures) if session.machine else session.result(figures_table(figures))

@@ -26,16 +26,22 @@ def smoke(
     from salambot_cli.steps.gateway import gateway_of
     from salambot_cli.steps.orchestrateur import own_value
     from salambot_cli.steps.records import pull_recorded
-    from salambot_cli.steps.smoke import SmokeResult
+    from salambot_cli.steps.running import require_stack
+    from salambot_cli.steps.smoke import SmokeResult, find_silence
     from salambot_cli.steps.smoke import junit as as_junit
     from salambot_cli.steps.smoke import smoke as run_checks
     from salambot_cli.steps.traced import traced
 
     session: Session = context.obj
-    environment = run(pull_recorded(load_environment(session.project))).environment
+    environment = load_environment(session.project)
+    if url is None:
+        run(require_stack(environment))
+    environment = run(pull_recorded(environment)).environment
     secret = own_value(environment, "META_APP_SECRET") if url is None else None
 
     async def checks() -> list[SmokeResult]:
+        if (silence := await find_silence(gateway_of(environment, url=url))) is not None:
+            return [silence]
         async with traced(session, environment, "smoke") as trace:
             return await run_checks(replace(gateway_of(environment, url=url), trace=trace), app_secret=secret)
 

@@ -9,6 +9,7 @@ from salambot_cli.outside.console import Session
 
 app = typer.Typer()
 _HOUR = 3600
+_SCOPES = ("generate", "search")
 _UNITS = {"s": 1, "m": 60, "h": _HOUR}
 
 
@@ -32,6 +33,8 @@ def token(
     from salambot_cli.outside.keys import mint_token
 
     session: Session = context.obj
+    if unknown := [name for name in (scope or "").split() if name not in _SCOPES]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(_SCOPES)}", param_hint="--scope")
     flags: dict[str, object] = {"tenant": tenant}
     environment = load_environment(session.project, flags)
     seconds = _seconds(ttl)

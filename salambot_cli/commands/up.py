@@ -5,6 +5,7 @@ import time
 import typer
 
 from salambot_cli.commands import completion
+from salambot_cli.commands.options import presets
 from salambot_cli.outside.console import Session
 
 app = typer.Typer()
@@ -26,6 +27,7 @@ def up(
     ),
     tunnel: bool | None = typer.Option(None, "--tunnel/--no-tunnel", help="Publish the gateway's webhooks."),
     port: list[str] | None = typer.Option(None, metavar="NAME=PORT", help="A port of this run, such as gateway=auto."),
+    ports: str | None = typer.Option(None, metavar="auto", help="auto: every port of this run is a free one."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan and stop."),
     timeout: float = typer.Option(600, min=1, metavar="S", help="Give up after S seconds."),
     wait: bool = typer.Option(True, "--wait", help="Wait until all is healthy; it always does."),
@@ -36,7 +38,7 @@ def up(
 
     Run it again after a change or a crash: only what changed or died is started anew.
 
-    Examples:  [bold]salambot up[/]   [bold]salambot up --port gateway=auto[/]   [bold]salambot up --dry-run[/]
+    Examples:  [bold]salambot up[/]   [bold]salambot up --ports auto[/]   [bold]salambot up --dry-run[/]
     """
     from salambot_cli.catalog.load import load_environment
     from salambot_cli.model.errors import PrerequisiteError
@@ -47,9 +49,10 @@ def up(
     del wait  # for scripts that say so
     session: Session = context.obj
     asked: dict[str, object] = {
-        "topology": topology.split(",") if topology else None,
+        "topology": presets(topology),
         "runtime": runtime,
         "placement.tunnel": {None: None, True: "cloudflared", False: "none"}[tunnel],
+        **_all_ports(ports),
         **_ports(port or []),
     }
     asked = {key: value for key, value in asked.items() if value is not None}
@@ -69,6 +72,14 @@ def up(
 
         run(show_causes(session, environment, failure.unit))
         raise
+
+
+def _all_ports(wanted: str | None) -> dict[str, object]:
+    from salambot_cli.model.config import PortsTable
+
+    if wanted not in {None, "auto"}:
+        raise typer.BadParameter(f"{wanted}: should be auto; a single one: --port NAME=PORT", param_hint="--ports")
+    return {f"ports.{name}": "auto" for name in PortsTable.model_fields} if wanted else {}
 
 
 def _ports(pairs: list[str]) -> dict[str, object]:

@@ -90,13 +90,13 @@ def list_webhooks(
 
     Examples:  [bold]salambot webhook list -f[/]   [bold]salambot webhook list --failed[/]
     """
-    from salambot_cli.outside.interrupts import run
+    from salambot_cli.outside.interrupts import run, run_until_interrupt
     from salambot_cli.steps.webhook import listed
 
     session: Session = context.obj
     environment = _environment(session)
     if follow:
-        run(_follow(session, environment, since=_duration(since), failed=failed, limit=limit))
+        run_until_interrupt(_follow(session, environment, since=_duration(since), failed=failed, limit=limit))
         return
     entries = run(listed(environment, since=_duration(since), failed=failed, most=limit))
     if session.machine:

@@ -11,6 +11,8 @@ from salambot_cli.model.topology import LOCAL, Component
 from salambot_cli.outside.console import Session
 
 _SECONDS = 20
+_TOLD_BY_UP = frozenset({"local.port-busy"})
+"""Findings whose holder and way out `up` has named already."""
 _RESTS_ON: Mapping[str, tuple[Component, ...]] = {
     "migrate": ("postgres",),
     "worker": ("postgres", "redis"),
@@ -35,7 +37,8 @@ async def causes_of(environment: Environment, part: str) -> tuple[Finding, ...]:
 
 async def show_prerequisites(session: Session, environment: Environment) -> None:
     """Print what the probes of the prerequisites say of a machine on which nothing could be started."""
-    _say(session, (await preflight(environment)).roots)
+    found = (await preflight(environment)).roots
+    _say(session, (finding for finding in found if finding.id not in _TOLD_BY_UP))
 
 
 async def show_glance(session: Session, environment: Environment) -> None:

@@ -43,6 +43,8 @@ class Unit:
     """What shares its process, where that is more than the unit itself: each can be asked for, and has its log."""
     cwd: str = ""
     """The folder that it runs in; its arguments need not name it then. Empty: the supervisor's own."""
+    stdin_file: str = ""
+    """A file in `cwd` that it reads on standard input, which is empty without one."""
     lock_file: str = ""
     """A file in `cwd` that it leaves behind when it is killed, and that keeps its successor from starting."""
     build: str = ""

@@ -93,6 +93,13 @@ class Project:
         command = self._command("exec", "-T", service, *argv)
         return await follow(command, docker_environment(os.environ), hear, stdin=stdin, silence_s=silence_s)
 
+    def command_inside(
+        self, service: str, argv: tuple[str, ...], *, terminal: bool
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the words, and the environment, of a command in a running container for a person at a terminal."""
+        words = self._command("exec", *([] if terminal else ["-T"]), service, *argv)
+        return tuple(words), docker_environment(os.environ)
+
     async def last_lines(self, service: str, count: int = 20) -> tuple[str, ...]:
         """Return the last log lines of one service."""
         command = self._command("logs", "--no-color", "--no-log-prefix", "--tail", str(count), service)

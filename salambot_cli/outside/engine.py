@@ -42,6 +42,8 @@ async def _engine(docker: str) -> tuple[str | None, str | None]:
 
 def _silence(errors: str) -> str:
     last = (errors.strip().splitlines() or ["docker version failed"])[-1]
+    if gone := re.search(r"context (?:\"|\\u0022)?([\w.-]+)\"?(?:: context)? (?:not found|does not exist)", errors):
+        return f"the Docker context {gone[1]} does not exist ({last}): docker context use default"
     if "permission denied" in errors.lower():
         return f"no permission on Docker's socket ({last}): sudo usermod -aG docker $USER, then log in again"
     return f"no Docker engine answers ({last}): sudo systemctl start docker, or salambot up --runtime process"

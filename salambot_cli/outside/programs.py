@@ -4,10 +4,28 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
+
+from salambot_cli.model.errors import PrerequisiteError
 
 _OUTPUT = 64 * 1024
+
+
+def become(argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Become another program: it has this terminal, these signals, and its own exit status.
+
+    Raises:
+        PrerequisiteError: it cannot be started.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(argv[0], list(argv), dict(environ))  # noqa: S606 - that is the purpose, and no shell reads it
+    except OSError as error:
+        raise PrerequisiteError(f"{argv[0]} cannot be started", error.strerror or "", "") from error
 
 
 @dataclass(frozen=True, slots=True)

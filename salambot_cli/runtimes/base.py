@@ -72,6 +72,14 @@ class Runtime(Protocol):
     async def restart(self, environment: Environment, parts: tuple[str, ...]) -> list[str]:
         """Restart parts as they run; return the names of all that were restarted. Raises UnitFailedError."""
 
+    def seen(self, environment: Environment, running: Running) -> Environment:
+        """Return the environment as it runs, with the addresses of this machine. Nothing is made."""
+
+    def command_in(
+        self, environment: Environment, running: Running, part: str, words: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Return the words and the environment of a command in a part that runs."""
+
     def abandon(self, environment: Environment) -> None:
         """End at once what this very run launched, without waiting: a person does not want to wait for the undoing."""
 

@@ -153,18 +153,20 @@ async def spawn(unit: Unit, log: LogFile | SharedLog, listeners: Sequence[socket
     """
     descriptors = tuple(listener.fileno() for listener in listeners)
     inherited = {LISTENER: ",".join(map(str, descriptors))} if descriptors else {}
-    process = await asyncio.create_subprocess_exec(
-        *unit.argv,
-        env=dict(unit.environ) | inherited,
-        pass_fds=descriptors,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        process_group=0,
-        preexec_fn=die_with_parent(signal.Signals[unit.death_signal]),
-        limit=_LINE_LIMIT,
-        cwd=unit.cwd or None,
-    )
+    given = Path(unit.cwd, unit.stdin_file) if unit.stdin_file else Path(os.devnull)
+    with given.open("rb") as stdin:
+        process = await asyncio.create_subprocess_exec(
+            *unit.argv,
+            env=dict(unit.environ) | inherited,
+            pass_fds=descriptors,
+            stdin=stdin,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=0,
+            preexec_fn=die_with_parent(signal.Signals[unit.death_signal]),
+            limit=_LINE_LIMIT,
+            cwd=unit.cwd or None,
+        )
     return Child(unit, process, log)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -303,6 +304,17 @@ class ComposeRuntime:
         if kept := [part for part in parts if part not in seen]:
             await SupervisorClient(environment.state).restart(*kept)
         return list(parts)
+
+    def seen(self, environment: Environment, running: Running) -> Environment:
+        """Return the environment as it runs, with the addresses of this machine. Nothing is made."""
+        return outside_view(with_mounted_secrets(as_running(with_jump_ports(environment), running)))
+
+    def command_in(
+        self, environment: Environment, running: Running, part: str, words: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Return a command inside a container."""
+        del running
+        return self.project(environment).command_inside(part, words, terminal=sys.stdin.isatty())
 
     def abandon(self, environment: Environment) -> None:
         """Leave the containers to the engine: nothing can be ended without waiting for it."""

@@ -66,8 +66,8 @@ def postgres_unit(data: Path, port: int) -> Unit:
 def redis_unit(data: Path, port: int, password: Secret) -> Unit:
     """Describe the Valkey process; its password stands in a file of mode 0600, never on its command line.
 
-    Valkey reads the path of its configuration as a pattern (glob), and the file as words with quotes of its own: it
-    gets a plain name, and the settings that are no secret as arguments.
+    Valkey takes the path of its configuration for a pattern (glob) and reads nothing where none fits: it gets the file
+    on standard input, and the settings that are no secret as arguments.
     """
     settings = {
         "bind": LOOPBACK,
@@ -82,12 +82,13 @@ def redis_unit(data: Path, port: int, password: Secret) -> Unit:
     words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     return Unit(
         name="redis",
-        argv=(str(_valkey()), _VALKEY_FILE, *words),
+        argv=(str(_valkey()), "-", *words),
         readiness=Readiness("redis", f"{LOOPBACK}:{port}", 20),
         tier=0,
         death_signal="SIGTERM",
         environ=_environ() | {REDIS_PASSWORD: password.reveal()},  # the supervisor asks the store with it
         cwd=str(data),
+        stdin_file=_VALKEY_FILE,
     )
 
 
@@ -266,6 +267,11 @@ def _package_folder(name: str, distribution: str) -> Path:
 def postgres_binary() -> Path:
     """Return PostgreSQL's server. Raises PrerequisiteError where its package is missing."""
     return _binary("postgres")
+
+
+def psql_program() -> str:
+    """Return the path of psql."""
+    return str(_binary("psql"))
 
 
 def _binary(name: str) -> Path:

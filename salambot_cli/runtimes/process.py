@@ -1,6 +1,7 @@
 """Runtime `process`: plain supervised processes and embedded servers, for a machine without Docker."""
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -215,6 +216,18 @@ class ProcessRuntime:
     def variables(self, environment: Environment, service: Program) -> Mapping[str, Variable]:
         """Return what a service gets; `prepare` has put in the addresses of this machine."""
         return variables_for(environment, service)
+
+    def seen(self, environment: Environment, running: Running) -> Environment:
+        """Return the environment as it runs, with the addresses of this machine. Nothing is made."""
+        return _completed(as_running(environment, running), existing_secrets(environment.root))
+
+    def command_in(
+        self, environment: Environment, running: Running, part: str, words: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Return a command with the environment of a service, as a process of its own."""
+        service = next((name for name in PROGRAMS if name == part), PROGRAMS[1])
+        terminal = {name: os.environ[name] for name in ("TERM", "COLUMNS", "LINES") if name in os.environ}
+        return words, terminal | self._environ(self.seen(environment, running), service)
 
     def abandon(self, environment: Environment) -> None:
         """Kill a supervisor that this run launched; the kernel ends its children with it."""

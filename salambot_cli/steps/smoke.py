@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import httpx
 
 _PROMPT = "Bonjour SalamBot"
+_SILENCE_SECONDS = 5.0
 _QUERY = "politique remboursement"
 
 
@@ -47,6 +48,23 @@ async def smoke(gateway: Gateway, *, app_secret: Secret | None = None) -> list[S
             elapsed = round((time.monotonic() - began) * 1000)
             results.append(SmokeResult(check_id, "fail" if complaint else "pass", elapsed, complaint))
     return results
+
+
+async def find_silence(gateway: Gateway) -> SmokeResult | None:
+    """Return the failed check of a gateway that does not answer at all: every other would say the same."""
+    import httpx
+
+    began = time.monotonic()
+    try:
+        async with gateway.client() as client:
+            await client.get("/health", timeout=_SILENCE_SECONDS)
+    except httpx.TimeoutException:
+        why = f"the gateway does not answer within {_SILENCE_SECONDS:.0f} s"
+    except httpx.HTTPError as error:
+        why = f"the gateway does not answer: {error}"
+    else:
+        return None
+    return SmokeResult("health", "fail", round((time.monotonic() - began) * 1000), why)
 
 
 def _body(gateway: Gateway) -> dict[str, object]:

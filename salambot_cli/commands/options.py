@@ -1,0 +1,18 @@
+"""Options that several commands have, read the same way in each."""
+
+import typer
+
+
+def presets(text: str | None) -> list[str] | None:
+    """Read `--topology`: names with commas between them, in any case. Raises BadParameter, which names the option."""
+    from salambot_cli.model.config import nearest
+    from salambot_cli.model.topology import TOPOLOGIES
+
+    if text is None:
+        return None
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    for name in names or [text]:
+        if name not in TOPOLOGIES:
+            hint = f"{name!r} is none of {', '.join(TOPOLOGIES)}{nearest(name, TOPOLOGIES)}"
+            raise typer.BadParameter(hint, param_hint="--topology")
+    return names

@@ -1,0 +1,26 @@
+"""`salambot redis-cli`: the client of the environment's Redis, logged in."""
+
+import typer
+
+from salambot_cli.outside.console import Session
+
+app = typer.Typer()
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def redis_cli(
+    context: typer.Context,
+    words: list[str] | None = typer.Argument(None, metavar="[ARGUMENT]...", help="What redis-cli itself takes."),
+) -> None:
+    """Open redis-cli on the environment's Redis, logged in as the services are.
+
+    Examples:  [bold]salambot redis-cli[/]   [bold]salambot redis-cli info memory[/]
+    """
+    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.outside.interrupts import run
+    from salambot_cli.outside.programs import become
+    from salambot_cli.steps.execute_in import client_invocation
+
+    session: Session = context.obj
+    found = run(client_invocation(load_environment(session.project), "redis-cli", words or []))
+    become(found.argv, found.environ)
