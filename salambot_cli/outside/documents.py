@@ -16,6 +16,8 @@ MAX_FILES = 100_000
 SOURCES = ".sources"
 _LOCK = "~$"
 """How Office names the file that says who has a document open."""
+_MAX_NAME_BYTES = 255
+"""Of one name on the file systems that are in use; written out, a name may be longer than the file's own."""
 _NO_BREAK = "\u00a0\u202f"
 """Spaces that French typography puts before ? and !: they are no mischief in a name."""
 
@@ -116,7 +118,7 @@ def sample_left_out(path: Path) -> int:
 
 def _is_sample(key: str, file: Path) -> bool:
     shipped = asset("templates/kb") / key
-    return shipped.is_file() and not shipped.samefile(file) and _digest(shipped) == _digest(file)
+    return is_storable(key) and shipped.is_file() and not shipped.samefile(file) and _digest(shipped) == _digest(file)
 
 
 def _shown(letter: str) -> str:
@@ -126,7 +128,7 @@ def _shown(letter: str) -> str:
 
 def is_storable(key: str) -> bool:
     """Tell whether an object store takes this key: others are listed only, and the job says that it refuses them."""
-    return "\\" not in key
+    return "\\" not in key and all(len(name.encode()) <= _MAX_NAME_BYTES for name in key.split("/"))
 
 
 def gone_since(before: Iterable[str], files: Mapping[str, Path], *, prune: bool | None) -> tuple[str, ...]:
@@ -149,7 +151,7 @@ def mirrored_as(
 def _copy_if_changed(source: Path, target: Path) -> bool:
     if target.is_file() and _digest(source) == _digest(target):
         return False
-    part = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:32]}.part")  # a name may be full
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 
+STATE_FOLDER = ".salambot"
+
 
 def replace_file(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
     """Write a file whole or not at all: into a neighbour that takes its place.
@@ -19,7 +21,7 @@ def replace_file(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parents(path)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -61,6 +63,21 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             replace_file(path, content)
         elif path.read_bytes() != content:
             path.write_bytes(content)
+
+
+def _make_parents(path: Path) -> None:
+    """Make the folders above a file; those of the state are the owner's alone, whatever the umask."""
+    if STATE_FOLDER not in path.parts:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return
+    for folder in reversed(path.parents):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def append_privately(path: Path) -> int:
+    """Return a descriptor to read and append with; a new file is the owner's alone, whatever the umask."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 def unwritable(path: Path, error: OSError) -> SalamBotError:

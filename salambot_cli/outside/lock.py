@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.outside.files import state_folder
+from salambot_cli.outside.files import append_privately, state_folder
 
 _POLL_SECONDS = 0.1
 
@@ -25,7 +25,7 @@ def exclusive(root: Path, command: str, *, wait_seconds: float = 0) -> Iterator[
         SalamBotError: another run holds it; names its pid, host and since when.
     """
     path = state_folder(root) / "lock"
-    with path.open("a+") as file:
+    with os.fdopen(append_privately(path), "a+") as file:
         _acquire(file, time.monotonic() + wait_seconds)
         try:
             _write_holder(file, command)

@@ -14,7 +14,7 @@ from typing import cast
 
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.unit import Unit
-from salambot_cli.outside.files import private_folder
+from salambot_cli.outside.files import append_privately, private_folder
 from salambot_cli.runtimes.wire import (
     AMBIENT,
     PROTOCOL,
@@ -79,7 +79,7 @@ class SupervisorClient:
     def _detach(self, ready_fd: int) -> None:
         """Start the supervisor; it forks once more, so that it is nobody's child and this ends at once."""
         module = "salambot_cli.runtimes.supervisor"
-        with (self._state / "logs" / "supervisor.log").open("ab") as log:
+        with os.fdopen(append_privately(self._state / "logs" / "supervisor.log"), "ab") as log:
             subprocess.run(
                 [
                     sys.executable,

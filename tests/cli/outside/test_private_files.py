@@ -1,0 +1,42 @@
+"""Files of the state are the owner's alone, and long names are stored or refused, whatever the umask."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from salambot_cli.outside.documents import mirror_to_folder
+from salambot_cli.outside.files import append_privately, replace_file, state_folder
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
+def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_state_is_the_owners_alone(tmp_path: Path) -> None:
+    folder = state_folder(tmp_path)
+    replace_file(folder / "rendered" / "deep" / "gateway.env", "A=b")
+    os.close(append_privately(folder / "lock"))
+    assert {mode_of(path) for path in (folder, folder / "rendered", folder / "rendered" / "deep")} == {0o700}
+    assert {mode_of(path) for path in (folder / "rendered" / "deep" / "gateway.env", folder / "lock")} == {0o600}
+
+
+@pytest.mark.parametrize("name", ["a" * 252 + ".md", "é" * 126 + ".md", "سؤال" * 31 + ".md", "x\x01" * 60 + ".md"])
+def test_a_long_name_ends_no_seed(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "kb"
+    source.mkdir()
+    (source / name).write_text("# Long\n\nx\n")
+    (source / "short.md").write_text("# Short\n\nx\n")
+    mirrored = mirror_to_folder(source, tmp_path / "objects", "demo", "kb", prune=None)
+    assert (tmp_path / "objects" / "demo" / "short.md").is_file()
+    assert len(mirrored.keys) == 2, "what cannot be stored is listed, and refused by name"
