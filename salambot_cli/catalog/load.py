@@ -3,12 +3,13 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from pydantic import ValidationError
 
+from salambot_cli.catalog.dotenv import load_dotenv
 from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
 from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, Variable
 from salambot_cli.model.errors import ConfigurationError
@@ -39,7 +40,8 @@ def load_environment(
     process = os.environ if environ is None else environ
     file = find_config(start)
     root = file.parent if file else start.resolve()
-    dotenv = read_dotenv(root / ".env")
+    file_variables = load_dotenv(root / ".env", process)
+    dotenv = file_variables.values
     layered: list[tuple[Layer, Values]] = [
         ("salambot.toml", read_toml(file) if file else {}),
         (".env", _keys_from(dotenv)),
@@ -47,7 +49,8 @@ def load_environment(
         ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
     ]
     config, layers = _merge(layered, file)
-    return _environment(root, file, config, layers, _variables(process, dotenv, config))
+    environment = _environment(root, file, config, layers, _variables(process, dotenv, config))
+    return replace(environment, notes=file_variables.notes)
 
 
 def find_config(start: Path) -> Path | None:
@@ -69,34 +72,8 @@ def read_toml(path: Path) -> Values:
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Read `.env` without interpolation. Windows line ends and a BOM are fine; a broken line is an error."""
-    from dotenv.parser import parse_stream
-
-    if not path.is_file():
-        return {}
-    values: dict[str, str] = {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read", str(error), f"ls -l {path}") from error
-    for binding in parse_stream(StringIO(text.replace("\r\n", "\n"))):
-        if binding.error:
-            line, column = _broken_at(binding.original.line, binding.original.string)
-            raise ConfigurationError(
-                f".env line {line}, column {column} is not `NAME=value`",
-                "a quote that is never closed, or no `=`",
-                f"mend {path}",
-            )
-        if binding.key is not None and binding.value is not None:
-            values[binding.key] = binding.value
-    return values
-
-
-def _broken_at(first_line: int, text: str) -> tuple[int, int]:
-    lead = len(text) - len(text.lstrip("\n"))
-    line = text[lead:].split("\n", 1)[0]
-    quote = min((i for i in (line.find('"'), line.find("'")) if i >= 0), default=0)
-    return first_line + lead, quote + 1
+    """Return the variables of `.env`; none where there is no file. Raises ConfigurationError."""
+    return load_dotenv(path, os.environ).values
 
 
 def _flatten(table: Mapping[str, object], prefix: str = "") -> Values:

@@ -2,10 +2,12 @@
 
 import ipaddress
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
 
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import Component
+from salambot_contracts.postgres_url import parse_postgres_url
+from salambot_contracts.redis_url import parse_redis_url
+from salambot_contracts.url_text import UrlError
 
 WELL_KNOWN = frozenset(
     {"postgres", "password", "passwd", "pass", "admin", "root", "changeme", "change-me", "secret", "minioadmin"}
@@ -28,10 +30,10 @@ def well_known_passwords(environment: Environment, urls: dict[str, str | None]) 
         if environment.placement(component) != "cloud" or not url:
             continue
         try:
-            parts = urlsplit(url)
-            password, host = unquote(parts.password or ""), parts.hostname or ""
-        except ValueError:
+            parsed = parse_postgres_url(url) if name == "POSTGRES_URL" else parse_redis_url(url)
+        except UrlError:
             continue
+        password, host = parsed.password or "", parsed.host
         if password.lower() in WELL_KNOWN and not is_loopback(host):
             yield name, host
 

@@ -54,12 +54,19 @@ def validate(context: typer.Context) -> None:
 
     Example:  [bold]salambot config validate[/]
     """
+    from rich.markup import escape
+
     from salambot_cli.catalog.load import load_environment
+    from salambot_cli.catalog.validate import url_notes
     from salambot_cli.catalog.validate import validate as check
 
     session: Session = context.obj
     environment = load_environment(session.project)
+    for note in environment.notes:
+        session.say(f"[dim]{escape(translate(note))}[/]")
     check(environment)
+    for note in url_notes(environment):
+        session.say(f"[yellow]{escape(translate(note))}[/]")
     if session.machine:
         session.document({"status": "valid", "config_file": str(environment.config_file or "")})
     else:

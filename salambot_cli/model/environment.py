@@ -76,6 +76,8 @@ class Environment:
     timezone: str = "Africa/Casablanca"
     kb: Path = Path("kb")
     ignored_findings: tuple[Ignore, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What of `.env` was replaced, in words without a value."""
     layers: Mapping[str, Layer] = field(default_factory=dict)
     """The layer of each effective key, by its dotted path (`placement.vector`, `ports.gateway`)."""
 

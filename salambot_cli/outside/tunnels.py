@@ -16,6 +16,7 @@ TunnelKind = Literal["cloudflared", "ngrok"]
 _NAMED = "CLOUDFLARED_PATH"
 _SECONDS = 2.0
 _PATIENCE_S = 30.0
+OWN_CONFIG = "no-autoupdate: true\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,14 @@ def _downloaded() -> Path:
         return Path("/nonexistent")
 
 
-def cloudflared_command(program: str, origin_port: int, metrics_port: int, *, named: bool) -> list[str]:
-    """Return the command that leads the public to a port of this machine; no secret is in it."""
+def cloudflared_command(program: str, origin_port: int, metrics_port: int, config: Path, *, named: bool) -> list[str]:
+    """Return the command that leads the public to a port of this machine; no secret is in it.
+
+    `config` holds OWN_CONFIG: without one cloudflared obeys the ingress rules of ~/.cloudflared/config.yml.
+    """
     origin = f"http://127.0.0.1:{origin_port}"
-    words = [program, "tunnel", "--no-autoupdate", "--metrics", f"127.0.0.1:{metrics_port}", "--output", "json"]
+    words = [program, "tunnel", "--config", str(config), "--no-autoupdate", "--output", "json"]
+    words += ["--metrics", f"127.0.0.1:{metrics_port}"]
     return [*words, "run", "--url", origin] if named else [*words, "--url", origin]
 
 

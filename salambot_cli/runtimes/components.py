@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from salambot_cli.catalog.endpoints import with_query
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.unit import Health, Part
@@ -15,6 +15,10 @@ from salambot_cli.outside.http import no_roots
 from salambot_cli.outside.ports import LOOPBACK, leads_elsewhere
 from salambot_cli.outside.state import read_state
 from salambot_cli.outside.tunnels import look
+from salambot_contracts.http_url import parse_qdrant_url
+from salambot_contracts.postgres_url import parse_postgres_url
+from salambot_contracts.redis_url import parse_redis_url
+from salambot_contracts.url_text import UrlError
 
 _SECONDS = 3.0
 _OF_A_STACK = frozenset({"postgres", "redis", "vector", "objects"})
@@ -99,13 +103,18 @@ async def _postgres(environment: Environment) -> tuple[Health, str]:
     if url is None:
         return "down", "not started"
     try:
-        connection = await asyncpg.connect(url, timeout=_SECONDS)
+        is_cloud = environment.placement("postgres") == "cloud"
+        ca = str(environment.postgres_ca) if environment.postgres_ca and is_cloud else None
+        arguments: dict[str, Any] = parse_postgres_url(url).connect_arguments(ca)
+        connection = await asyncpg.connect(**arguments, timeout=_SECONDS)
         try:
-            await connection.fetchval("SELECT 1", timeout=_SECONDS)
+            await connection.execute("SELECT 1", timeout=_SECONDS)  # one message, which no pooler parts
         finally:
             await connection.close(timeout=1)
     except ConnectionRefusedError:
         return "down", "connection refused"
+    except UrlError as error:
+        return "down", f"POSTGRES_URL {error.reason}"
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return "unhealthy", _first_line(error)
     return "healthy", ""
@@ -117,9 +126,13 @@ async def _redis(environment: Environment) -> tuple[Health, str]:
     url = environment.value("REDIS_URL")
     if url is None:
         return "down", "not started"
-    if environment.redis_ca and url.startswith("rediss:"):
-        url = with_query(url, ssl_ca_certs=str(environment.redis_ca))
-    client = redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
+    try:
+        parsed = parse_redis_url(url)
+    except UrlError as error:
+        return "down", f"REDIS_URL {error.reason}"
+    if environment.redis_ca and parsed.tls:
+        parsed = replace(parsed, ca=str(environment.redis_ca))
+    client = redis.Redis.from_url(parsed.text(), socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
     try:
         await client.ping()
     except redis.ConnectionError as error:
@@ -134,8 +147,12 @@ async def _redis(environment: Environment) -> tuple[Health, str]:
 async def _vector(environment: Environment) -> tuple[Health, str]:
     if environment.placement("vector") == "local":
         return await _postgres(environment)
-    url = environment.value("QDRANT_URL") if environment.placement("vector") == "qdrant" else _pinecone_url(environment)
-    return await _reachable(url)
+    if environment.placement("vector") == "pinecone":
+        return await _reachable(_pinecone_url(environment))
+    try:
+        return await _reachable(parse_qdrant_url(environment.value("QDRANT_URL") or "").text())
+    except UrlError as error:
+        return "down", f"QDRANT_URL {error.reason}"
 
 
 def _pinecone_url(environment: Environment) -> str:

@@ -13,9 +13,10 @@ from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.plan import WantedPart
 from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.outside.http import request
+from salambot_cli.outside.http import Answer, request
 from salambot_cli.outside.tunnels import TunnelKind, find_cloudflared, look, require_ngrok
-from salambot_cli.runtimes.client import SupervisorClient, python_environment
+from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError, python_environment
+from salambot_cli.runtimes.tunnel_faults import explain_start
 from salambot_cli.runtimes.wire import marks
 
 TUNNEL = "tunnel"
@@ -49,7 +50,10 @@ async def open_tunnel(environment: Environment) -> OpenedTunnel:
     unit = await asyncio.to_thread(tunnel_unit, environment, kind)
     client = SupervisorClient(environment.state)
     await client.launch()
-    result = await client.ensure(unit)
+    try:
+        result = await client.ensure(unit)
+    except UnitFailedError as error:
+        raise explain_start(error) from error
     fixed = environment.value("PUBLIC_BASE_URL") if fixed_host(environment, kind) else None
     url = fixed or await _url(kind, _port(environment, TUNNEL))
     return OpenedTunnel(url.rstrip("/"), result != "unchanged")
@@ -130,8 +134,11 @@ async def close_tunnel(state: Path) -> bool:
     return True
 
 
-async def comes_back(url: str, verify_token: str, seconds: float) -> bool:
-    """Tell whether a request through the public URL reaches this gateway: only it knows the verify token."""
+async def await_own_answer(url: str, verify_token: str, seconds: float) -> Answer | None:
+    """Ask through the public URL until this gateway answers: only it knows the verify token.
+
+    Returns None once it did, else what was answered last; its `contact` is set where nothing was.
+    """
     challenge = os.urandom(8).hex()
     token = quote(verify_token.split(",", maxsplit=1)[0].strip())
     query = f"hub.mode=subscribe&hub.verify_token={token}&hub.challenge={challenge}"
@@ -139,9 +146,9 @@ async def comes_back(url: str, verify_token: str, seconds: float) -> bool:
     while True:
         answer = await request("GET", f"{url}/v1/webhooks/messenger?{query}", seconds=4)
         if answer.status == 200 and answer.text == challenge:
-            return True
+            return None
         if time.monotonic() > deadline:
-            return False
+            return answer
         await asyncio.sleep(0.5)  # the name of a new tunnel takes its time to be known everywhere
 
 

@@ -12,8 +12,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from salambot_cli.outside.files import replace_file
 from salambot_cli.outside.state import read_state, write_state
-from salambot_cli.outside.tunnels import cloudflared_command, look
+from salambot_cli.outside.tunnels import OWN_CONFIG, cloudflared_command, look
 from salambot_cli.runtimes.children import die_with_parent
 from salambot_cli.runtimes.client import SupervisorClient
 from salambot_cli.runtimes.waiting_room import waiting_room
@@ -57,8 +58,10 @@ async def _hold(wanted: Wanted, port: int) -> int:
         from salambot_cli.runtimes.ngrok_agent import run_ngrok
 
         return await run_ngrok(port, wanted.metrics_port, wanted.host)
+    config = wanted.root / ".salambot" / "run" / "cloudflared.yml"
+    replace_file(config, OWN_CONFIG)
     process = await asyncio.create_subprocess_exec(
-        *cloudflared_command(wanted.program, port, wanted.metrics_port, named=bool(wanted.host)),
+        *cloudflared_command(wanted.program, port, wanted.metrics_port, config, named=bool(wanted.host)),
         stdin=asyncio.subprocess.DEVNULL,
         process_group=0,
         preexec_fn=die_with_parent(signal.SIGKILL),

@@ -16,6 +16,7 @@ from salambot_cli.outside.ports import Holder, holder_of, is_free, leads_elsewhe
 from salambot_cli.outside.projects import project_of
 from salambot_cli.runtimes.base import Runtime
 from salambot_cli.runtimes.choose import runs_elsewhere
+from salambot_cli.runtimes.store_checks import redis_cluster_problem
 from salambot_cli.stack.observe import Survey, survey
 
 
@@ -46,6 +47,7 @@ async def check_start(environment: Environment, runtime: Runtime, only: tuple[st
     found = await survey(environment, runtime, only, running=running)
     taken = await find_taken_ports(found.wanted, found.plan, running)
     problems += await asyncio.to_thread(_credentials_problem, environment)
+    problems += await redis_cluster_problem(environment)
     problems += _tunnel_problem(environment, found, alone=not problems and not taken)
     _refuse_other_project(taken, problems)
     if problems := [describe_taken(port, running) for port in taken] + problems:

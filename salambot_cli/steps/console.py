@@ -11,6 +11,7 @@ from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.console_feed import page_status, tell_console
 from salambot_cli.outside.language import LANGUAGES, translated
 from salambot_cli.outside.state import read_state, settled_port
+from salambot_cli.runtimes.components import service_url
 from salambot_cli.steps.orchestrateur import own_value
 
 Document = dict[str, object]
@@ -23,7 +24,7 @@ def console_url(environment: Environment) -> str:
 
 
 def _gateway(environment: Environment) -> str:
-    return f"http://localhost:{settled_port(environment, 'gateway')}"
+    return service_url(settled_port(environment, "gateway")) or ""
 
 
 async def require_console(environment: Environment) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
 from salambot_cli.catalog.endpoints import postgres_url
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.outside.compose_project import Project
 from salambot_cli.outside.keys import generated_secrets, new_secret, postgres_role, set_generated, twin_password
+from salambot_contracts.postgres_url import parse_postgres_url
+from salambot_contracts.url_text import UrlError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -82,9 +84,8 @@ class CloudLogins:
 
     def next(self) -> str:
         """Return the URL with the other role, and a new password."""
-        parts = urlsplit(self._url)
-        login = f"{quote(_other(unquote(parts.username or '')), safe='')}:{new_secret('POSTGRES_PASSWORD')}"
-        return parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}").geturl()
+        url = parse_postgres_url(self._url)
+        return replace(url, user=_other(url.user), password=new_secret("POSTGRES_PASSWORD")).text()
 
     async def admit(self, login: str) -> None:
         """Make the other role where it is missing, and set its password."""
@@ -102,9 +103,9 @@ class CloudLogins:
         await self._set(self.next())
 
     async def _set(self, url: str) -> None:
-        parts = urlsplit(url)
+        login = parse_postgres_url(url)
         async with _connected(self._admin_url) as connection:
-            await connection.execute(_login_statements(unquote(parts.username or ""), parts.password or ""))
+            await connection.execute(_login_statements(login.user, login.password or ""))
 
 
 def _other(role: str) -> str:
@@ -138,14 +139,19 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Reco
     """Connect; raises SalamBotError, which never quotes a statement: a password may stand in it."""
     import asyncpg
 
-    host = urlsplit(url).hostname
     try:
-        connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS)
+        parsed = parse_postgres_url(url)
+    except UrlError as error:
+        raise SalamBotError("this URL of Postgres cannot be used", error.reason, error.remedy) from None
+    host = parsed.host
+    try:
+        arguments: dict[str, Any] = parsed.connect_arguments()
+        connection = await asyncpg.connect(**arguments, timeout=_SECONDS, command_timeout=_SECONDS)
     except (OSError, TimeoutError) as error:
         why, fix = type(error).__name__, "salambot up; then rotate again"
         raise SalamBotError(f"Postgres at {host} does not answer", why, fix) from None
     except asyncpg.PostgresError as error:
-        what = f"Postgres at {host} refuses {urlsplit(url).username}"
+        what = f"Postgres at {host} refuses {parsed.user}"
         raise SalamBotError(what, type(error).__name__, "salambot doctor") from None
     try:
         yield connection

@@ -9,7 +9,8 @@ from salambot_cli.model.plan import Change
 from salambot_cli.outside.console import Session
 from salambot_cli.outside.events import CHANNELS, secret_name
 from salambot_cli.outside.state import read_state, write_state
-from salambot_cli.runtimes.tunnel import TUNNEL, close_tunnel, comes_back, open_tunnel
+from salambot_cli.runtimes.tunnel import TUNNEL, await_own_answer, close_tunnel, open_tunnel
+from salambot_cli.runtimes.tunnel_faults import explain_answer
 from salambot_cli.stack.steps import PUBLIC_BASE_URL, Outcome, RunContext
 from salambot_cli.steps.orchestrateur import own_value
 
@@ -72,14 +73,20 @@ class CheckTunnel:
     part: str | None = None
 
     async def run(self, context: RunContext, given: Mapping[str, Outcome]) -> Outcome:
-        """Ask; a slow edge is a warning, not a failure."""
+        """Ask; an edge that does not answer yet is a warning, and another answer than ours a failure."""
         url = given["tunnel.open"].variables.get(PUBLIC_BASE_URL)
         if url is None:
             return Outcome("skipped")
         token = own_value(context.environment, "META_VERIFY_TOKEN").reveal()
-        if await comes_back(url, token, _PATIENCE_S):
+        answer = await await_own_answer(url, token, _PATIENCE_S)
+        if answer is None:
             return Outcome("done")
-        return Outcome("skipped", f"no request came back within {_PATIENCE_S:.0f} s; the edge may still be slow")
+        if answer.contact is not None:
+            return Outcome("skipped", f"no request came back within {_PATIENCE_S:.0f} s; the edge may still be slow")
+        error = explain_answer(url, answer)
+        if context.environment.layers.get("placement.tunnel") != "preset":
+            raise error
+        return Outcome("skipped", f"{error.what}: {error.why}; {error.fix}")
 
 
 @dataclass(frozen=True)
