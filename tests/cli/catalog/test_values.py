@@ -1,0 +1,179 @@
+"""Values as people hand them over: pipes, encodings, references, pasted characters, examples, broken URLs."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from salambot_cli.catalog.load import load_environment
+from salambot_cli.catalog.pasted_values import pasted_values
+from salambot_cli.catalog.placeholders import is_placeholder
+from salambot_cli.catalog.validate import url_notes, validate
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
+
+OPENAI = 'allow_insecure = ["llm"]\n[placement]\nllm = "openai"\n'
+
+
+def environment(folder: Path, toml: str, dotenv: str | bytes = "", **environ: str) -> Environment:
+    """Load a project that consists of these."""
+    (folder / "salambot.toml").write_text(toml)
+    (folder / ".env").write_bytes(dotenv if isinstance(dotenv, bytes) else dotenv.encode())
+    (folder / ".env").chmod(0o600)
+    return load_environment(folder, environ=environ)
+
+
+def refusal(made: Environment) -> ConfigurationError:
+    """Return the error of an environment that is not valid."""
+    with pytest.raises(ConfigurationError) as told:
+        validate(made)
+    return told.value
+
+
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env", 0o600)
+    writer = threading.Thread(target=(tmp_path / ".env").write_text, args=("OPENAI_API_KEY=sk-real-key\n",))
+    writer.start()
+    for _ in range(2):
+        assert load_environment(tmp_path, environ={}).value("OPENAI_API_KEY") == "sk-real-key"
+    writer.join(timeout=10)
+
+
+def test_a_folder_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        load_environment(tmp_path, environ={})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_unicode_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    text = "export S3_BUCKET=kb # été\r\nOPENAI_MODEL='gpt'\r\n".encode(encoding)
+    made = environment(tmp_path, "", text)
+    assert (made.value("S3_BUCKET"), made.value("OPENAI_MODEL")) == ("kb", "gpt")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [("S3_BUCKET=été".encode("cp1252"), "line 1"), ("A=1\n".encode("utf-16-le"), "null")]
+)
+def test_another_encoding_is_refused_in_words(tmp_path: Path, data: bytes, said: str) -> None:
+    with pytest.raises(ConfigurationError, match="not written in UTF-8") as told:
+        environment(tmp_path, "", data)
+    assert said in told.value.why
+
+
+def test_references_are_replaced_and_told(tmp_path: Path) -> None:
+    dotenv = "DB_PASSWORD=Zz9pw\nPOSTGRES_URL=postgres://u:${DB_PASSWORD}@db.example/x\nS3_BUCKET=${NONE:-kb}\nOPENAI_MODEL='${A}'\n"
+    made = environment(tmp_path, "", dotenv)
+    assert made.value("POSTGRES_URL") == "postgres://u:Zz9pw@db.example/x"
+    assert (made.value("S3_BUCKET"), made.value("OPENAI_MODEL")) == ("kb", "${A}")
+    assert made.notes[0] == "POSTGRES_URL in .env: ${DB_PASSWORD} is replaced by its value"
+    assert "Zz9pw" not in str(made.notes)
+
+
+def test_a_reference_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"refers to \$\{DB_PASSWORD\}"):
+        environment(tmp_path, "", "POSTGRES_URL=postgres://u:${DB_PASSWORD}@db.example/x\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sk-good\u200b", "a zero-width space (U+200B) at position 8 of 8"),
+        ("sk-\u00a0good", "a no-break space (U+00A0) at position 4 of 8"),
+        ("sk-good\r", "a carriage return (U+000D) at position 8 of 8"),
+        ("sk-good\n", "a line feed (U+000A) at position 8 of 8"),
+        ("\ufeffsk-good", "a byte order mark (U+FEFF) at position 1 of 8"),
+        ("sk-go\u202eod", "(U+202E) at position 6 of 8"),
+        (" sk-good", "(U+0020) at position 1 of 8"),
+        ("“sk-good”", "quotes around the value"),
+        ("'sk-good'", "quotes around the value"),
+    ],
+)
+def test_pasted_characters_are_named_with_their_place(tmp_path: Path, text: str, said: str) -> None:
+    made = environment(tmp_path, OPENAI, "", OPENAI_API_KEY=text)
+    error = refusal(made)
+    assert "OPENAI_API_KEY" in error.what
+    assert said in error.why
+    assert "sk-" not in error.why + error.fix
+    assert [one.clean for one in pasted_values(made)] == ["sk-good"]
+
+
+def test_a_plain_value_is_offered_clean(tmp_path: Path) -> None:
+    made = environment(tmp_path, "", "S3_BUCKET=kb\u200b\n")
+    assert "S3_BUCKET=kb" in refusal(made).fix.splitlines()
+
+
+def test_white_space_inside_json_is_none_of_it(tmp_path: Path) -> None:
+    validate(environment(tmp_path, "", "", JWT_JWKS='{\n\t"keys": []\n}\n'))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PINECONE_API_KEY", "pc-..."),
+        ("OPENAI_API_KEY", "sk-…"),
+        ("OPENAI_API_KEY", "sk-xxxxxxxx"),
+        ("OPENAI_API_KEY", "your-api-key"),
+        ("OPENAI_API_KEY", "<secret>"),
+        ("OPENAI_API_KEY", "sk-your-key-here"),
+        ("QDRANT_URL", "https://….cloud.qdrant.io:6333"),
+        ("PUBLIC_BASE_URL", "https://<subdomain>.trycloudflare.com"),
+        ("POSTGRES_URL", "postgres://user:pass@rds-endpoint:5432/salambot"),
+        ("POSTGRES_URL", "postgresql://postgres:[YOUR-PASSWORD]@db.abcdef.supabase.co:5432/postgres"),
+        ("POSTGRES_URL", "postgres://user:password@db.shop.ma:5432/x"),
+        ("REDIS_URL", "redis://elasticache-endpoint:6379"),
+        ("REDIS_URL", "rediss://default:********@fly.upstash.io:6379"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp-gw:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20<base64 of instance:token>"),
+    ],
+)
+def test_examples_are_known(name: str, text: str) -> None:
+    assert is_placeholder(name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PINECONE_API_KEY", "pcsk_3xPlaiNkeY_abcDEF"),
+        ("OPENAI_API_KEY", "sk-proj-abcdefghijk"),
+        ("QDRANT_URL", "http://127.0.0.1:6333"),
+        ("POSTGRES_URL", "postgres://user:pass@127.0.0.1:5432/test"),
+        ("POSTGRES_URL", "postgres://youssef:Zz9@db.shop.ma:5432/x?sslmode=verify-full"),
+        ("REDIS_URL", "rediss://:hunter2hunter2@cache.example:6379"),
+        ("JWT_JWKS", '{"keys": []}'),
+        ("S3_BUCKET", "salambot-kb"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20YWJj"),
+    ],
+)
+def test_real_values_are_none(name: str, text: str) -> None:
+    assert not is_placeholder(name, text)
+
+
+def test_examples_are_missing(tmp_path: Path) -> None:
+    dotenv = (
+        "PINECONE_API_KEY=pc-...\nPINECONE_INDEX=salambot-kb\nPUBLIC_BASE_URL=https://<subdomain>.trycloudflare.com\n"
+    )
+    error = refusal(environment(tmp_path, '[placement]\nvector = "pinecone"', dotenv))
+    assert error.what == "missing for topology local: PINECONE_API_KEY, PUBLIC_BASE_URL"
+    validate(environment(tmp_path, "", dotenv))  # all local: nothing reads them
+
+
+@pytest.mark.parametrize("password", ["p@ss", "pa#ss", "pa/ss", "pa?ss", "pa[ss", "[YOUR-PASSWORD]"])
+def test_a_character_of_a_password_is_named_not_tls(tmp_path: Path, password: str) -> None:
+    toml = '[placement]\npostgres = "cloud"'
+    error = refusal(
+        environment(tmp_path, toml, f"POSTGRES_URL='postgres://u:{password}@127.0.0.1/db?sslmode=verify-full'")
+    )
+    assert "%23" in error.fix
+    assert "TLS" not in error.what
+    assert password not in error.what + error.why + error.fix
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    toml = '[placement]\npostgres = "cloud"'
+    made = environment(
+        tmp_path, toml, "POSTGRES_URL=postgres://u:pw@db.ma/x?sslmode=verify-full&channel_binding=require\n"
+    )
+    validate(made)
+    assert [note.split(" is")[0] for note in url_notes(made)] == ["POSTGRES_URL: channel_binding"]
