@@ -108,22 +108,25 @@ def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
 
 def _with_tables(found: Sequence[tuple[Passage, Section]]) -> list[tuple[Passage, Section]]:
     """Put the rows of one table together, each of which is a passage of its own; the first found is cited for all."""
-    tables: dict[tuple[str, tuple[str, ...]], int] = {}
+    tables: dict[tuple[str, tuple[str, ...]], list[tuple[Passage, Section]]] = {}
     joined: list[tuple[Passage, Section]] = []
     for passage, section in found:
         key = (passage.id.rsplit("#", 1)[0], section.path)
         if any(unit.row is None for unit in section.units):
             joined.append((passage, section))
         elif key in tables:
-            first, table = joined[tables[key]]
-            joined[tables[key]] = (
-                first,
-                replace(table, units=table.units + _in_paragraph(section.units, table.units[0])),
-            )
+            tables[key].append((passage, section))
         else:
-            tables[key] = len(joined)
-            joined.append((passage, section))
-    return joined
+            tables[key] = [(passage, section)]
+    return joined + [(parts[0][0], _joined_table([*parts])) for parts in tables.values()]
+
+
+def _joined_table(parts: list[tuple[Passage, Section]]) -> Section:
+    """Return one section of rows, in the order of the document."""
+    first = parts[0][1]
+    parts.sort(key=lambda part: part[0].chunk)
+    units = (unit for _, section in parts for unit in _in_paragraph(section.units, first.units[0]))
+    return replace(first, units=tuple(units))
 
 
 def _in_paragraph(units: Sequence[Unit], first: Unit) -> tuple[Unit, ...]:

@@ -198,8 +198,16 @@ def _needed_heading(question: Question, candidate: Candidate, body: str) -> str:
     if not section.path:
         return section.title if _only_title_matches(candidate, body) else ""
     path = [part for part in section.path if not section.units[0].row or len(part) <= _MAX_CAPTION_CHARS]
+    if not section.units[0].row:
+        path = [part for part in path[:-1] if _names_the_subject(question, section, part, body)] + path[-1:]
     parts = [part for part in path[-2:] if _carries(question, candidate, section, part, body)]
     return " – ".join(parts)
+
+
+def _names_the_subject(question: Question, section: Section, part: str, body: str) -> bool:
+    """Return True if a heading further up says what was asked about, and the answer itself does not."""
+    heading, said = terms_of(part, section.language), terms_of(body, section.language)
+    return any(match(token, heading) and not match(token, said) for token in question.tokens)
 
 
 def _carries(question: Question, candidate: Candidate, section: Section, part: str, body: str) -> bool:
