@@ -118,7 +118,7 @@ async def check_persons(exam: Examination) -> list[Finding] | Finding:
     """A phone number, address or identity number in logs, metric labels or resource attributes: field, never value."""
     places: dict[str, str] = {}
     for name, text in (await _logs(exam.environment)).items():
-        places.update(_in_log(name, text))
+        places.update(in_log(name, text))
     base = await gateway_url(exam)
     if base is not None:
         answer = await request("GET", f"{base}/metrics", proxies=False)
@@ -145,17 +145,30 @@ async def _logs(environment: Environment) -> dict[str, str]:
     return {name: "\n".join(lines) for name, lines in texts.items()}
 
 
-def _in_log(name: str, text: str) -> dict[str, str]:
+def in_log(name: str, text: str) -> dict[str, str]:
+    """Return where a log holds personal data, and of which kind: place -> kind."""
     fields = {f"field {field} of {name}": kind for field, kind in _personal_fields(_JSON_FIELD, text).items()}
     if fields:
         return fields
-    kind = personal_kind(text)
+    plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("{"))
+    kind = personal_kind(plain)
     return {f"lines of {name}": kind} if kind else {}
 
 
 def _personal_fields(pattern: re.Pattern[str], text: str) -> dict[str, str]:
-    kinds = ((found.group(1), personal_kind(found.group(2))) for found in pattern.finditer(text))
+    fields = [(found.group(1), found.group(2)) for found in pattern.finditer(text)]
+    kinds = ((name, personal_kind(value)) for name, value in fields if not _is_code(name, value))
     return {name: kind for name, kind in kinds if kind is not None}
+
+
+_OF_A_PERSON = re.compile(
+    r"cin|cni|card|carte|identi|national|customer|client|user|person|patient|passport", re.IGNORECASE
+)
+
+
+def _is_code(name: str, value: str) -> bool:
+    """Tell whether a value is a code alone: a build or an order looks like an identity number, a sentence does not."""
+    return PERSONAL["cin"].fullmatch(value) is not None and _OF_A_PERSON.search(name) is None
 
 
 def personal_kind(text: str) -> str | None:

@@ -120,7 +120,7 @@ class Probe:
     finds: tuple[str, ...]
     needs: Needs = ()
     applies: Callable[[Environment], bool] = always
-    seconds: float = 12.0
+    seconds: float = 20.0
     cheap: bool = False
     preflight: bool = False
     parts: tuple[str, ...] = ()

@@ -170,7 +170,7 @@ def _not_up(environment: Environment) -> Finding:
         return fine("local.components", "The environment is not started: `salambot up`", started=False)
     evidence: Facts = {"runtime": state.runtime, "logs": str(environment.state / "logs")}
     title = "Nothing runs, although `salambot up` was the last word"
-    return fault("local.stack-down", "local.components", title, evidence, ("salambot up",))
+    return fault("local.stack-down", "local.components", title, evidence, ("salambot up",), safe=True)
 
 
 async def _unhealthy(exam: Examination, part: Part, check: str) -> Finding:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from salambot_cli.doctor.catalogue import CATALOGUE
 from salambot_cli.doctor.formats import junit, sarif
+from salambot_cli.doctor.hygiene import in_log
 from salambot_cli.doctor.page import page
 from salambot_cli.doctor.probe import fault, fine, unseen
 from salambot_cli.doctor.probes import PROBES
@@ -159,3 +160,18 @@ def test_an_ignore_ends_on_its_day() -> None:
 )
 def test_otlp_headers_are_read_as_the_sdk_reads_them(text: str, headers: dict[str, str], dropped: list[str]) -> None:
     assert parse_headers(text) == (headers, dropped)
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ('{"event":"index","build":"BK123456","code":"EC123456"}', None),
+        ('{"event":"reply","cin":"BK123456"}', "field cin of x.log"),
+        ('{"event":"reply","text":"ma carte est BK123456 merci"}', "field text of x.log"),
+        ('{"event":"reply","text":"0612345678"}', "field text of x.log"),
+        ('{"event":"listen","address":"127.0.0.1:50612","pid":612345}', None),
+        ("INFO a person wrote from sara@example.com", "lines of x.log"),
+    ],
+)
+def test_a_code_in_a_log_is_no_person(line: str, place: str | None) -> None:
+    assert next(iter(in_log("x.log", line)), None) == place
