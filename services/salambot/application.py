@@ -42,7 +42,7 @@ def service_app(
         version=current_version(),
         lifespan=_flushed(name, lifespan),
         redirect_slashes=False,
-        docs_url="/docs" if public else None,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if public else None,
         telemetry={"tracing": False, "metrics": False, "logs": False},

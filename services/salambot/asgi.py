@@ -32,7 +32,7 @@ _SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-_PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+_PAGES = frozenset({"/docs"})
 """They load scripts and styles, and are shown on this machine only."""
 _QUIET = frozenset({"/health", "/health/ready", "/metrics", "/console/{name}"})
 _UNTRACED = ("/health", "/metrics", "/console/", "/internal/spans", "/internal/telemetry/")

@@ -14,6 +14,7 @@ from salambot.console.guard import Guard
 from salambot.console.routes import add_console
 from salambot.gateway import generate, search
 from salambot.gateway.developer import console_of
+from salambot.gateway.docs_page import add_docs_page
 from salambot.gateway.edge import Edge
 from salambot.gateway.ingress import listening
 from salambot.gateway.openapi import describe, operation
@@ -48,6 +49,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     cache.install(app)
     _add_routes(app, edge)
     describe(app)
+    add_docs_page(app)
     if console is not None:
         add_console(app, console, Guard(edge.peers))
     app.add_middleware(LocalPages, peers=edge.peers)

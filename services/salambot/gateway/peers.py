@@ -16,7 +16,7 @@ LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/12
 HOSTS = frozenset({"localhost", "127.0.0.1", "gateway"})
 
 _PORT = re.compile(r":\d+$")
-_NEVER_FORWARDED = frozenset({"/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+_NEVER_FORWARDED = frozenset({"/metrics", "/docs", "/openapi.json"})
 _ADDED_BY_PROXIES = re.compile(
     rb"forwarded|via|cdn-.*|proxy-.*|(x-)?(forwarded|original|envoy|azure|arr|amzn?|akamai|appengine|goog|google|vercel|"
     rb"nf|fly|fastly|cloud|nginx|ngrok|sucuri|proxy|proxyuser|coming|varnish|cache|cf|fd|served|scheme|host|country)-.*|"
@@ -24,8 +24,6 @@ _ADDED_BY_PROXIES = re.compile(
 )
 """What proxies, balancers, content networks and tunnels add: a vendor's prefix, or the name of the caller's address."""
 _NAMED_BY_PROXIES = frozenset({b"cf-connecting-ip", b"x-forwarded-for"})
-_ONLY_NEAR = _NEVER_FORWARDED - {"/metrics"}
-"""A scraper may be elsewhere in the cluster."""
 
 
 def own_networks() -> tuple[Network, ...]:
@@ -109,15 +107,19 @@ class LocalPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] in _NEVER_FORWARDED and self._is_hidden(scope):
+        if scope["type"] == "http" and _is_page(scope["path"]) and self._is_hidden(scope):
             await Problem(404, "not_found", "Not Found.").response()(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
     def _is_hidden(self, scope: Scope) -> bool:
-        if scope["path"] in _ONLY_NEAR:
+        if scope["path"] != "/metrics":  # which a scraper reads that may be elsewhere in the cluster
             return not self.peers.is_near(scope)
         return is_forwarded(scope) or not names_no_domain(scope)
+
+
+def _is_page(path: str) -> bool:
+    return path in _NEVER_FORWARDED or path.startswith("/docs/")
 
 
 def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:

@@ -1,5 +1,7 @@
 """The OpenAPI document is true: what schemathesis makes of it is answered as it says."""
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
@@ -47,3 +49,17 @@ def test_each_operation_answers_as_documented(
     response = case.call(base_url=str(gateway.client.base_url), headers=headers)
     if response.status_code != 413:  # documented; schemathesis does not count it as a refusal of invalid data
         case.validate_response(response)
+
+
+def test_the_docs_page_needs_no_network(gateway: Gateway) -> None:
+    page = gateway.client.get("/docs").text
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(addresses) == 3
+    for address in addresses:
+        if not address.startswith("data:"):
+            answer = gateway.client.get(address)
+            assert (answer.status_code, len(answer.content) > 100_000) == (200, True), address
+    assert not re.search(r"https?://", page), "nothing of it comes from elsewhere"
+    assert gateway.client.get("/docs/nothing").status_code == 404
+    hidden = gateway.client.get("/docs/swagger-ui.css", headers={"X-Forwarded-For": "1.2.3.4"})
+    assert hidden.status_code == 404
