@@ -1,5 +1,7 @@
 """The audit trail by correlation id; one user's data exported and erased, and nobody else's."""
 
+import json
+
 import aiohttp
 import pytest
 from redis.asyncio import Redis
@@ -54,6 +56,21 @@ async def test_export_and_erase_one_user(orchestra: Orchestra, redis_url: str) -
     actions = [row["action"] for row in await orchestra.rows("SELECT action, actor FROM audit ORDER BY at")]
     assert actions == ["reply", "reply", "export", "erase", "erase"]
     assert not any("customer" in row["actor"] for row in await orchestra.rows("SELECT actor FROM audit"))
+
+
+async def test_one_person_with_two_ids_is_exported_and_erased_by_either(orchestra: Orchestra) -> None:
+    phone, scoped = (hash_user(KEY, "whatsapp", PAGE, user) for user in ("212611223344", "MA.1"))
+    for user in (phone, scoped):  # before WhatsApp told that they are one
+        await orchestra.reply("Quels sont vos horaires ?", channel="whatsapp", user=user)
+    arrival = {"tenant": "demo", "channel": "whatsapp", "kind": "link", "party": scoped, "other_party": phone}
+    await orchestra.rows(f"SELECT store_messages('{json.dumps([arrival])}')")
+    for user in ("212611223344", "MA.1"):
+        person = {"tenant": "demo", "user": user, "accounts": [PAGE]}
+        _, exported = await ask(orchestra, "POST", "/internal/privacy/export", json=person)
+        assert len(exported["turns"]) == 4  # type: ignore[arg-type] # a list
+    _, done = await ask(orchestra, "POST", "/internal/privacy/erase", json=person)
+    assert done["erased"] == {"turns": 4, "conversations": 1, "inbox": 0}
+    assert await orchestra.rows("SELECT FROM identities") == []
 
 
 async def test_another_tenant_reaches_nothing(orchestra: Orchestra) -> None:
