@@ -26,7 +26,7 @@ _WEIGHT = 100.0
 """Each business weighs as much as this many questions, however many it has."""
 
 
-_NOTHING = Evidence(np.zeros((0, len(PASSAGE_FEATURES))), np.zeros(0))
+_NOTHING = Evidence(np.zeros((0, len(PASSAGE_FEATURES))), np.zeros(0), np.zeros(0, dtype=bool))
 """The evidence where nothing was found, or nothing asked."""
 
 

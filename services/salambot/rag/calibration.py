@@ -50,7 +50,7 @@ class Calibration:
     def probabilities(self, evidence: Evidence) -> Matrix:
         """Return for each passage the probability that it holds the answer, were it the first one."""
         features = decision_features(evidence, self.scores(evidence))
-        return 1 / (1 + np.exp(-(features @ self.decision + self.bias)))
+        return evidence.on_the_point / (1 + np.exp(-(features @ self.decision + self.bias)))
 
 
 def decision_features(evidence: Evidence, scores: Matrix) -> Matrix:

@@ -79,10 +79,14 @@ QUESTION_FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`passages` has shape (candidates, PASSAGE_FEATURES), `question` (QUESTION_FEATURES,)."""
+    """`passages` has shape (candidates, PASSAGE_FEATURES), `question` (QUESTION_FEATURES,).
+
+    `on_the_point`, of shape (candidates,), is False where a follow-up asks something of its own that a passage lacks.
+    """
 
     passages: Matrix
     question: Matrix
+    on_the_point: NDArray[np.bool_]
 
 
 def weigh_evidence(weighed: Weighed, candidates: Sequence[Candidate]) -> Evidence:
@@ -108,7 +112,17 @@ def weigh_evidence(weighed: Weighed, candidates: Sequence[Candidate]) -> Evidenc
         *words.columns(),
         *_closed_classes(weighed, candidates),
     ]
-    return Evidence(np.stack(columns, axis=1), np.array([*_asked(weighed, words)]))
+    return Evidence(np.stack(columns, axis=1), np.array(_asked(weighed, words)), _on_the_point(weighed, words))
+
+
+def _on_the_point(weighed: Weighed, words: "_WordMeanings") -> NDArray[np.bool_]:
+    """Return which passages say what a follow-up itself is about: what was asked before never answers alone."""
+    shares = weighed.question.shares
+    own = [at for at, share in enumerate(shares) if share == 1 and not weighed.is_generic(at)]
+    if not own or min(shares) == 1:
+        return np.ones(words.near.shape[1], dtype=bool)
+    found: NDArray[np.bool_] = words.near[own].max(axis=0) >= _SAME_MEANING
+    return found
 
 
 def _lexical(weighed: Weighed, candidates: Sequence[Candidate]) -> Matrix:
