@@ -224,8 +224,7 @@ def main() -> None:
         floor = floor_for(outcomes)
         print(f"\n{name}, each business by coefficients fitted on the others, floor {floor:.2f}\n")
         print("\n".join(report(outcomes, floor)))
-        key = calibration.LOCAL if name == "local" else calibration.SEMANTIC
-        written["coefficients"][key] = to_json(fit(cases), floor)
+        written["coefficients"][name] = to_json(fit(cases), floor)
     calibration.FILE.write_text(json.dumps(written, indent=1) + "\n")
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from salambot.rag.evidence import PASSAGE_FEATURES, QUESTION_FEATURES, Evidence, Matrix
 
 FILE = Path(__file__).with_name("calibration.json")
-LOCAL, SEMANTIC = "local", "semantic"
-"""The two sets of coefficients: cosines of hashed n-grams, and those of a trained model, mean different things."""
+OTHER = "other"
+"""The coefficients for embedders that have none of their own: their cosines count by rank and spread only."""
 _BEYOND_FIRST = 5
 """The first passage is compared with the next one, and with the mean of this many."""
 _ALONE = 3.0
@@ -50,7 +50,8 @@ class Calibration:
     def probabilities(self, evidence: Evidence) -> Matrix:
         """Return for each passage the probability that it holds the answer, were it the first one."""
         features = decision_features(evidence, self.scores(evidence))
-        return evidence.on_the_point / (1 + np.exp(-(features @ self.decision + self.bias)))
+        found: Matrix = evidence.on_the_point / (1 + np.exp(-(features @ self.decision + self.bias)))
+        return found
 
 
 def decision_features(evidence: Evidence, scores: Matrix) -> Matrix:
@@ -67,4 +68,4 @@ def decision_features(evidence: Evidence, scores: Matrix) -> Matrix:
 def load_calibration(embedder: str) -> Calibration:
     """Return the coefficients for an embedder, by its name as in EMBEDDER."""
     fitted = json.loads(FILE.read_text(encoding="utf-8"))["coefficients"]
-    return Calibration.from_json(fitted[LOCAL if embedder == "local" else SEMANTIC])
+    return Calibration.from_json(fitted.get(embedder, fitted[OTHER]))
