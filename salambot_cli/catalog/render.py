@@ -204,7 +204,7 @@ def _service(
         extra_hosts=facts.extra_hosts,
     )
     published = [facts.ports.get(port) for port in ((name, "ingress") if name == "gateway" else (name,))]
-    return _labelled(container, variables, facts, published)
+    return _labelled(container, variables, facts, published, facts.image)
 
 
 def _local_part(facts: ComposeFacts, part: Component) -> _Container:
@@ -216,18 +216,22 @@ def _local_part(facts: ComposeFacts, part: Component) -> _Container:
         # The public Postgres image reads a file where it is told to; the Redis container looks for it by itself.
         environment = {f"{name}_FILE": compose_yaml(f"/run/secrets/{name}")} if part == "postgres" else {}
         container = _Container(environment, (name,))
-    return _labelled(container, variables, facts, [facts.ports.get(part)])
+    return _labelled(container, variables, facts, [facts.ports.get(part)], "")
 
 
 def _labelled(
-    container: _Container, variables: Mapping[str, Variable], facts: ComposeFacts, published: list[int | None]
+    container: _Container,
+    variables: Mapping[str, Variable],
+    facts: ComposeFacts,
+    published: list[int | None],
+    image: str,
 ) -> _Container:
     """Add the fingerprint of everything that goes into a container, but for the content of files: it may change there.
 
     Compose itself compares labels and variables, not the files of the owner or of the image.
     """
     items = {
-        "program": [facts.image, _base()],
+        "program": [image, _base()],
         "port": [str(port) for port in published],
         "compose.local.yml": [facts.user_file or ""],
         "container": [repr(container)],
