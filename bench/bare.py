@@ -14,7 +14,7 @@ import aiohttp
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from salambot.messages import (
+from salambot.core.schemas import (
     Citation,
     ComposeRequest,
     GenerateRequest,
@@ -26,7 +26,7 @@ from salambot.messages import (
     SearchRequest,
     utc_now,
 )
-from salambot.serve import SERVICES, serve
+from salambot.http.server import SERVICES, serve
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

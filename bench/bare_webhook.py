@@ -12,7 +12,7 @@ import redis.asyncio
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from salambot.serve import serve
+from salambot.http.server import serve
 
 app = FastAPI()
 client = redis.asyncio.Redis.from_url(os.environ["REDIS_URL"])
@@ -21,7 +21,7 @@ secret = os.environ["META_APP_SECRET"].encode()
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Tell that it answers."""
+    """Report that it answers."""
     return {"status": "ok"}
 
 

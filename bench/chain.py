@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from bench.load.closed import Figures, Job
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
-from salambot_cli.outside.ports import free_port
+from salambot_cli.host.ports import free_port
 
 ROUNDS = 3
 SECONDS = 6.0

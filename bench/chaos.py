@@ -54,7 +54,7 @@ class Fire:
     def start(self, name: str) -> None:
         """Start a gateway or a worker."""
         if name == "gateway":
-            words = ["salambot.serve", "gateway", "--port", str(self.gateway_port)]
+            words = ["salambot.http.server", "gateway", "--port", str(self.gateway_port)]
         else:
             words = ["salambot.worker", "--port", str(free_port())]
         with self.log.open("ab") as log:

@@ -21,7 +21,7 @@ MEGABYTE = 1_000_000
 
 
 def engine_answers() -> bool:
-    """Tell whether containers can run here."""
+    """Return whether containers can run here."""
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0 and (

@@ -11,7 +11,7 @@ from llama_index.core.node_parser import MarkdownNodeParser
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 
-from salambot.embedders.local import LocalEmbedder
+from salambot.knowledge.embedders.local import LocalEmbedder
 
 
 class SameEmbedder(BaseEmbedding):

@@ -22,7 +22,7 @@ from bench.load.wrk import put_load
 from bench.stack import running_stack
 from bench.table import Row, markdown, put
 from bench.upstream import completion
-from salambot_cli.outside.ports import free_port
+from salambot_cli.host.ports import free_port
 
 PEER = "litellm[proxy]==1.*"
 ROUNDS, SECONDS, WARM_UP, CONCURRENCY = 7, 6.0, 3.0, 16

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.table import Row, markdown, put
-from salambot import database
-from salambot.database import Pool
-from salambot.embedders.base import Vectors
+from salambot.core import database
+from salambot.core.database import Pool
+from salambot.core.schemas import SearchRequest
 from salambot.jobs.migrate import migrate
 from salambot.knowledge.chunks import chunk
-from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
+from salambot.knowledge.embedders.base import Vectors
+from salambot.knowledge.manifest import IndexedDocument, Manifest, ManifestEntry
 from salambot.knowledge.parsers.base import Document, Section
-from salambot.messages import SearchRequest
+from salambot.knowledge.vectors.local import LocalVectors
 from salambot.rag.candidates import LIMIT
-from salambot.rag.lookup import Lookup
-from salambot.vectors.local import LocalVectors
+from salambot.rag.retrieval import Retriever
 from tests.servers import PostgresServer
 
 CHUNKS, DIMENSIONS, A_TOPIC, QUESTIONS = 100_000, 384, 50, 500
@@ -94,7 +94,7 @@ async def write(pool: Pool, digests: Sequence[bytes], talk: Talk) -> None:
             pieces = chunk(Document("", tuple(Section((talk(6),), talk(64)) for _ in digests[at : at + 3])))
             pairs = zip(pieces, digests[at : at + 3], strict=True)
             chunks = [replace(piece, digest=digest) for piece, digest in pairs]
-            entry = Entry("bench", digests[at], "bench", "")
+            entry = ManifestEntry("bench", digests[at], "bench", "")
             documents.append(IndexedDocument(f"{at}.md", entry, "Document", "kb://bench", when, {}, chunks))
         await manifest.commit(documents)
 
@@ -113,7 +113,7 @@ async def search(url: str, chunks: int) -> tuple[list[float], float, list[float]
         for start in range(0, chunks, _BATCH):
             await store.upsert("demo", digests[start : start + _BATCH], stored[start : start + _BATCH])
         await write(pool, digests, talk)
-        await store.settle()
+        await store.build_index()
         await pool.execute("VACUUM ANALYZE", timeout=600)  # autovacuum does within a minute
         times, found = [], []
         for vector in asked:
@@ -121,18 +121,18 @@ async def search(url: str, chunks: int) -> tuple[list[float], float, list[float]
             hits = await store.search("demo", vector, LIMIT)
             times.append((time.perf_counter() - started) * 1000)
             found.append({rows[hit.digest] for hit in hits})
-        whole = await ask_rag(Lookup(pool, store, Given(asked)), talk)
+        whole = await ask_rag(Retriever(pool, store, Given(asked)), talk)
     pairs = zip(found, exact(stored, asked), strict=True)
     return times, sum(len(one & other) for one, other in pairs) / (LIMIT * QUESTIONS), whole
 
 
-async def ask_rag(lookup: Lookup, talk: Talk) -> list[float]:
+async def ask_rag(lookup: Retriever, talk: Talk) -> list[float]:
     """Return the milliseconds of whole lookups, each of another six words: both searches, and the ranking."""
     times = []
     for _ in range(QUESTIONS):
         request = SearchRequest(query=talk(6), tenant="demo", top_k=5)
         started = time.perf_counter()
-        await lookup.passages(request)
+        await lookup.retrieve(request)
         times.append((time.perf_counter() - started) * 1000)
     return times
 

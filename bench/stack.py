@@ -127,7 +127,10 @@ def measure() -> list[Row]:
     with a_project() as project:
         up(project)
         sizes = resident_mebibytes(project)
-        weight, services = sum(sizes.values()), sum(size for name, size in sizes.items() if "salambot.serve" in name)
+        weight, services = (
+            sum(sizes.values()),
+            sum(size for name, size in sizes.items() if "salambot.http.server" in name),
+        )
         run(project, "down")
         rounds = [{chain: _cycle(project, *chain) for chain in ((), *CHAINS)} for _ in range(ROUNDS)]
     start, stop = (statistics.median(times) for times in zip(*(one[()] for one in rounds), strict=True))

@@ -22,7 +22,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether the rule is kept."""
+        """Return whether the rule is kept."""
         return self.ours >= self.allowed if self.more_is_better else self.ours <= self.allowed
 
 

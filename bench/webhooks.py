@@ -16,7 +16,7 @@ from bench.load.closed import Figures
 from bench.stack import Stack, running_stack
 from bench.table import Row, markdown
 from bench.webhook_load import WebhookJob
-from salambot_cli.outside.ports import free_port
+from salambot_cli.host.ports import free_port
 
 ROUNDS = 3
 SECONDS = 6.0

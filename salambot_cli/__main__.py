@@ -19,11 +19,11 @@ def _main() -> None:
         print(__version__)  # noqa: T201 - the result
         return
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads what every installed package offers
-    from salambot_cli.outside.language import choose_language, speak
+    from salambot_cli.terminal.i18n import choose_language, set_language
 
     if "--plain" in sys.argv[1:]:
         os.environ["SALAMBOT_PLAIN"] = "1"
-    speak(choose_language(sys.argv[1:], os.environ))
+    set_language(choose_language(sys.argv[1:], os.environ))
     from salambot_cli.app import main as run
 
     run()

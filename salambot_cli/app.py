@@ -15,10 +15,10 @@ from typer.exceptions import TyperException
 from salambot_cli import __version__
 from salambot_cli.commands import COMMANDS
 from salambot_cli.model.errors import ConfigurationError, ExitStatus, Interrupted, SalamBotError
-from salambot_cli.outside.console import Session, show_error, start_directory
-from salambot_cli.outside.help_pages import arrange
-from salambot_cli.outside.language import LANGUAGES, nearest_language, translate
-from salambot_cli.outside.plain import is_plain
+from salambot_cli.terminal.accessible_output import is_plain
+from salambot_cli.terminal.help_pages import examples_first
+from salambot_cli.terminal.i18n import LANGUAGES, nearest_language, translate
+from salambot_cli.terminal.output import Output, show_error, start_directory
 
 _VALUED = ("--project", "--lang")
 _SWITCHES = ("--json", "--json-lines", "--quiet", "--debug", "--plain")
@@ -47,7 +47,7 @@ class LazyGroup(TyperGroup):
     def make_context(self, info_name, args, parent=None, **extra):  # type: ignore[no-untyped-def] # noqa: ANN001,ANN003,ANN201
         """Read the command line; what is wrong with it is said in the language of the people."""
         if parent is None:
-            arrange(self, typer.Context(self, **self.context_settings))
+            examples_first(self, typer.Context(self, **self.context_settings))
         with _usage_in_words():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -64,7 +64,7 @@ class LazyGroup(TyperGroup):
             command = typer.main.get_command(application)
             command.name = name
             command.epilog = command.epilog or _EVERYWHERE
-            arrange(command, ctx)
+            examples_first(command, ctx)
             self.commands[name] = command
         elif name not in COMMANDS and (
             match := _OTHER_WORDS.get(name) or next(iter(get_close_matches(name, COMMANDS, n=1)), None)
@@ -112,7 +112,7 @@ def salambot(
     folder = project or os.environ.get("SALAMBOT_PROJECT")
     if folder and context.invoked_subcommand != "init" and not start_directory(folder).exists():
         raise ConfigurationError(f"there is no project {folder}", "the folder does not exist", f"ls -d {folder}")
-    context.obj = Session(start_directory(project), json, json_lines, quiet, debug, lang)
+    context.obj = Output(start_directory(project), json, json_lines, quiet, debug, lang)
 
 
 def main() -> NoReturn:
@@ -131,7 +131,7 @@ def run(arguments: list[str]) -> int:
         return int(ExitStatus.NO)
 
 
-def _run(words: list[str], session: Session) -> int:
+def _run(words: list[str], session: Output) -> int:
     try:
         app(words, prog_name="salambot")
     except SystemExit as end:
@@ -164,7 +164,7 @@ def _usage_in_words() -> Iterator[None]:
         where.fail(told)
 
 
-def _failed(session: Session, error: SalamBotError) -> int:
+def _failed(session: Output, error: SalamBotError) -> int:
     if session.debug:
         import traceback
 
@@ -190,7 +190,7 @@ def hoist_global_options(arguments: list[str]) -> list[str]:
     return hoisted + rest
 
 
-def _early_session(words: list[str]) -> Session:
-    return Session(
+def _early_session(words: list[str]) -> Output:
+    return Output(
         start_directory(None), json="--json" in words, json_lines="--json-lines" in words, debug="--debug" in words
     )

@@ -1,11 +1,4 @@
-"""Keep a service's port while the service itself is started anew: `python -IS keep.py gateway --host … --port …`.
-
-A secret that stands in a file, as those of Compose do, may change while a container runs. `keep.py renew`, run beside
-it, has the service read it: the one that runs ends once it has answered what is under way, the next one starts, and
-whoever connects meanwhile waits at the port, which stays open. It returns when the next one is ready.
-
-Container runtimes run this for as long as the service lives: it imports next to nothing.
-"""
+"""Keep a service's port open across restarts of the service: `python -IS keep.py gateway --host … --port …`."""
 
 import contextlib
 import os
@@ -16,7 +9,7 @@ import sys
 import time
 
 NOTE = os.environ.get("TMPDIR", "/tmp") + "/keep"  # noqa: S108 - the container's own
-"""Where `renew` reads which process keeps the port, and how often it has started the service."""
+"""The file that tells `renew` the pid of the port holder and the number of starts so far."""
 BACKLOG = 2048
 END_S = 30.0
 """Longer than a service takes to end by itself."""
@@ -26,7 +19,7 @@ _HEARD = {signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 
 def main(arguments: list[str]) -> int:
-    """Keep a port, or have the service behind it renewed; return the exit status."""
+    """Hold a port, or restart the service behind it. Returns the exit status."""
     if arguments == ["renew"]:
         return renew()
     host, port = (arguments[arguments.index(option) + 1] for option in ("--host", "--port"))
@@ -36,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def keep(arguments: list[str], listener: socket.socket) -> int:
-    """Run the service until it ends or is ended, again after each SIGHUP; return its status as a shell would."""
+    """Run the service until it exits, and again after each SIGHUP. Returns its status as a shell would."""
     service, starts = start(arguments, listener, 1), 1
     renewing = ending = False
     while True:
@@ -57,9 +50,9 @@ def keep(arguments: list[str], listener: socket.socket) -> int:
 
 
 def start(arguments: list[str], listener: socket.socket, starts: int) -> "subprocess.Popen[bytes]":
-    """Start the service on the open port, and note it."""
+    """Start the service on the open port and write the pid file."""
     service = subprocess.Popen(
-        [sys.executable, "-m", "salambot.serve", *arguments],
+        [sys.executable, "-m", "salambot.http.server", *arguments],
         env={**os.environ, "SALAMBOT_LISTENER": str(listener.fileno())},
         pass_fds=(listener.fileno(),),
         # What is blocked here would stay blocked there. There is one thread.
@@ -72,14 +65,14 @@ def start(arguments: list[str], listener: socket.socket, starts: int) -> "subpro
 
 
 def noted() -> tuple[int, int, int]:
-    """Return who keeps the port, how often it has started the service, and the port. Raises OSError."""
+    """Return the pid of the port holder, the number of starts, and the port. Raises OSError."""
     with open(NOTE) as note:  # noqa: PTH123 - as above
         keeper, starts, port = note.read().split()
     return int(keeper), int(starts), int(port)
 
 
 def renew() -> int:
-    """Have the service started anew; return 0 when it is ready."""
+    """Restart the service. Returns 0 once it is ready."""
     keeper, before, port = noted()
     os.kill(keeper, signal.SIGHUP)
     deadline = time.monotonic() + READY_S
@@ -92,7 +85,7 @@ def renew() -> int:
 
 
 def is_ready(port: int) -> bool:
-    """Ask the service; it may take until it listens, and while it is starting the question waits at the port."""
+    """Probe the service. The connection waits at the open port while the service starts."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=READY_S) as server:
         server.sendall(b"GET /health/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         return server.recv(64).split()[1:2] == [b"200"]

@@ -41,7 +41,7 @@ class Worker:
     reported: set[str] = field(default_factory=set)
 
     def owns(self, process: psutil.Process) -> bool:
-        """Tell whether this worker started a process, however it detached itself since."""
+        """Return whether this worker started a process, however it detached itself since."""
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from salambot_cli.outside.keys import mint_token
+from salambot_cli.host.keys import mint_token
 
 ENOUGH = 20
 PATIENCE_SECONDS = 120

@@ -21,7 +21,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
-from salambot_cli.outside.ports import free_port
+from salambot_cli.host.ports import free_port
 
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from salambot.lane.server import LaneHttp
+from salambot.rpc.server import UpgradingHttpProtocol
 
 
 @asynccontextmanager
@@ -18,7 +18,12 @@ async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         config = uvicorn.Config(
-            app, http=LaneHttp, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+            app,
+            http=UpgradingHttpProtocol,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         serve = asyncio.create_task(server.serve(sockets=[listener]))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from salambot_cli.commands import COMMANDS
-from salambot_cli.doctor.page import page
+from salambot_cli.doctor.catalogue_page import page
 from salambot_cli.model.topology import PLACEMENTS
 from tests.command_lines import blocks, refusal, salambot_lines, without_comments
 

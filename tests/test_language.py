@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.outside.language import choose_language, translated
+from salambot_cli.terminal.i18n import choose_language, translated_lines
 from tests.stack import ALL_AUTO
 from tools.messages import faults, messages
 
@@ -74,12 +74,12 @@ def test_the_option_beats_the_variable_and_that_the_locale(
     ],
 )
 def test_a_message_that_was_filled_in_is_found_by_its_template(english: str, french: str) -> None:
-    assert translated(english, "fr") == french
+    assert translated_lines(english, "fr") == french
 
 
 @given(st.text())
 def test_any_text_can_be_said(text: str) -> None:
-    assert isinstance(translated(text, "fr"), str)
+    assert isinstance(translated_lines(text, "fr"), str)
 
 
 def test_help_mistakes_and_errors_are_french_under_a_moroccan_locale(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None
     site, empty = tmp_path / "site", tmp_path / "empty"
     empty.mkdir()
     zipfile.ZipFile(wheel).extractall(site)  # all that pip does for a wheel of pure Python
-    program = "from salambot_cli.outside.assets import asset; print(asset('templates'), asset('compose'))"
+    program = "from salambot_cli.host.assets import asset; print(asset('templates'), asset('compose'))"
     answer = subprocess.run(
         [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(site)!r}); {program}"],
         cwd=empty,

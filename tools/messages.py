@@ -208,7 +208,7 @@ def _is_prose(text: str) -> bool:
 
 def console_template() -> Catalog:
     """Return every message of the console: the arguments of `say`, the texts of its page, and words it says by name."""
-    from salambot.console import diagram, inbox, reports
+    from salambot.console import diagram, reports, webhook_table
 
     catalogue = Catalog(domain="console", project="salambot", charset="utf-8")
     for path in sorted(CONSOLE.glob("*.py")):
@@ -218,7 +218,7 @@ def console_template() -> Catalog:
                     catalogue.add(text, locations=[(str(path.relative_to(ROOT)), call.lineno)])
     for text in re.findall(r"\{\{(.+?)\}\}", (CONSOLE / "page.html").read_text(encoding="utf-8")):
         catalogue.add(text, locations=[("services/salambot/console/page.html", 0)])
-    for text in (*diagram.said_by_name(), *inbox.said_by_name(), *reports.STATUSES):
+    for text in (*diagram.extra_messages(), *webhook_table.extra_messages(), *reports.STATUSES):
         catalogue.add(text, locations=[("services/salambot/console", 0)])
     return catalogue
 

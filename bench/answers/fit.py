@@ -11,9 +11,9 @@ import numpy as np
 
 from bench.answers.business import Business, LabelledQuestion, holds_answer, load_businesses
 from bench.answers.index import ask_after, build_index, share
-from salambot.embedders import open_embedder
-from salambot.embedders.base import Embedder
-from salambot.policy import refusal_of
+from salambot.knowledge.embedders import open_embedder
+from salambot.knowledge.embedders.base import Embedder
+from salambot.language.policy import refusal_of
 from salambot.rag import calibration
 from salambot.rag.calibration import DECISION_FEATURES, Calibration, decision_features
 from salambot.rag.evidence import PASSAGE_FEATURES, Evidence, Matrix, weigh_evidence

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.answers.business import Business, IndexedChunk
-from salambot.embedders.base import Embedder, Vectors
+from salambot.knowledge.embedders.base import Embedder, Vectors
 from salambot.rag.candidates import LIMIT, Candidate, heading_tokens, term_worth
-from salambot.rag.question import Question, Weighed, ask, weigh
+from salambot.rag.query import AnalysedQuery, WeightedQuery, analyse_query, weight_query
 
 
 class MemoryIndex:
@@ -25,10 +25,12 @@ class MemoryIndex:
             for term, weight in item.chunk.weights.items():
                 self._postings[term].append((at, weight))
 
-    def find(self, question: Question, vector: Vectors) -> tuple[Weighed, list[Candidate], list[IndexedChunk]]:
+    def find(
+        self, question: AnalysedQuery, vector: Vectors
+    ) -> tuple[WeightedQuery, list[Candidate], list[IndexedChunk]]:
         """Return the weighed question and its candidates, each with its chunk, unordered."""
         known = {term: count for term in question.terms if (count := self._frequencies[term])}
-        weighed = weigh(question, known, len(self.chunks))
+        weighed = weight_query(question, known, len(self.chunks))
         bm25: defaultdict[int, float] = defaultdict(float)
         for term in known:
             for at, weight in self._postings[term]:
@@ -62,15 +64,15 @@ async def build_index(business: Business, embedder: Embedder) -> MemoryIndex:
     return MemoryIndex(business, await embedder.embed([item.chunk.embedded for item in business.chunks]))
 
 
-def ask_after(text: str, before: Sequence[str]) -> Question:
+def ask_after(text: str, before: Sequence[str]) -> AnalysedQuery:
     """Analyse a question after earlier turns, as orchestrateur and rag do together."""
-    from salambot.followup import read
-    from salambot.messages import Turn
+    from salambot.core.schemas import Turn
+    from salambot.language.query_rewriting import read
 
     roles = ("user", "assistant")
     turns = [Turn(role=roles[at % 2], content=content) for at, content in enumerate(before)]
     reading = read(text, turns)
-    return ask(reading.prompt, reading.before)
+    return analyse_query(reading.prompt, reading.before)
 
 
 def share(values: Sequence[bool]) -> float:

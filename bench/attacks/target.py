@@ -75,7 +75,7 @@ class Measured:
 
     @property
     def holds(self) -> bool:
-        """Whether memory, answers and everybody else's requests stayed as they have to."""
+        """Return whether memory, answers and everybody else's requests stayed as they have to."""
         return self.growth <= MAX_GROWTH and not self.outcome.failures and self.health_s < 2
 
     def row(self) -> str:

@@ -36,7 +36,7 @@ def _name(program: str, words: str) -> str | None:
     if "salambot.worker" in words:
         return "worker"
     for name in PODS:
-        if f"salambot.serve {name}" in words:
+        if f"salambot.http.server {name}" in words:
             return name
     if "postgres" in program:
         return "postgres"

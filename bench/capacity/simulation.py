@@ -16,7 +16,7 @@ class Station:
 
     servers: int = 1
     shared: bool = False
-    """Whether one queue feeds all servers, as the cores of a database; replicas are chosen at random."""
+    """True if one queue feeds all servers, as the cores of a database; replicas are chosen at random."""
     waits_only: bool = False
     """A wait for somebody outside: however many wait, nobody waits longer for it."""
 

@@ -51,7 +51,7 @@ def put_mixed(
 def memory(stack: Stack) -> float:
     """Return what the services and the worker hold, in MiB."""
     sizes = resident_mebibytes(stack.project)
-    return sum(size for name, size in sizes.items() if "salambot.serve" in name or "salambot.worker" in name)
+    return sum(size for name, size in sizes.items() if "salambot.http.server" in name or "salambot.worker" in name)
 
 
 def measure(stack: Stack, minutes: float) -> list[Row]:

@@ -4,7 +4,7 @@ from typing import cast
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="Read and verify the append-only audit trail.")
 
@@ -27,11 +27,11 @@ def show(
     from rich import box
     from rich.table import Table
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.records import audit_records
+    from salambot_cli.audit.records import audit_records
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     records = run(audit_records(load_environment(session.project), correlation_id, limit))
     if session.machine:
         session.document({"records": records})
@@ -54,11 +54,11 @@ def verify(
 
     Example:  [bold]salambot audit verify[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.records import verify_audit
+    from salambot_cli.audit.records import verify_audit
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     found = run(verify_audit(load_environment(session.project), head))
     if session.machine:
         session.document(found)

@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -22,13 +22,13 @@ def chat(
 
     Examples:  [bold]salambot chat "bghit nrje3 lcommande, kifach?"[/]   [bold]salambot chat[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.chat import Conversation, converse, say_once
-    from salambot_cli.steps.gateway import gateway_of
-    from salambot_cli.steps.running import require_stack
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.stack.chat import Conversation, converse, say_once
+    from salambot_cli.stack.gateway import gateway_of
+    from salambot_cli.stack.running import require_stack
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if url is None:
         run(require_stack(environment))

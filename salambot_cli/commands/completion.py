@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.outside.console import start_directory
+from salambot_cli.terminal.output import start_directory
 
 if TYPE_CHECKING:
     from salambot_cli.model.environment import Environment
@@ -19,7 +19,7 @@ def _beginning(values: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _environment(context: typer.Context) -> "Environment | None":
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
 
     try:
         return load_environment(start_directory(context.find_root().params.get("project")))
@@ -86,15 +86,15 @@ def placements(incomplete: str) -> list[str]:
 
 
 def rotatable(incomplete: str) -> list[str]:
-    """Complete what `secrets rotate` can make anew."""
-    from salambot_cli.steps.rotate import ROTATABLE
+    """Complete what `secrets rotate` can make again."""
+    from salambot_cli.secrets.rotate import ROTATABLE
 
     return _beginning(ROTATABLE, incomplete)
 
 
 def policies(incomplete: str) -> list[str]:
     """Complete a policy."""
-    from salambot_cli.catalog.policies import POLICIES
+    from salambot_cli.render.policies import POLICIES
 
     return _beginning(POLICIES, incomplete)
 
@@ -108,6 +108,6 @@ def secrets(incomplete: str) -> list[str]:
 
 def channels(incomplete: str) -> list[str]:
     """Complete a webhook channel."""
-    from salambot_cli.outside.events import CHANNELS
+    from salambot_cli.api.sample_webhooks import CHANNELS
 
     return _beginning(CHANNELS, incomplete)

@@ -5,8 +5,8 @@ import json
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="Show, validate or describe the configuration.")
 
@@ -20,10 +20,10 @@ def show(context: typer.Context) -> None:
     from rich import box
     from rich.table import Table
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.steps.config import effective_values
+    from salambot_cli.config.effective_values import effective_values
+    from salambot_cli.config.load import load_environment
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     values = effective_values(environment)
     if session.machine:
@@ -56,11 +56,11 @@ def validate(context: typer.Context) -> None:
     """
     from rich.markup import escape
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.validate import url_notes
-    from salambot_cli.catalog.validate import validate as check
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.validate import url_notes
+    from salambot_cli.config.validate import validate as check
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     for note in environment.notes:
         session.say(f"[dim]{escape(translate(note))}[/]")
@@ -102,9 +102,9 @@ def edit_placement(
     """
     from rich.text import Text
 
-    from salambot_cli.steps.placement import edit_placement as edit
+    from salambot_cli.init.placement_edit import edit_placement as edit
 
-    session: Session = context.obj
+    session: Output = context.obj
     move = edit(session.project, pairs)
     if session.machine:
         session.document({"status": "done", "file": str(move.file), "diff": move.diff, "missing": list(move.missing)})

@@ -2,10 +2,10 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
-_MOST_GB = 1_000_000
+_MAX_GB = 1_000_000
 
 
 @app.command()
@@ -13,7 +13,7 @@ def costs(
     context: typer.Context,
     messages: int = typer.Option(10_000, min=0, help="Replies a month."),
     documents: float = typer.Option(
-        1.0, "--documents", metavar="GB", min=0, max=_MOST_GB, help="Size of the documents."
+        1.0, "--documents", metavar="GB", min=0, max=_MAX_GB, help="Size of the documents."
     ),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
 ) -> None:
@@ -25,11 +25,11 @@ def costs(
     """
     from dataclasses import asdict
 
-    from salambot_cli.catalog.costs import Usage, estimate, prices, savings
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.language import translate
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.costs.estimate import Usage, estimate, prices, savings
+    from salambot_cli.terminal.i18n import translate
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project, {"topology": topology.split(",") if topology else None})
     usage, table = Usage(messages, documents), prices()
     lines, cheaper = estimate(environment, usage, table), savings(environment, usage, table)

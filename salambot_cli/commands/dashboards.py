@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="Put the dashboards into a Grafana.")
 
@@ -22,11 +22,11 @@ def push(
 
     Example:  [bold]salambot dashboards push --url https://shop.grafana.net[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.dashboards import push_dashboards
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.telemetry.dashboards import push_dashboards
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     pushed = run(push_dashboards(load_environment(session.project), url, folder))
     if session.machine:
         session.document({"status": "done", "dashboards": pushed})

@@ -1,4 +1,4 @@
-"""`salambot doctor`: what is wrong, why, and the command that mends it."""
+"""`salambot doctor`: what is wrong, why, and the command that fixes it."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -33,18 +33,18 @@ def doctor(
     offline: bool = typer.Option(False, help="Ask nobody outside for the time or for our address."),
     bundle: Path | None = typer.Option(None, metavar="FILE", help="Write a redacted support archive (tar.gz)."),
 ) -> None:
-    """Diagnose the environment: one root cause, its evidence, and the command that mends it.
+    """Diagnose the environment: one root cause, its evidence, and the command that fixes it.
 
     Exit 0 without a root cause, 1 with one, 4 when the doctor itself could not run.
 
     Examples:  [bold]salambot doctor[/]   [bold]salambot doctor rds --my-ip 203.0.113.7[/]
     """
-    from salambot_cli.doctor.consult import Request, consult
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.examined import pass_on
+    from salambot_cli.doctor.command import DoctorOptions, run_doctor
+    from salambot_cli.doctor.reporting import publish_report
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
-    request = Request(
+    session: Output = context.obj
+    request = DoctorOptions(
         checks=tuple(checks or ()),
         group=group,
         list_only=list_,
@@ -56,6 +56,6 @@ def doctor(
         my_ip=tuple(my_ip),
         offline=offline,
         bundle=bundle,
-        tell=lambda environment, report, complete: pass_on(environment, report.as_json(), complete=complete),
+        tell=lambda environment, report, complete: publish_report(environment, report.as_json(), complete=complete),
     )
-    raise typer.Exit(run(consult(session, request)))
+    raise typer.Exit(run(run_doctor(session, request)))

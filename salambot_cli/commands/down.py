@@ -2,8 +2,8 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -19,11 +19,11 @@ def down(
 
     Examples:  [bold]salambot down[/]   [bold]salambot down --volumes --yes[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.down import take_down
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.stack.down import take_down
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if volumes and not yes:
         typer.confirm(translate(f"Delete the local data in {environment.state / 'data'}?"), abort=True, err=True)

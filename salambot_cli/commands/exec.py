@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -20,14 +20,14 @@ def exec_(
     Examples:  [bold]salambot exec rag -- env[/]   [bold]salambot exec psql -- -c "select 1"[/]
     [bold]salambot exec redis -- redis-cli info[/]
     """
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.programs import become
     from salambot_cli.model.errors import ConfigurationError
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.outside.programs import become
-    from salambot_cli.steps.execute_in import CLIENTS, invocation
-    from salambot_cli.steps.running import STORES
+    from salambot_cli.stack.execute_in import CLIENTS, invocation
+    from salambot_cli.stack.running import STORES
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     words = [word for word in command or () if word != "--"] if command and command[0] == "--" else list(command or ())
     if not words and part not in {*CLIENTS, *STORES}:

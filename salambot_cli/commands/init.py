@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from salambot_cli.commands.options import presets
-from salambot_cli.outside.console import Session
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
 
 if TYPE_CHECKING:
-    from salambot_cli.steps.interview import Surroundings
+    from salambot_cli.init.interview import InitContext
 
 app = typer.Typer()
 
@@ -29,13 +29,13 @@ def init(
 
     Examples:  [bold]salambot init[/]   [bold]salambot init --yes[/]   [bold]salambot init --topology t1,t3[/]
     """
-    from salambot_cli.catalog.load import CONFIG_NAME
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.init import start_project
-    from salambot_cli.steps.interview import beginning, look_around
+    from salambot_cli.config.load import CONFIG_NAME
+    from salambot_cli.init.interview import ask_settings, detect_context
+    from salambot_cli.init.project import start_project
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
-    found = run(look_around(session.project))
+    session: Output = context.obj
+    found = run(detect_context(session.project))
     person = sys.stdin.isatty() and sys.stderr.isatty()
     there = (session.project / CONFIG_NAME).exists() and not force
     ask = _ask if person and not (there or yes or topology or session.machine or session.quiet) else None
@@ -44,7 +44,7 @@ def init(
     else:
         _tell(session, found)
     presets(topology)
-    start = beginning(found, session.project, topology=topology, tenant=tenant, ask=ask)
+    start = ask_settings(found, session.project, topology=topology, tenant=tenant, ask=ask)
     written, kept = start_project(session.project, start, force=force)
     if session.machine:
         session.document({"status": "done", "written": written, "kept": kept})
@@ -60,7 +60,7 @@ def _ask(question: str, usual: str) -> str:
     return str(typer.prompt(translate(question), default=usual, err=True))
 
 
-def _tell(session: Session, found: "Surroundings") -> None:
+def _tell(session: Output, found: "InitContext") -> None:
     if session.machine:
         return
     if found.env_file is not None:

@@ -5,8 +5,8 @@ from typing import cast
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="See what is indexed: sources, languages, passages. Remove documents.")
 _TENANT = typer.Option(None, autocompletion=completion.tenants, help="Whose documents these are.")
@@ -27,11 +27,11 @@ def list_(context: typer.Context, tenant: str | None = _TENANT) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.kb import indexed
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.seed.kb import indexed
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     documents = run(indexed(load_environment(session.project, {"tenant": tenant})))
     if session.machine:
         session.document({"documents": documents})
@@ -56,11 +56,11 @@ def show(
     """
     from rich.markup import escape
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.kb import passages
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.seed.kb import passages
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     found = run(passages(load_environment(session.project, {"tenant": tenant}), path))
     if session.machine:
         session.document({"path": path, "passages": found})
@@ -82,12 +82,12 @@ def remove(
 
     Example:  [bold]salambot kb remove old-prices.md[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.kb import remove as remove_documents
-    from salambot_cli.steps.kb import still_in_folder
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.seed.kb import remove as remove_documents
+    from salambot_cli.seed.kb import still_in_folder
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project, {"tenant": tenant})
     if not yes and not session.machine:
         typer.confirm(translate(f"Remove {len(paths)} documents from the index?"), abort=True, err=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,13 +30,13 @@ def logs(
     Examples:  [bold]salambot logs gateway -f[/]   [bold]salambot logs --since 5m --grep error[/]
     [bold]salambot logs --trace ID[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run, run_until_interrupt
-    from salambot_cli.runtimes.choose import running_runtime
-    from salambot_cli.steps.logs import show_logs, show_trace_logs
-    from salambot_cli.steps.running import require_logs
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.stack.choose_runtime import running_runtime
+    from salambot_cli.stack.logs import show_logs, show_trace_logs
+    from salambot_cli.stack.running import require_logs
+    from salambot_cli.terminal.interrupts import run, run_until_interrupt
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     require_logs(environment, services or ())
     if trace is not None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -19,20 +19,20 @@ def open(  # noqa: A001 - the command's name
 
     Examples:  [bold]salambot open[/]   [bold]salambot open --no-browser[/]
     """
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
     from salambot_cli.doctor.diagnose import diagnose
-    from salambot_cli.outside.browser import open_page
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.outside.language import spoken
-    from salambot_cli.steps.console import console_url, require_console
-    from salambot_cli.steps.examined import pass_on
+    from salambot_cli.doctor.reporting import publish_report
+    from salambot_cli.host.browser import open_page
+    from salambot_cli.stack.console import console_url, require_console
+    from salambot_cli.terminal.i18n import current_language
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     run(require_console(environment))
     if doctor:
-        run(pass_on(environment, run(diagnose(environment)).as_json(), complete=True))
-    url = f"{console_url(environment)}?lang={spoken()}"
+        run(publish_report(environment, run(diagnose(environment)).as_json(), complete=True))
+    url = f"{console_url(environment)}?lang={current_language()}"
     opened = browser and not session.machine and open_page(url)
     if session.machine:
         session.document({"status": "done", "url": url})

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 if TYPE_CHECKING:
-    from salambot_cli.outside.aws_parking import Wanted
+    from salambot_cli.aws.parking import Wanted
 
 app = typer.Typer()
 
@@ -20,16 +20,16 @@ def park(context: typer.Context) -> None:
 
     Example:  [bold]salambot park[/]
     """
-    bring(context.obj, "stopped")
+    set_parked(context.obj, "stopped")
 
 
-def bring(session: Session, wanted: "Wanted") -> None:
+def set_parked(session: Output, wanted: "Wanted") -> None:
     """Park or unpark, and say what became of each component."""
     from dataclasses import asdict
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.park import park as step
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.costs.park import park as step
+    from salambot_cli.terminal.interrupts import run
 
     found = run(step(load_environment(session.project), wanted))
     if session.machine:

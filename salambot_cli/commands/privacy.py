@@ -4,8 +4,8 @@ import json
 
 import typer
 
-from salambot_cli.outside.console import Session, json_text
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output, json_text
 
 app = typer.Typer(no_args_is_help=True, help="Export or erase one user's data.")
 _USER = typer.Argument(help="The user's id at the channel (a phone number, a page-scoped id), or a correlation id.")
@@ -17,11 +17,11 @@ def export(context: typer.Context, user: str = _USER) -> None:
 
     Example:  [bold]salambot privacy export 212600000000 > user.json[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.records import export_user
+    from salambot_cli.audit.records import export_user
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     found = run(export_user(load_environment(session.project), user))
     if session.machine:
         session.document(found)
@@ -39,11 +39,11 @@ def erase(
 
     Example:  [bold]salambot privacy erase 212600000000[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.records import erase_user
+    from salambot_cli.audit.records import erase_user
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if not yes:
         typer.confirm(translate(f"Erase all data of this user, of tenant {environment.tenant}?"), abort=True, err=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -23,11 +23,11 @@ def provision(
 
     Examples:  [bold]salambot provision --plan[/]   [bold]salambot provision --topology t1,t3 --output cloud[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.provision import provision as step
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.render.provision import provision as step
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project, {"topology": topology.split(",") if topology else None})
     planned = run(step(environment, output.resolve() if output else None, my_ip))
     kept = [] if plan else planned.write()

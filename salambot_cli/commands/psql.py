@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -16,11 +16,11 @@ def psql(
 
     Examples:  [bold]salambot psql[/]   [bold]salambot psql -c "select 1"[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.outside.programs import become
-    from salambot_cli.steps.execute_in import client_invocation
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.programs import become
+    from salambot_cli.stack.execute_in import client_invocation
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     found = run(client_invocation(load_environment(session.project), "psql", words or []))
     become(found.argv, found.environ)

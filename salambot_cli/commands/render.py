@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from salambot_cli.commands.options import presets
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 if TYPE_CHECKING:
-    from salambot_cli.steps.render import Rendering
+    from salambot_cli.render.files import Rendering
 
 app = typer.Typer()
 
 
 class Target(StrEnum):
-    """What the files are for."""
+    """The target of rendered files."""
 
     COMPOSE = "compose"
     KUBERNETES = "kubernetes"
@@ -44,12 +44,12 @@ def render(
     [bold]salambot render --output DIR[/]
     [bold]salambot render --target kubernetes --output k8s --image registry.example/salambot:1.0[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.render import render as render_files
-    from salambot_cli.steps.render import render_manifests
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.render.files import render as render_files
+    from salambot_cli.render.files import render_manifests
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project, {"topology": presets(topology)})
     folder = output.resolve() if output else None
     if target is Target.KUBERNETES:
@@ -72,14 +72,14 @@ def render(
     else:
         _tell(session, rendering, kept, diff=diff)
         if target is Target.KUBERNETES and not (diff or check or output or sys.stdout.isatty()):
-            from salambot_cli.catalog.kubernetes import manifest_stream
+            from salambot_cli.render.kubernetes import manifest_stream
 
             typer.echo(manifest_stream(rendering.files), nl=False)  # for whoever checks it at the end of a pipe
     if check and rendering.changes:
         raise typer.Exit(1)
 
 
-def _tell(session: Session, rendering: "Rendering", kept: list[Path], *, diff: bool) -> None:
+def _tell(session: Output, rendering: "Rendering", kept: list[Path], *, diff: bool) -> None:
     for change in rendering.changes:
         if diff or change.by_hand:
             from rich.text import Text

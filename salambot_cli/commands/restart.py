@@ -3,7 +3,7 @@
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -19,18 +19,18 @@ def restart(
 
     Examples:  [bold]salambot restart[/]   [bold]salambot restart rag[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.outside.lock import exclusive
-    from salambot_cli.steps.running import restart as restart_parts
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.lock import environment_lock
+    from salambot_cli.stack.running import restart as restart_parts
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     names = tuple(dict.fromkeys(services or ()))
     if not environment.state.is_dir():
         names_done = run(restart_parts(environment, names))
     else:
-        with exclusive(environment.root, "restart", wait_seconds=2.0):
+        with environment_lock(environment.root, "restart", wait_seconds=2.0):
             names_done = run(restart_parts(environment, names))
     if session.machine:
         session.document({"status": "done", "restarted": names_done})

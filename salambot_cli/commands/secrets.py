@@ -6,8 +6,8 @@ import sys
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="See, read, write and rotate the environment's secrets.")
 
@@ -23,11 +23,11 @@ def status(context: typer.Context) -> None:
     from rich import box
     from rich.table import Table
 
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.secret_ages import LIMIT_DAYS, secret_ages
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.secrets.ages import LIMIT_DAYS, secret_ages
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     ages = run(secret_ages(environment))
     stale, drift = any(age.stale for age in ages), any(age.drift for age in ages)
@@ -56,12 +56,12 @@ def pull_(
 
     Examples:  [bold]salambot secrets pull[/]   [bold]salambot secrets pull --reveal[/]
     """
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.audit.records import pull_recorded
+    from salambot_cli.config.load import load_environment
     from salambot_cli.model.secret import Secret
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.records import pull_recorded
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     pulled = run(pull_recorded(load_environment(session.project)))
     held = {n: v for n, v in sorted(pulled.environment.variables.items()) if isinstance(v.value, Secret)}
     if session.machine:
@@ -87,14 +87,14 @@ def push_(
 
     Examples:  [bold]salambot secrets push OPENAI_API_KEY[/]   [bold]salambot secrets push --create[/]
     """
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.audit.records import record
+    from salambot_cli.config.load import load_environment
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.model.secret import Secret
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.push import known_secret, push, values_of_dotenv
-    from salambot_cli.steps.records import record
+    from salambot_cli.secrets.push import known_secret, push_secret, values_of_dotenv
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if name is None:
         values = values_of_dotenv(environment)
@@ -104,7 +104,7 @@ def push_(
         values = {known_secret(name): Secret(_asked(name))}
     if not all(values.values()):
         raise ConfigurationError(f"the value of {name} is empty", "nothing was stored", f"salambot secrets push {name}")
-    versions = push(environment, values, create=create, kms_key=kms_key)
+    versions = push_secret(environment, values, create=create, kms_key=kms_key)
     run(record(environment, "secret.write", "done"))
     if session.machine:
         session.document({"status": "done", "pushed": sorted(values), "versions": versions})
@@ -132,13 +132,13 @@ def rotate_(
 
     Example:  [bold]salambot secrets rotate jwt[/]
     """
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
     from salambot_cli.model.config import nearest
     from salambot_cli.model.errors import ConfigurationError
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.rotate import ROTATABLE, rotate
+    from salambot_cli.secrets.rotate import ROTATABLE, rotate
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     if name not in ROTATABLE:
         why = "\n".join(f"{known}: {what}" for known, what in ROTATABLE.items())
         fix = f"have its issuer make a new one, then: salambot secrets push {name}"
@@ -158,11 +158,11 @@ def scan_(context: typer.Context) -> None:
     """
     from dataclasses import asdict
 
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.secret_scanner import scan
     from salambot_cli.model.secret import Secret
-    from salambot_cli.outside.scanner import scan
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     known = {n: v.value for n, v in environment.variables.items() if isinstance(v.value, Secret)}
     leaks = scan(environment.root, known, in_files=environment.placement("secrets") == "env")
@@ -186,12 +186,12 @@ def policy_(
 
     Example:  [bold]salambot secrets policy rotate --account 111122223333[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.catalog.policies import ACCOUNT, POLICIES, account_of, policy
+    from salambot_cli.config.load import load_environment
     from salambot_cli.model.config import nearest
     from salambot_cli.model.errors import ConfigurationError
+    from salambot_cli.render.policies import ACCOUNT, POLICIES, account_of, policy
 
-    session: Session = context.obj
+    session: Output = context.obj
     if name not in POLICIES:
         why = "\n".join(f"{known}: for {whom}" for known, whom in POLICIES.items())
         what = f"there is no policy {name}{nearest(name, tuple(POLICIES))}"

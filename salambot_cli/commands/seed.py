@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
-from salambot_cli.outside.language import translate
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
 
 if TYPE_CHECKING:
     from salambot_cli.model.environment import Environment
-    from salambot_cli.steps.seed import SeedRequest, UndecidedError
+    from salambot_cli.seed.documents import SeedRequest, UndecidedError
 
 app = typer.Typer()
 _MAX_SHOWN = 30
@@ -43,20 +43,20 @@ def seed(
     """
     from dataclasses import replace
 
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.audit.records import pull_recorded
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.document_mirror import sample_left_out
     from salambot_cli.model.errors import ConfigurationError
-    from salambot_cli.outside.documents import sample_left_out
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.console import seed_told
-    from salambot_cli.steps.evaluate import evaluate as run_evaluation
-    from salambot_cli.steps.evaluate import figures_table
-    from salambot_cli.steps.records import pull_recorded
-    from salambot_cli.steps.running import require_stack
-    from salambot_cli.steps.seed import UndecidedError, request_for
-    from salambot_cli.steps.seed import seed as run_seed
-    from salambot_cli.steps.seed_progress import seed_progress
+    from salambot_cli.seed.documents import UndecidedError, request_for
+    from salambot_cli.seed.documents import seed as run_seed
+    from salambot_cli.seed.evaluate import evaluate as run_evaluation
+    from salambot_cli.seed.evaluate import figures_table
+    from salambot_cli.seed.progress import seed_progress
+    from salambot_cli.stack.console import forward_seed_events
+    from salambot_cli.stack.running import require_stack
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     if path is not None and (from_s3 or evaluate is not None):
         other = "--from-s3" if from_s3 else "--evaluate"
         raise ConfigurationError(f"{other} takes no PATH", "it works on what is there", f"salambot seed {other}")
@@ -73,7 +73,7 @@ def seed(
     request = replace(request, path=None, label="the object store") if from_s3 else request
     while True:
         try:
-            with seed_progress(session) as show, seed_told(environment, show) as hear:
+            with seed_progress(session) as show, forward_seed_events(environment, show) as hear:
                 document = run(_in_a_trace(session, environment, request, partial(run_seed, runtime, hear=hear)))
             break
         except UndecidedError as undecided:
@@ -84,20 +84,20 @@ def seed(
 
 
 async def _in_a_trace(
-    session: Session,
+    session: Output,
     environment: "Environment",
     request: "SeedRequest",
     seed: Callable[["Environment", "SeedRequest"], Awaitable[dict[str, object]]],
 ) -> dict[str, object]:
     from dataclasses import replace
 
-    from salambot_cli.steps.traced import traced
+    from salambot_cli.telemetry.command_span import command_span
 
-    async with traced(session, environment, "seed") as trace:
+    async with command_span(session, environment, "seed") as trace:
         return await seed(environment, replace(request, traceparent=trace.traceparent))
 
 
-def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedError") -> "SeedRequest":
+def _decided(session: Output, request: "SeedRequest", undecided: "UndecidedError") -> "SeedRequest":
     """Ask a person; without one, or where a flag has to say it, the error says what to type."""
     from dataclasses import replace
 
@@ -111,7 +111,7 @@ def _decided(session: Session, request: "SeedRequest", undecided: "UndecidedErro
     raise undecided
 
 
-def _show(session: Session, label: str, document: dict[str, object]) -> None:
+def _show(session: Output, label: str, document: dict[str, object]) -> None:
     if session.machine:
         session.document(document)
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -20,19 +20,19 @@ def smoke(
 
     Examples:  [bold]salambot smoke[/]   [bold]salambot smoke --junit smoke.xml[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.files import replace_file
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.gateway import gateway_of
-    from salambot_cli.steps.orchestrateur import own_value
-    from salambot_cli.steps.records import pull_recorded
-    from salambot_cli.steps.running import require_stack
-    from salambot_cli.steps.smoke import SmokeResult, find_silence
-    from salambot_cli.steps.smoke import junit as as_junit
-    from salambot_cli.steps.smoke import smoke as run_checks
-    from salambot_cli.steps.traced import traced
+    from salambot_cli.audit.records import pull_recorded
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.files import replace_file
+    from salambot_cli.stack.gateway import gateway_of
+    from salambot_cli.stack.orchestrateur import own_value
+    from salambot_cli.stack.running import require_stack
+    from salambot_cli.stack.smoke import SmokeResult, find_silence
+    from salambot_cli.stack.smoke import junit as as_junit
+    from salambot_cli.stack.smoke import smoke as run_checks
+    from salambot_cli.telemetry.command_span import command_span
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if url is None:
         run(require_stack(environment))
@@ -42,7 +42,7 @@ def smoke(
     async def checks() -> list[SmokeResult]:
         if (silence := await find_silence(gateway_of(environment, url=url))) is not None:
             return [silence]
-        async with traced(session, environment, "smoke") as trace:
+        async with command_span(session, environment, "smoke") as trace:
             return await run_checks(replace(gateway_of(environment, url=url), trace=trace), app_secret=secret)
 
     results = run(checks())

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 if TYPE_CHECKING:
     from salambot_cli.model.environment import Environment
@@ -22,12 +22,12 @@ def status(
 
     Examples:  [bold]salambot status[/]   [bold]salambot status --json[/]   [bold]salambot status --exit-code[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run, run_until_interrupt
-    from salambot_cli.outside.state import read_state
-    from salambot_cli.steps.status import look, show_status
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.state_file import read_state
+    from salambot_cli.stack.status import look, show_status
+    from salambot_cli.terminal.interrupts import run, run_until_interrupt
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if (flags := read_state(environment.root).flags) and environment.state.is_dir():
         environment = load_environment(session.project, flags)  # the stack is as the last `up` asked for it
@@ -36,20 +36,20 @@ def status(
     seen = run(look(environment))
     show_status(session, environment, seen)
     if seen.observed.status == "degraded" and not session.machine:
-        from salambot_cli.doctor.afterwards import show_glance
+        from salambot_cli.doctor.failure_hints import show_glance
 
         run(show_glance(session, environment))
     if exit_code and seen.observed.status != "ready":
         raise typer.Exit(1)
 
 
-async def _watch(session: Session, environment: "Environment") -> None:
+async def _watch(session: Output, environment: "Environment") -> None:
     import asyncio
 
     from rich.live import Live
 
-    from salambot_cli.steps.show import parts_view
-    from salambot_cli.steps.status import look, show_status
+    from salambot_cli.stack.output import parts_view
+    from salambot_cli.stack.status import look, show_status
 
     with Live(console=session.people(), auto_refresh=False) as live:
         while True:

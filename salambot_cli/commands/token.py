@@ -5,7 +5,7 @@ import re
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 _HOUR = 3600
@@ -29,10 +29,10 @@ def token(
     Examples:  [bold]salambot token --ttl 10m[/]
     [bold]curl -H "Authorization: Bearer $(salambot token)" …[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.keys import mint_token
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.keys import mint_token
 
-    session: Session = context.obj
+    session: Output = context.obj
     if unknown := [name for name in (scope or "").split() if name not in _SCOPES]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(_SCOPES)}", param_hint="--scope")
     flags: dict[str, object] = {"tenant": tenant}

@@ -4,7 +4,7 @@ import re
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -19,12 +19,12 @@ def trace(
 
     Examples:  [bold]salambot trace[/]   [bold]salambot trace --list[/]   [bold]salambot trace ID[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.trace import latest_traces, read_trace
-    from salambot_cli.steps.waterfall import traces_table, waterfall
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.telemetry.traces import latest_traces, read_trace
+    from salambot_cli.telemetry.waterfall import traces_table, waterfall
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = load_environment(session.project)
     if trace_id is not None and not re.fullmatch("[0-9a-f]{32}", trace_id):
         raise typer.BadParameter("should be 32 lowercase hexadecimal digits, as chat prints them", param_hint="ID")

@@ -4,7 +4,7 @@ import time
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -21,12 +21,12 @@ def tunnel(
 
     Examples:  [bold]salambot tunnel[/]   [bold]salambot tunnel --download[/]
     """
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.outside.tunnels import download_cloudflared
-    from salambot_cli.steps.up import UpRequest, hold_tunnel
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.host.tunnel_programs import download_cloudflared
+    from salambot_cli.stack.up import UpRequest, keep_tunnel_open
+    from salambot_cli.terminal.interrupts import run
 
-    session: Session = context.obj
+    session: Output = context.obj
     if download:
         session.say("[dim]fetching cloudflared from its makers…[/]")
         path, digest = download_cloudflared()
@@ -37,4 +37,4 @@ def tunnel(
     wanted = "ngrok" if ngrok else environment.placement("tunnel")
     flags: dict[str, object] = {"placement.tunnel": "cloudflared" if wanted == "none" else wanted}
     environment = load_environment(session.project, flags)
-    run(hold_tunnel(session, environment, UpRequest(seed=False, flags=flags), time.monotonic()))
+    run(keep_tunnel_open(session, environment, UpRequest(seed=False, flags=flags), time.monotonic()))

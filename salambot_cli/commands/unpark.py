@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.commands.park import bring
+from salambot_cli.commands.park import set_parked
 
 app = typer.Typer()
 
@@ -15,4 +15,4 @@ def unpark(context: typer.Context) -> None:
 
     Example:  [bold]salambot unpark[/]
     """
-    bring(context.obj, "available")
+    set_parked(context.obj, "available")

@@ -6,7 +6,7 @@ import typer
 
 from salambot_cli.commands import completion
 from salambot_cli.commands.options import presets
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -36,18 +36,18 @@ def up(
 ) -> None:
     """Start the chatbot: every service and local component, healthy, in the background.
 
-    Run it again after a change or a crash: only what changed or died is started anew.
+    Run it again after a change or a crash: only what changed or died is started again.
 
     Examples:  [bold]salambot up[/]   [bold]salambot up --ports auto[/]   [bold]salambot up --dry-run[/]
     """
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
     from salambot_cli.model.errors import PrerequisiteError
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.runtimes.client import UnitFailedError
-    from salambot_cli.steps.up import UpRequest, bring_up, show_plan
+    from salambot_cli.stack.supervisor_client import UnitFailedError
+    from salambot_cli.stack.up import UpRequest, show_plan, start_stack
+    from salambot_cli.terminal.interrupts import run
 
     del wait  # for scripts that say so
-    session: Session = context.obj
+    session: Output = context.obj
     asked: dict[str, object] = {
         "topology": presets(topology),
         "runtime": runtime,
@@ -61,14 +61,14 @@ def up(
     if dry_run:
         raise typer.Exit(run(show_plan(session, environment, request)))
     try:
-        run(bring_up(session, environment, request, time.monotonic()))
+        run(start_stack(session, environment, request, time.monotonic()))
     except PrerequisiteError:
-        from salambot_cli.doctor.afterwards import show_prerequisites
+        from salambot_cli.doctor.failure_hints import show_prerequisites
 
         run(show_prerequisites(session, environment))
         raise
     except UnitFailedError as failure:
-        from salambot_cli.doctor.afterwards import show_causes
+        from salambot_cli.doctor.failure_hints import show_causes
 
         run(show_causes(session, environment, failure.unit))
         raise

@@ -2,7 +2,7 @@
 
 import typer
 
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 app = typer.Typer()
 
@@ -14,15 +14,15 @@ def upgrade_config(
 ) -> None:
     """Bring an older salambot.toml forward, and show what changes in it and in the rendered files.
 
-    The file before is kept as salambot.toml.before. `salambot up` writes the rendered files anew.
+    The file before is kept as salambot.toml.before. `salambot up` writes the rendered files again.
 
     Examples:  [bold]salambot upgrade-config[/]   [bold]salambot upgrade-config --check[/]
     """
     from rich.text import Text
 
-    from salambot_cli.steps.upgrade import upgrade_config as upgrade
+    from salambot_cli.init.upgrade_config import upgrade_config as upgrade
 
-    session: Session = context.obj
+    session: Output = context.obj
     done = upgrade(session.project, write=not check)
     if session.machine:
         status = "current" if not done.diff else "drift" if check else "upgraded"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from salambot_cli.commands import completion
-from salambot_cli.outside.console import Session
+from salambot_cli.terminal.output import Output
 
 if TYPE_CHECKING:
     from salambot_cli.model.environment import Environment
@@ -39,28 +39,30 @@ def trigger(
 
     Examples:  [bold]salambot webhook trigger whatsapp --text "Salam, bghit n3ref taman"[/]
     """
-    from salambot_cli.outside.events import CHANNELS
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.webhook import Trial
+    from salambot_cli.api.sample_webhooks import CHANNELS
+    from salambot_cli.terminal.interrupts import run
+    from salambot_cli.webhook.trials import WebhookTrial
 
     chosen = next((name for name in CHANNELS if name == channel), None)
     if chosen is None:
         raise typer.BadParameter(f"should be {', '.join(CHANNELS)}, not {channel!r}", param_hint="CHANNEL")
-    session: Session = context.obj
+    session: Output = context.obj
     who = sender or {"whatsapp": "212600000000", "telegram": "600000000"}.get(chosen, "customer-1")
-    trial = Trial(chosen, text, who, batch, invalid_signature, stale, duplicate, url.rstrip("/") if url else None)
+    trial = WebhookTrial(
+        chosen, text, who, batch, invalid_signature, stale, duplicate, url.rstrip("/") if url else None
+    )
     raise typer.Exit(run(_try(session, _environment(session), trial, wait)))
 
 
-async def _try(session: Session, environment: "Environment", trial: object, wait: float) -> int:
-    from salambot_cli.steps.webhook import Trial, replies_to, send_trial
+async def _try(session: Output, environment: "Environment", trial: object, wait: float) -> int:
+    from salambot_cli.webhook.trials import WebhookTrial, send_trial, wait_for_replies
 
-    assert isinstance(trial, Trial)  # noqa: S101 - the import is lazy
+    assert isinstance(trial, WebhookTrial)  # noqa: S101 - the import is lazy
     ids, deliveries = await send_trial(environment, trial)
     good = tuple(delivery.verdict for delivery in deliveries) == trial.expected
     replies = []
     if good and "accepted" in trial.expected and wait and trial.url is None:
-        replies = await replies_to(environment, ids, wait)
+        replies = await wait_for_replies(environment, ids, wait)
     if session.machine:
         documents = [asdict(delivery) for delivery in deliveries]
         status = "done" if good else "failed"
@@ -90,10 +92,10 @@ def list_webhooks(
 
     Examples:  [bold]salambot webhook list -f[/]   [bold]salambot webhook list --failed[/]
     """
-    from salambot_cli.outside.interrupts import run, run_until_interrupt
-    from salambot_cli.steps.webhook import listed
+    from salambot_cli.terminal.interrupts import run, run_until_interrupt
+    from salambot_cli.webhook.trials import list_webhooks as listed
 
-    session: Session = context.obj
+    session: Output = context.obj
     environment = _environment(session)
     if follow:
         run_until_interrupt(_follow(session, environment, since=_duration(since), failed=failed, limit=limit))
@@ -109,11 +111,11 @@ def list_webhooks(
 
 
 async def _follow(
-    session: Session, environment: "Environment", *, since: timedelta | None, failed: bool, limit: int
+    session: Output, environment: "Environment", *, since: timedelta | None, failed: bool, limit: int
 ) -> None:
-    from salambot_cli.steps.webhook import followed
+    from salambot_cli.webhook.trials import follow_webhooks
 
-    async for entry in followed(environment, since=since, failed=failed, most=limit):
+    async for entry in follow_webhooks(environment, since=since, failed=failed, most=limit):
         if session.machine:
             session.document({"event": "webhook", **entry})
         else:
@@ -133,10 +135,10 @@ def replay(
 
     Examples:  [bold]salambot webhook replay --failed --since 1h[/]
     """
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.webhook import replay as run_again
+    from salambot_cli.terminal.interrupts import run
+    from salambot_cli.webhook.trials import replay as run_again
 
-    session: Session = context.obj
+    session: Output = context.obj
     document = run(run_again(_environment(session), ids or [], since=_duration(since), failed=failed))
     replayed, refused = document["replayed"], document["refused"]
     assert isinstance(replayed, list)  # noqa: S101 - the shape of the internal API
@@ -154,10 +156,10 @@ def replay(
     raise typer.Exit(1 if refused or unknown else 0)
 
 
-def _environment(session: Session) -> "Environment":
-    from salambot_cli.catalog.load import load_environment
-    from salambot_cli.outside.interrupts import run
-    from salambot_cli.steps.records import pull_recorded
+def _environment(session: Output) -> "Environment":
+    from salambot_cli.audit.records import pull_recorded
+    from salambot_cli.config.load import load_environment
+    from salambot_cli.terminal.interrupts import run
 
     return run(pull_recorded(load_environment(session.project))).environment
 

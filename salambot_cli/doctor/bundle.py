@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from salambot_cli import __version__
+from salambot_cli.doctor.log_tail import last_lines
 from salambot_cli.doctor.redact import mask_text, secrets_of
 from salambot_cli.doctor.report import Report
-from salambot_cli.doctor.tail import last_lines
+from salambot_cli.host.files import unwritable
 from salambot_cli.model.environment import Environment
-from salambot_cli.outside.files import unwritable
 
 _PACKAGES = ("typer", "boto3", "asyncpg", "redis", "openai", "pinecone", "fastapi", "opentelemetry-sdk")
 _LOG_LINES = 200

@@ -1,13 +1,13 @@
 """The fault catalogue in words. `docs/doctor.md` and `doctor --explain` are made from these entries."""
 
-from salambot_cli.doctor.entries_cloud import CLOUD
-from salambot_cli.doctor.entries_host import HOST
+from salambot_cli.doctor.catalogue_cloud import CLOUD
+from salambot_cli.doctor.catalogue_host import HOST
 from salambot_cli.doctor.entry import Entry
 
 CATALOGUE: dict[str, Entry] = {entry.id: entry for entry in (*HOST, *CLOUD)}
 
 
-def entry_of(finding_id: str) -> Entry:
+def find_entry(finding_id: str) -> Entry:
     """Return the entry of a finding; a finer id (`net.dns.resolver`) belongs to the entry it starts with.
 
     Raises:

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 from salambot_cli.doctor.host import not_set
-from salambot_cli.doctor.probe import Examination, Probe, fine, unseen
+from salambot_cli.doctor.probe import Probe, ProbeContext, ok, unknown
+from salambot_cli.host.programs import run
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding
-from salambot_cli.outside.programs import run
 
 CHECK = "local.compose-file"
 _OWN = ("compose.local.yml",)
@@ -24,22 +24,22 @@ def compose_files(root: Path) -> list[Path]:
     return base + [root / name for name in _OWN if (root / name).is_file()]
 
 
-async def check_files(exam: Examination) -> Finding:
+async def check_files(exam: ProbeContext) -> Finding:
     """Let Compose read the files: it names a required variable that nothing sets."""
     root = exam.environment.root
     files = compose_files(root)
     if not files or not shutil.which("docker"):
-        return fine(CHECK, "No Compose file to read")
+        return ok(CHECK, "No Compose file to read")
     flags = [word for path in files for word in ("-f", str(path))]
     rendered = root / ".salambot" / "rendered" / ".env"
     dotenv = ["--env-file", str(rendered)] if rendered.is_file() else []
     ran = await run("docker", "compose", *dotenv, *flags, "config", "-q", cwd=str(root))
     if ran.status == 0:
-        return fine(CHECK, "The Compose files are complete", files=[path.name for path in files])
+        return ok(CHECK, "The Compose files are complete", files=[path.name for path in files])
     names = {a or b: "a Compose file" for a, b in _MISSING.findall(ran.err)}
     if "required variable" in ran.err and names:
         return not_set(CHECK, names)
-    return unseen(CHECK, "Compose does not read the files", why=ran.err[-300:])
+    return unknown(CHECK, "Compose does not read the files", why=ran.err[-300:])
 
 
 def _has_containers(environment: Environment) -> bool:

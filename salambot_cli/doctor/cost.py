@@ -1,18 +1,18 @@
 """cost.*: what is paid for and not used, and what would be cheaper."""
 
-from salambot_cli.doctor.cloud import ask, touches_aws
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
+from salambot_cli.aws.clients import AwsError
+from salambot_cli.aws.databases import Cache, Database, recent_load
+from salambot_cli.aws.objects import has_tiering
+from salambot_cli.doctor.cloud import call_aws_once, touches_aws
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
 from salambot_cli.doctor.security import resource_names, resources_of
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import AwsFailure
-from salambot_cli.outside.aws_data import Cache, Database, load_of
-from salambot_cli.outside.aws_objects import has_tiering
 
 CHECK = "cost.hints"
 _LARGE = ("xlarge", "metal")
 
 
-async def check_cost(exam: Examination) -> list[Finding] | Finding:
+async def check_cost(exam: ProbeContext) -> list[Finding] | Finding:
     """Idle or oversized instances; hints where AWS has something cheaper."""
     database, cache, refusal = await resources_of(exam)
     findings: list[Finding] = []
@@ -25,7 +25,7 @@ async def check_cost(exam: Examination) -> list[Finding] | Finding:
         hints.append("ElastiCache has no stop: delete a test cluster, or take cache.t4g.micro")
     bucket = exam.value("S3_BUCKET")
     if exam.environment.placement("objects") == "s3" and bucket:
-        tiering = await ask(exam, "tiering", lambda aws: has_tiering(aws, bucket))
+        tiering = await call_aws_once(exam, "tiering", lambda aws: has_tiering(aws, bucket))
         if tiering is False:
             hints.append(f"S3: a lifecycle rule to INTELLIGENT_TIERING suits documents that are rarely read ({bucket})")
     if exam.environment.placement("vector") == "pinecone":
@@ -33,15 +33,15 @@ async def check_cost(exam: Examination) -> list[Finding] | Finding:
     if findings:
         return findings
     if refusal is not None:
-        return unseen(CHECK, "What could be saved could not be seen", why=refusal.code)
-    return fine(CHECK, "Nothing stands idle", hints=hints)
+        return unknown(CHECK, "What could be saved could not be seen", why=refusal.code)
+    return ok(CHECK, "Nothing stands idle", hints=hints)
 
 
-async def _database(exam: Examination, database: Database) -> list[Finding]:
-    load = await ask(exam, f"load:{database.id}", lambda aws: load_of(aws, database.id))
+async def _database(exam: ProbeContext, database: Database) -> list[Finding]:
+    load = await call_aws_once(exam, f"load:{database.id}", lambda aws: recent_load(aws, database.id))
     stop = f"aws rds stop-db-instance --db-instance-identifier {database.id}"
     evidence: Facts = {"instance": database.id, "class": database.instance_class}
-    if not isinstance(load, AwsFailure) and load.connections == 0:
+    if not isinstance(load, AwsError) and load.connections == 0:
         title = f"Nobody has connected to {database.id} for a week"
         return [fault("cost.idle", CHECK, title, {**evidence, "kind": "idle"}, (stop,), status="warn")]
     if any(size in database.instance_class for size in _LARGE):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from salambot_cli.doctor.graph import Outcome, is_lenient, run_probes
-from salambot_cli.doctor.probe import Address, Examination, Probe
-from salambot_cli.doctor.promote import promote
+from salambot_cli.doctor.merge_causes import merge_shared_causes
+from salambot_cli.doctor.probe import Address, Probe, ProbeContext
 from salambot_cli.doctor.redact import mask_finding
 from salambot_cli.doctor.report import Report, valid_ignores
 from salambot_cli.doctor.values import with_origin
@@ -43,7 +43,7 @@ class Diagnosis:
     async def outcomes(self) -> AsyncIterator[Outcome]:
         """Yield each probe's outcome in the fixed order, while the others still run."""
         options = self.options
-        exam = Examination(self.environment, options.offline, options.my_ip, options.problem, options.ahead)
+        exam = ProbeContext(self.environment, options.offline, options.my_ip, options.problem, options.ahead)
         lenient = frozenset(entry.id for entry in self._ignores())
         try:
             async for outcome in run_probes(self.probes, exam, lenient=lenient):
@@ -53,7 +53,7 @@ class Diagnosis:
         finally:
             await exam.close()
 
-    def _final(self, finding: Finding, exam: Examination, lenient: frozenset[str]) -> Finding:
+    def _final(self, finding: Finding, exam: ProbeContext, lenient: frozenset[str]) -> Finding:
         masked = mask_finding(with_origin(finding, exam), exam.hidden())
         if is_lenient(masked, lenient) and masked.status in {"fail", "warn"}:
             return replace(masked, status="ok", title=f"Ignored: {masked.title}")
@@ -67,7 +67,7 @@ class Diagnosis:
     def report(self) -> Report:
         """Return what was found so far."""
         took = int((time.perf_counter() - self._started) * 1000)
-        return Report(promote(self._findings), self.probes, took, self._ignores(), self.options.strict)
+        return Report(merge_shared_causes(self._findings), self.probes, took, self._ignores(), self.options.strict)
 
 
 def diagnosis(
@@ -125,7 +125,7 @@ async def hints(environment: Environment, failing: str, options: Options = DEFAU
     return await diagnose(environment, checks=(failing,), options=options)
 
 
-async def glance(environment: Environment, options: Options = DEFAULT) -> Report:
+async def quick_check(environment: Environment, options: Options = DEFAULT) -> Report:
     """Run the cheap probes, for `status`."""
     from salambot_cli.doctor.probes import PROBES
 

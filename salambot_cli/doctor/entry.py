@@ -7,7 +7,7 @@ from salambot_cli.model.finding import Severity
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One fault: how it shows, what tells it from its look-alikes, how it is mended (with an example command)."""
+    """One fault: how it shows, what tells it from its look-alikes, how it is fixed (with an example command)."""
 
     id: str
     severity: Severity

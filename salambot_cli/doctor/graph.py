@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from salambot_cli.doctor.probe import Examination, Probe, fault
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding
 
@@ -34,7 +34,7 @@ class Outcome:
 
 
 async def run_probes(
-    probes: Sequence[Probe], examination: Examination, *, lenient: frozenset[str] = frozenset()
+    probes: Sequence[Probe], examination: ProbeContext, *, lenient: frozenset[str] = frozenset()
 ) -> AsyncIterator[Outcome]:
     """Run probes at once, each when its needs are met; yield outcomes in the probes' own order.
 
@@ -80,7 +80,7 @@ def _skipped(probe: Probe, root: str) -> Finding:
     return Finding(probe.id, probe.id, "skipped", f"{probe.about}: waits for {root}", caused_by=root, severity="low")
 
 
-async def _run(probe: Probe, examination: Examination, lenient: frozenset[str]) -> Outcome:
+async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str]) -> Outcome:
     started = time.perf_counter()
     view = examination.of(probe.id)
     findings = await _findings(probe, view)
@@ -98,7 +98,7 @@ async def _run(probe: Probe, examination: Examination, lenient: frozenset[str]) 
     return Outcome(probe, findings, root, blind, condemned)
 
 
-async def _findings(probe: Probe, view: Examination) -> tuple[Finding, ...]:
+async def _findings(probe: Probe, view: ProbeContext) -> tuple[Finding, ...]:
     try:
         async with asyncio.timeout(probe.seconds):
             result = await probe.run(view)
@@ -110,7 +110,7 @@ async def _findings(probe: Probe, view: Examination) -> tuple[Finding, ...]:
 
 
 def is_lenient(finding: Finding, lenient: frozenset[str]) -> bool:
-    """Tell whether the owner ignores this finding, by its id or a prefix of it that ends at a dot."""
+    """Return whether the owner ignores this finding, by its id or a prefix of it that ends at a dot."""
     return any(finding.id == name or finding.id.startswith(f"{name}.") for name in lenient)
 
 

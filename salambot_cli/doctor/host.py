@@ -6,26 +6,26 @@ import shutil
 from collections.abc import Mapping
 from statistics import median
 
-from salambot_cli.catalog.validate import EXAMPLES, missing_variables
+from salambot_cli.config.validate import EXAMPLES, missing_variables
 from salambot_cli.doctor.origins import CONFIG
 from salambot_cli.doctor.paths import known_variables, ways_of
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
+from salambot_cli.host.clock import clock_skew
+from salambot_cli.host.probe_tcp import Reach
+from salambot_cli.host.programs import ProcessResult, run
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.clock import skew_against
-from salambot_cli.outside.network import Reach
-from salambot_cli.outside.programs import Ran, run
 
 _MAX_SKEW = 300.0
 _MIN_DOCKER = 24
 
 
-async def check_config(exam: Examination) -> Finding:
+async def check_config(exam: ProbeContext) -> Finding:
     """Could `salambot.toml` and `.env` be read?"""
     problem = exam.problem
     if problem is None:
         where = exam.environment.config_file
-        return fine("config.parse", f"{where.name if where else 'The default configuration'} is valid")
+        return ok("config.parse", f"{where.name if where else 'The default configuration'} is valid")
     evidence: Facts = {"what": problem.what, "why": problem.why[:1000]}
     return fault(
         "config.invalid",
@@ -37,14 +37,14 @@ async def check_config(exam: Examination) -> Finding:
     )
 
 
-async def check_variables(exam: Examination) -> Finding:
+async def check_variables(exam: ProbeContext) -> Finding:
     """Is every variable set that a placement needs? All the missing ones at once."""
     environment = exam.environment
     missing = {m.name: f"{m.component} = {m.placement}" for m in missing_variables(environment)}
     for name in missing:
         exam.condemn(name, "local.env-missing")
     if not missing:
-        return fine("local.env", "Every variable that a placement needs is set")
+        return ok("local.env", "Every variable that a placement needs is set")
     return not_set("local.env", missing)
 
 
@@ -61,18 +61,18 @@ def _example(name: str) -> str:
     return EXAMPLES.get(name, "…").replace("user:password@", "…@").replace(":password@", "…@")
 
 
-async def check_clock(exam: Examination) -> Finding:
+async def check_clock(exam: ProbeContext) -> Finding:
     """This clock against the `Date` of the servers that this environment talks to anyway."""
     if exam.offline:
-        return fine("host.clock", "No server outside is used to compare the clock with")
+        return ok("host.clock", "No server outside is used to compare the clock with")
     ways = await ways_of(exam)
     # A wrong clock makes every certificate look wrong, and stops no way.
     open_ = {c: p for c, p in ways.paths.items() if p.reach in {Reach.OPEN, Reach.UNTRUSTED} and p.refusal is None}
     sources = {_SOURCES.get(check, check): path.url for check, path in open_.items()}
-    answers = await asyncio.gather(*(skew_against(url) for url in sources.values()))
+    answers = await asyncio.gather(*(clock_skew(url) for url in sources.values()))
     skews = {name: round(skew) for name, skew in zip(sources, answers, strict=True) if skew is not None}
     if not skews:
-        return fine("host.clock", "No server told its time", sources=list(sources))
+        return ok("host.clock", "No server told its time", sources=list(sources))
     return _judge_skews(skews)
 
 
@@ -85,13 +85,13 @@ def _judge_skews(skews: Mapping[str, int]) -> Finding:
     shown = [f"{name}: {skew:+d} s" for name, skew in skews.items()]
     agreed = sum(abs(skew - middle) < _MAX_SKEW for skew in skews.values())
     if abs(middle) <= _MAX_SKEW or (agreed * 2 <= len(skews) and "AWS" not in skews):
-        return fine("host.clock", "The clock is right", sources=shown)
+        return ok("host.clock", "The clock is right", sources=shown)
     title = f"This clock is {abs(middle):.0f} s {'behind' if middle > 0 else 'ahead of'} the servers"
     evidence: Facts = {"skew_seconds": round(middle), "sources": shown, "sources_agreeing": agreed}
     return fault("host.clock-skew", "host.clock", title, evidence, ("sudo timedatectl set-ntp true",))
 
 
-async def check_tools(exam: Examination) -> Finding:
+async def check_tools(exam: ProbeContext) -> Finding:
     """Are the programs there that this environment uses?"""
     environment = exam.environment
     missing: dict[str, str] = {}
@@ -108,7 +108,7 @@ async def check_tools(exam: Examination) -> Finding:
     if environment.runtime == "compose":
         missing |= {name: "runtime = compose" for name in ("docker", "git") if not shutil.which(name)}
     if not missing:
-        return fine("local.tools", "Every program that this environment uses is installed")
+        return ok("local.tools", "Every program that this environment uses is installed")
     evidence: Facts = {
         "missing": sorted(missing),
         "needed_by": [f"{name}: {why}" for name, why in sorted(missing.items())],
@@ -133,31 +133,31 @@ def _importable(module: str) -> bool:
     return find_spec(module) is not None
 
 
-async def check_docker(exam: Examination) -> Finding:
+async def check_docker(exam: ProbeContext) -> Finding:
     """Does the engine answer, and are engine and Compose new enough? With `auto`, silence means plain processes."""
     wanted = exam.environment.runtime == "compose"
     if not shutil.which("docker"):
-        return fine("local.docker", "No docker command", installed=False)
+        return ok("local.docker", "No docker command", installed=False)
     engine, compose = await asyncio.gather(
         run("docker", "version", "--format", "{{.Server.Version}}"), run("docker", "compose", "version", "--short")
     )
     if engine.status != 0:
-        return _no_engine(engine) if wanted else fine("local.docker", "No engine answers: plain processes are used")
+        return _no_engine(engine) if wanted else ok("local.docker", "No engine answers: plain processes are used")
     old = _older(engine.out, _MIN_DOCKER)
     if old is not None:
         evidence: Facts = {"docker": engine.out, "needed": f">= {_MIN_DOCKER}"}
         command = "sudo apt-get install --only-upgrade docker-ce docker-ce-cli"
         return fault("local.prereq", "local.docker", f"Docker {engine.out} is too old", evidence, (command,))
     if compose.status != 0 and not wanted:
-        return fine("local.docker", f"Docker {engine.out} without Compose: plain processes are used")
+        return ok("local.docker", f"Docker {engine.out} without Compose: plain processes are used")
     if compose.status != 0 or _older(compose.out.lstrip("v"), 2) is not None:
         seen: Facts = {"compose": compose.out or "none", "detail": compose.err[:200]}
         command = "sudo apt-get install docker-compose-plugin"
         return fault("local.prereq", "local.docker", "Docker Compose v2 is not installed", seen, (command,))
-    return fine("local.docker", f"Docker {engine.out}, Compose {compose.out}")
+    return ok("local.docker", f"Docker {engine.out}, Compose {compose.out}")
 
 
-def _no_engine(engine: Ran) -> Finding:
+def _no_engine(engine: ProcessResult) -> Finding:
     denied = "permission denied" in engine.err.lower()
     evidence: Facts = {"kind": "permission" if denied else "down", "detail": engine.err[:300]}
     if denied:

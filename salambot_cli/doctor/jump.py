@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from salambot_cli.doctor import postgres, redis
-from salambot_cli.doctor.access import JUMP
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
-from salambot_cli.doctor.wire import broken_url, ca_context, untrusted
+from salambot_cli.doctor.aws_access import JUMP
+from salambot_cli.doctor.connection_findings import broken_url, ca_context, certificate_finding
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
+from salambot_cli.host.probe_tcp import ConnectResult, Reach, connect
+from salambot_cli.host.state_file import read_state
+from salambot_cli.host.tls import asking, handshake
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import Component
-from salambot_cli.outside.network import Contact, Reach, reach
-from salambot_cli.outside.state import read_state
-from salambot_cli.outside.tls import asking, handshake
-from salambot_cli.runtimes.jump import listen_address
+from salambot_cli.stack.bastion import listen_address
 
 Target = postgres.Target | redis.Target
 DOWN = "aws.jump-down.forward"
@@ -26,7 +26,7 @@ class _Way:
 
     component: Component
     variable: str
-    target: Callable[[Examination], Target | None]
+    target: Callable[[ProbeContext], Target | None]
     prelude: bytes = b""
     agree: bytes = b""
 
@@ -37,13 +37,13 @@ WAYS = (
 )
 
 
-async def check_forward(way: _Way, exam: Examination) -> Finding:
+async def check_forward(way: _Way, exam: ProbeContext) -> Finding:
     """Is the forward open, and does the server at its end show a certificate for its real name?"""
     check, target = f"jump.{way.component}", way.target(exam)
     port = _port(exam.environment, way.component)
     if target is None or port is None:
-        return fine(check, "No forward has been asked for")
-    near = await reach(await listen_address(), port)
+        return ok(check, "No forward has been asked for")
+    near = await connect(await listen_address(), port)
     if not near.is_open:
         return _down(exam, check, target, near, "is not open")
     context = ca_context(target.ca)
@@ -53,16 +53,16 @@ async def check_forward(way: _Way, exam: Examination) -> Finding:
     shaken = await handshake(replace(near, host=target.host), context, opening=opening)
     match shaken.contact.reach:
         case Reach.OPEN:
-            return fine(check, f"{target.host} answers through {exam.environment.aws.jump}, its certificate verifies")
+            return ok(check, f"{target.host} answers through {exam.environment.aws.jump}, its certificate verifies")
         case Reach.UNTRUSTED:
-            return untrusted(check, shaken, way.variable, target.ca)
+            return certificate_finding(check, shaken, way.variable, target.ca)
         case Reach.NO_TLS if way.component in exam.environment.allow_insecure:
-            return fine(check, f"{target.host} answers through {exam.environment.aws.jump}, without TLS")
+            return ok(check, f"{target.host} answers through {exam.environment.aws.jump}, without TLS")
         case _:
             return _down(exam, check, target, shaken.contact, "is open and leads nowhere")
 
 
-def _down(exam: Examination, check: str, target: Target, contact: Contact, how: str) -> Finding:
+def _down(exam: ProbeContext, check: str, target: Target, contact: ConnectResult, how: str) -> Finding:
     evidence: Facts = {
         "host": target.host,
         "port": target.port,

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+from salambot_cli.aws.clients import AwsError, AwsKind
+from salambot_cli.aws.credential_chain import Profile, config_file
 from salambot_cli.doctor.probe import fault
 from salambot_cli.model.finding import Facts, Finding, Remedy
-from salambot_cli.outside.aws import AwsFailure, AwsKind
-from salambot_cli.outside.aws_chain import Profile, config_file
 
 NONE, BAD = "aws.no-credentials", "aws.bad-credentials"
 
 
-def explain(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def explain(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     """Name the link and the command that repairs it."""
     about: Facts = {**evidence, "source": profile.kind, "file": str(config_file())}
     if failure.code == "MfaRequired":
@@ -30,7 +30,7 @@ def explain(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) 
     return found(check, profile, failure, about) if found else _nothing(check, profile, failure, about)
 
 
-def _nothing(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _nothing(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     if "partial" in failure.message.lower():
         title = f"Half of the AWS credentials is missing: {failure.message[:160]}"
         text = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY together, in one place."
@@ -48,7 +48,7 @@ def _no_profile(check: str, profile: Profile, evidence: Facts) -> Finding:
     return fault(NONE, check, title, {**evidence, "kind": "profile"}, commands, text=text)
 
 
-def _process(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _process(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     program = profile.program or ""
     title = f"The program {program} of credential_process in profile {profile.name} gives no credentials"
     text = (
@@ -59,7 +59,7 @@ def _process(check: str, profile: Profile, failure: AwsFailure, evidence: Facts)
     return fault(NONE, check, title, about, (profile.settings.get("credential_process", program),), text=text)
 
 
-def _login(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _login(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     """Without a token and with one that has ended, the same command helps."""
     if (
         "inconsistent" in failure.message
@@ -90,7 +90,7 @@ def _mfa(check: str, profile: Profile, evidence: Facts) -> Finding:
     return fault(NONE, check, title, about, (f"aws sts get-caller-identity --profile {profile.name}",), text=text)
 
 
-def _role(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _role(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     if profile.kind == "sso" or failure.operation in {"GetRoleCredentials", "CreateToken"}:
         return _login_refused(check, profile, failure, evidence)
     role = profile.settings.get("role_arn") or failure.denial.resource or "the role"
@@ -117,7 +117,7 @@ def _role(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) ->
     return fault(BAD, check, title, about, commands, text=text)
 
 
-def _login_refused(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _login_refused(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     account, role = (profile.settings.get(key, "?") for key in ("sso_account_id", "sso_role_name"))
     title = f"AWS SSO gives profile {profile.name} no credentials for {role} in account {account}: {failure.code}"
     text = (
@@ -128,7 +128,7 @@ def _login_refused(check: str, profile: Profile, failure: AwsFailure, evidence: 
     return fault(BAD, check, title, about, (f"aws sso login --profile {profile.name}",), text=text)
 
 
-def _source(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _source(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     source = profile.settings.get("source_profile") or profile.settings.get("credential_source") or "nothing"
     title = f"Profile {profile.name} takes its keys from {source}, which gives none: {failure.message[:160]}"
     text = (
@@ -140,7 +140,7 @@ def _source(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) 
     )
 
 
-def _web(check: str, profile: Profile, failure: AwsFailure, evidence: Facts) -> Finding:
+def _web(check: str, profile: Profile, failure: AwsError, evidence: Facts) -> Finding:
     file = profile.settings.get("web_identity_token_file", "the token file")
     title = f"The web identity token of profile {profile.name} cannot be used: {failure.message[:160]}"
     return fault(NONE, check, title, {**evidence, "kind": "web-identity"}, (f"ls -l {file}",), text=f"Renew {file}.")

@@ -9,12 +9,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
+from salambot_cli.host.programs import run
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.programs import run
-from salambot_cli.runtimes.embedded import postgres_binary
+from salambot_cli.stack.runtimes.embedded import postgres_binary
 
 _MIN_DISK = 512 * 1024 * 1024
 _MIN_INODES = 500
@@ -29,7 +29,7 @@ def _folders(root: Path) -> Iterator[Path]:
     return (folder for folder in (root, state, state / "data", state / "logs") if folder.is_dir())
 
 
-async def check_disk(exam: Examination) -> Finding:
+async def check_disk(exam: ProbeContext) -> Finding:
     """Is there room, and are there inodes, where the state and the databases stand?"""
     root = exam.environment.root
     for folder in _folders(root):
@@ -37,7 +37,7 @@ async def check_disk(exam: Examination) -> Finding:
         if found is not None:
             return found
     free = shutil.disk_usage(root).free
-    return fine("local.disk", f"{free // 1024**3} GB are free", free_bytes=free)
+    return ok("local.disk", f"{free // 1024**3} GB are free", free_bytes=free)
 
 
 def _no_room(folder: Path) -> Finding | None:
@@ -59,7 +59,7 @@ def _no_inodes(folder: Path) -> Finding | None:
     return fault("local.no-disk", "local.disk", title, evidence, (f"df -i {folder}",), text=text)
 
 
-async def check_writable(exam: Examination) -> Finding:
+async def check_writable(exam: ProbeContext) -> Finding:
     """Can files be made where the state stands? An unnamed one is made, which leaves nothing behind."""
     for folder in _folders(exam.environment.root):
         error = _refusal(folder)
@@ -67,7 +67,7 @@ async def check_writable(exam: Examination) -> Finding:
             return _not_writable(folder, error)
         if folder.name == ".salambot" and (found := _not_private(folder)) is not None:
             return found
-    return fine("local.writable", "The project's folder can be written")
+    return ok("local.writable", "The project's folder can be written")
 
 
 def _refusal(folder: Path) -> OSError | None:
@@ -109,11 +109,11 @@ def _not_private(folder: Path) -> Finding | None:
     return fault("local.not-writable", "local.writable", title, evidence, (f"sudo chown -R $(id -u) {folder}",))
 
 
-async def check_state(exam: Examination) -> Finding:
+async def check_state(exam: ProbeContext) -> Finding:
     """Can the state of the last `up` be read?"""
     path = exam.environment.state / "state.json"
     if not path.exists():
-        return fine("local.state", "Nothing was started here yet")
+        return ok("local.state", "Nothing was started here yet")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         whole = isinstance(held, dict) and isinstance(held.get("ports"), dict) and "runtime" in held
@@ -121,14 +121,14 @@ async def check_state(exam: Examination) -> Finding:
     except (OSError, ValueError) as error:
         why = str(error)
     if not why:
-        return fine("local.state", "The state of the last start can be read")
+        return ok("local.state", "The state of the last start can be read")
     evidence: Facts = {"path": str(path), "detail": why[:200], "bytes": path.stat().st_size}
     title = "state.json is damaged: ports and runtime of what runs are not known"
     text = "`salambot up` finds out what runs and writes it again; nothing in it is lost for good."
     return fault("local.state-broken", "local.state", title, evidence, ("salambot up",), text=text)
 
 
-async def check_limits(exam: Examination) -> Finding:  # noqa: ARG001 - every probe takes it
+async def check_limits(exam: ProbeContext) -> Finding:  # noqa: ARG001 - every probe takes it
     """May processes open enough files, and is there enough memory?"""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < _MIN_DESCRIPTORS:
@@ -148,7 +148,7 @@ async def check_limits(exam: Examination) -> Finding:  # noqa: ARG001 - every pr
             ("free -m",),
             text="Raise the memory limit (mem_limit, MemoryMax).",
         )
-    return fine("local.limits", "Files and memory suffice", descriptors=soft, oom_kills=_oom_kills())
+    return ok("local.limits", "Files and memory suffice", descriptors=soft, oom_kills=_oom_kills())
 
 
 def _memory_limit() -> int | None:
@@ -180,20 +180,20 @@ def _oom_kills() -> int | None:
     return None
 
 
-async def check_data(exam: Examination) -> Finding:
+async def check_data(exam: ProbeContext) -> Finding:
     """Can this SalamBot's Postgres open the local database?"""
     data = exam.environment.state / "data" / "postgres"
     version = data / "PG_VERSION"
     if not version.is_file():
-        return fine("local.data", "There is no local database yet")
+        return ok("local.data", "There is no local database yet")
     found = version.read_text(encoding="utf-8", errors="replace").strip()
     try:
         said = await run(str(postgres_binary()), "--version")
     except SalamBotError:
-        return fine("local.data", f"The local database is PostgreSQL {found}'s")
+        return ok("local.data", f"The local database is PostgreSQL {found}'s")
     wanted = said.out.split()[-1].split(".")[0] if said.out else found
     if found == wanted:
-        return fine("local.data", f"The local database is PostgreSQL {found}'s")
+        return ok("local.data", f"The local database is PostgreSQL {found}'s")
     evidence: Facts = {"path": str(data), "made_by": found, "brought": wanted}
     title = (
         f"The local database was made by PostgreSQL {found or '?'}, and this SalamBot brings {wanted}, which "

@@ -2,12 +2,12 @@
 
 import json
 
+from salambot_cli.doctor.connection_findings import broken_url, http_failure
 from salambot_cli.doctor.paths import blocked
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.wire import broken_url, http_failure
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
+from salambot_cli.host.probe_http import Answer, host_and_port, request
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.http import Answer, host_and_port, request
 from salambot_contracts.http_url import parse_openai_url
 from salambot_contracts.url_text import UrlError
 
@@ -17,7 +17,7 @@ DEFAULT_MODEL = "gpt-4.1-mini"
 """What `nlu` asks where OPENAI_MODEL names none."""
 
 
-async def check_model(exam: Examination) -> Finding:
+async def check_model(exam: ProbeContext) -> Finding:
     """List the models (free), then ask for one token: an empty account shows only there."""
     try:
         base = parse_openai_url(exam.value("OPENAI_BASE_URL") or _OPENAI).text()
@@ -40,8 +40,8 @@ async def check_model(exam: Examination) -> Finding:
         seconds=8,
     )
     if asked.contact is not None:
-        return unseen(CHECK, f"The model gave no answer: {asked.contact.reach}", host=host_and_port(base)[0])
-    return _refused(asked, base) or fine(CHECK, f"{host_and_port(base)[0]} answers", model=model)
+        return unknown(CHECK, f"The model gave no answer: {asked.contact.reach}", host=host_and_port(base)[0])
+    return _refused(asked, base) or ok(CHECK, f"{host_and_port(base)[0]} answers", model=model)
 
 
 def _no_answer(answer: Answer, base: str) -> Finding | None:

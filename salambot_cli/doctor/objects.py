@@ -1,21 +1,23 @@
 """s3.*: a bucket that is missing or elsewhere, a caller, a policy or a key that refuses."""
 
-from salambot_cli.doctor.access import refused
-from salambot_cli.doctor.cloud import ask
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.aws.clients import AwsError, AwsKind
+from salambot_cli.aws.objects import Bucket, bucket_key, bucket_policy, find_deny_statements, inspect_bucket
+from salambot_cli.doctor.aws_access import refused
+from salambot_cli.doctor.cloud import call_aws_once
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import AwsFailure, AwsKind
-from salambot_cli.outside.aws_objects import Bucket, bucket_key, bucket_policy, denies, look_at_bucket
 
 CHECK = "s3.access"
 
 
-async def check_bucket(exam: Examination) -> Finding:
+async def check_bucket(exam: ProbeContext) -> Finding:
     """Is the bucket there, here, and can the tenant's objects be read and written?"""
     name, prefix = exam.value("S3_BUCKET") or "", f"{exam.environment.tenant}/"
-    bucket = await ask(exam, "bucket", lambda aws: look_at_bucket(aws, name, prefix, exam.environment.aws.kms_key))
-    if isinstance(bucket, AwsFailure):
+    bucket = await call_aws_once(
+        exam, "bucket", lambda aws: inspect_bucket(aws, name, prefix, exam.environment.aws.kms_key)
+    )
+    if isinstance(bucket, AwsError):
         return await refused(exam, CHECK, "s3", bucket)
     elsewhere = _elsewhere(exam, name, bucket)
     if elsewhere is not None:
@@ -34,10 +36,10 @@ async def check_bucket(exam: Examination) -> Finding:
 
 
 def _good(name: str, bucket: Bucket) -> Finding:
-    return fine(CHECK, f"s3://{name} can be read and written", region=bucket.region)
+    return ok(CHECK, f"s3://{name} can be read and written", region=bucket.region)
 
 
-def _elsewhere(exam: Examination, name: str, bucket: Bucket) -> Finding | None:
+def _elsewhere(exam: ProbeContext, name: str, bucket: Bucket) -> Finding | None:
     here = exam.value("AWS_REGION")
     evidence: Facts = {"bucket": name, "bucket_region": bucket.region, "region": here, "variable": "AWS_REGION"}
     if bucket.head is not None and bucket.head.is_absent:
@@ -54,12 +56,12 @@ def _elsewhere(exam: Examination, name: str, bucket: Bucket) -> Finding | None:
     return None
 
 
-Failures = list[tuple[str, AwsFailure]]
+Failures = list[tuple[str, AwsError]]
 _OF_OTHERS = ("service control", "resource control", "boundar", "session", "endpoint")
 """Policies that stand above the caller's own: whoever keeps them has to change them."""
 
 
-def _evidence(exam: Examination, name: str, failures: Failures) -> Facts:
+def _evidence(exam: ProbeContext, name: str, failures: Failures) -> Facts:
     failure = failures[0][1]
     return {
         "bucket": name,
@@ -73,22 +75,22 @@ def _evidence(exam: Examination, name: str, failures: Failures) -> Facts:
     }
 
 
-async def _denied(exam: Examination, name: str, failures: Failures) -> Finding:
+async def _denied(exam: ProbeContext, name: str, failures: Failures) -> Finding:
     action, failure = failures[0]
     evidence, denial = _evidence(exam, name, failures), failure.denial
     if denial.policy and any(word in denial.policy for word in _OF_OTHERS):
         return _above(name, action, denial.policy, evidence)
-    key = await ask(exam, "bucket-key", lambda aws: bucket_key(aws, name))
-    if not isinstance(key, AwsFailure) and key is not None and key[1] != "Enabled":
+    key = await call_aws_once(exam, "bucket-key", lambda aws: bucket_key(aws, name))
+    if not isinstance(key, AwsError) and key is not None and key[1] != "Enabled":
         return await _key_denied(exam, name, evidence)
-    policy = await ask(exam, "bucket-policy", lambda aws: bucket_policy(aws, name))
-    statement = None if isinstance(policy, AwsFailure) else denies(policy, action)
+    policy = await call_aws_once(exam, "bucket-policy", lambda aws: bucket_policy(aws, name))
+    statement = None if isinstance(policy, AwsError) else find_deny_statements(policy, action)
     by_resource = denial.explicit and "resource-based" in (denial.policy or "")
     if by_resource or (statement and denial.policy is None):
         return _by_policy(name, action, statement, evidence)
     if denial.policy == "resource-based policy" and denial.account:
         return _other_account(name, action, denial.account, evidence)
-    if isinstance(policy, AwsFailure):
+    if isinstance(policy, AwsError):
         evidence["not_seen"] = "the bucket policy may not be read: an explicit deny there would look the same"
     title = f"This caller may not {' and '.join(a for a, _ in failures)} on {name}"
     return fault("s3.iam-denied", CHECK, title, evidence, (_grant(name, denial.caller),))
@@ -145,9 +147,9 @@ def _grant(bucket: str, caller: str | None) -> str:
     return f"aws iam {verb} --policy-name salambot-kb --policy-document '{statement}'"
 
 
-async def _key_denied(exam: Examination, name: str, evidence: Facts) -> Finding:
-    key = await ask(exam, "bucket-key", lambda aws: bucket_key(aws, name))
-    key_id, state = ("KEY-ID", "not seen") if isinstance(key, AwsFailure) or key is None else key
+async def _key_denied(exam: ProbeContext, name: str, evidence: Facts) -> Finding:
+    key = await call_aws_once(exam, "bucket-key", lambda aws: bucket_key(aws, name))
+    key_id, state = ("KEY-ID", "not seen") if isinstance(key, AwsError) or key is None else key
     enable, grant = f"aws kms enable-key --key-id {key_id}", f"aws kms create-grant --key-id {key_id}"
     allow = f"{grant} --grantee-principal {evidence.get('caller') or 'CALLER-ARN'} --operations Decrypt GenerateDataKey"
     commands: tuple[str, ...] = (allow,)

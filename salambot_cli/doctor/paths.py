@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from salambot_cli.doctor.cloud import account, touches_aws
-from salambot_cli.doctor.origins import is_from_vault
-from salambot_cli.doctor.probe import Examination, Probe, fine
-from salambot_cli.doctor.wire import (
+from salambot_cli.doctor.connection_findings import (
     broken_url,
+    certificate_finding,
+    connection_finding,
+    filtered_finding,
     inspected,
     is_url,
     proxy_refuses,
-    silent,
     stalled,
-    unreachable,
-    untrusted,
 )
+from salambot_cli.doctor.origins import is_from_vault
+from salambot_cli.doctor.probe import Probe, ProbeContext, ok
+from salambot_cli.host.https_path import HttpsPath, trace_https
+from salambot_cli.host.probe_http import host_and_port
+from salambot_cli.host.probe_tcp import ConnectResult, Reach, resolve_contact
+from salambot_cli.host.tls import tls_context
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding
 from salambot_cli.model.topology import Component
-from salambot_cli.outside.http import host_and_port
-from salambot_cli.outside.https_path import HttpsPath, trace_https
-from salambot_cli.outside.network import Contact, Reach, resolve_contact
-from salambot_cli.outside.tls import tls_context
 
 CHECK = "net.path"
 AWS_VARIABLES = (
@@ -67,7 +67,7 @@ _STORES: tuple[tuple[Component, str, str], ...] = (
 )
 
 
-async def path_of(exam: Examination, url: str, ca: str | None = None) -> HttpsPath:
+async def path_of(exam: ProbeContext, url: str, ca: str | None = None) -> HttpsPath:
     """Go the way to a URL, once for each run and host."""
     context = _context(ca)
     host, port = host_and_port(url)
@@ -81,7 +81,7 @@ def _context(ca: str | None) -> ssl.SSLContext:
         return tls_context()
 
 
-async def blocked(exam: Examination, check: str, url: str, variable: str) -> Finding | None:
+async def blocked(exam: ProbeContext, check: str, url: str, variable: str) -> Finding | None:
     """Say what stands in the way of an HTTPS service; None where a request can be sent."""
     if not is_url(url, ("http", "https")):
         return broken_url(check, variable, "expected https://host[:port][/path]")
@@ -96,12 +96,14 @@ def explain_path(check: str, path: HttpsPath, variable: str, ca: str | None = No
     if contact.proxy and contact.reach in {Reach.MUTE, Reach.RESET, Reach.WRONG_PROTOCOL}:
         return proxy_refuses(check, path, variable)
     if not contact.is_open:
-        return unreachable(check, contact, variable) or silent(check, contact, variable)
+        return connection_finding(check, contact, variable) or filtered_finding(check, contact, variable)
     if path.certificate is None:
         return None
     match path.certificate.contact.reach:
         case Reach.UNTRUSTED:
-            return untrusted(check, path.certificate, variable, ca, proxy=path.proxy, host=path.host, port=path.port)
+            return certificate_finding(
+                check, path.certificate, variable, ca, proxy=path.proxy, host=path.host, port=path.port
+            )
         case Reach.MUTE:
             return stalled(check, path.host, path.port, variable, path.proxy)
         case _:
@@ -114,9 +116,9 @@ class Ways:
 
     paths: dict[str, HttpsPath] = field(default_factory=dict)
     """Check -> the way to its service."""
-    names: dict[str, Contact] = field(default_factory=dict)
+    names: dict[str, ConnectResult] = field(default_factory=dict)
     """Check -> whether the name of its store resolves."""
-    witness: Contact | None = None
+    witness: ConnectResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def _resolver(ways: Ways) -> Shared | None:
     if not unknown or known or not (lonely or len({a.host for a in unknown.values()}) > 1):
         return None
     first = next(iter(unknown.values()))
-    found = unreachable(
+    found = connection_finding(
         CHECK, first, "every host of this environment", all_names=sorted({a.host for a in unknown.values()})
     )
     return Shared(found, tuple(unknown)) if found else None
@@ -193,12 +195,12 @@ def _one_state(ways: Ways) -> Shared | None:
     return None
 
 
-async def ways_of(exam: Examination) -> Ways:
+async def ways_of(exam: ProbeContext) -> Ways:
     """Go every way at once, once for each run."""
     return await exam.once("ways", lambda: _every_way(exam))
 
 
-async def _every_way(exam: Examination) -> Ways:
+async def _every_way(exam: ProbeContext) -> Ways:
     environment = exam.environment
     wanted = {
         service.check: exam.value(service.variable) or service.usual
@@ -221,11 +223,11 @@ async def _every_way(exam: Examination) -> Ways:
 
 
 def _is_lonely(ways: Ways) -> bool:
-    contacts: Iterable[Contact] = (*(p.contact for p in ways.paths.values()), *ways.names.values())
+    contacts: Iterable[ConnectResult] = (*(p.contact for p in ways.paths.values()), *ways.names.values())
     return any(c.reach is Reach.UNKNOWN_NAME for c in contacts)
 
 
-async def _names_of(exam: Examination) -> dict[str, Contact]:
+async def _names_of(exam: ProbeContext) -> dict[str, ConnectResult]:
     hosts: dict[str, str] = {}
     for component, variable, check in _STORES:
         if exam.environment.placement(component) == "cloud" and not is_from_vault(exam.environment, variable):
@@ -236,12 +238,12 @@ async def _names_of(exam: Examination) -> dict[str, Contact]:
     return dict(zip(hosts, found, strict=True))
 
 
-async def check_paths(exam: Examination) -> Finding:
+async def check_paths(exam: ProbeContext) -> Finding:
     """Is one thing in the way of several services?"""
     ways = await ways_of(exam)
     shared = shared_cause(ways)
     if shared is None:
-        return fine(
+        return ok(
             CHECK, "Nothing stands in the way of every service", hosts=sorted({p.host for p in ways.paths.values()})
         )
     for check in shared.checks:

@@ -5,16 +5,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from salambot_cli.doctor import rds_path
+from salambot_cli.aws.clients import AwsError
+from salambot_cli.aws.databases import Cluster
+from salambot_cli.doctor import rds_network
 from salambot_cli.doctor.cloud import cluster_of, database_of
-from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
-from salambot_cli.doctor.wire import broken_url, ca_context, named, stalled, unreachable, untrusted
+from salambot_cli.doctor.connection_findings import (
+    broken_url,
+    ca_context,
+    certificate_finding,
+    connection_finding,
+    dns_finding,
+    stalled,
+)
+from salambot_cli.doctor.probe import Needs, Probe, ProbeContext, Run, fault, ok
+from salambot_cli.host.probe_tcp import ConnectResult, Reach, connect, exchange
+from salambot_cli.host.tls import Handshake, asking, handshake, tls_context
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import AwsFailure
-from salambot_cli.outside.aws_data import Cluster
-from salambot_cli.outside.network import Contact, Reach, ask, reach
-from salambot_cli.outside.tls import Handshake, asking, handshake, tls_context
 from salambot_contracts.postgres_url import PostgresUrl, parse_postgres_url
 from salambot_contracts.url_text import UrlError
 
@@ -39,7 +46,7 @@ class Target:
     ca: str | None
 
 
-def target_of(exam: Examination) -> Target | None:
+def target_of(exam: ProbeContext) -> Target | None:
     """Parse POSTGRES_URL; None where it is absent or no Postgres URL."""
     try:
         url = parse_postgres_url(exam.value(VARIABLE) or "")
@@ -59,35 +66,35 @@ def target_of(exam: Examination) -> Target | None:
     )
 
 
-async def contact_of(exam: Examination) -> Contact | None:
+async def contact_of(exam: ProbeContext) -> ConnectResult | None:
     """Reach the database's port, once for each run."""
     target = target_of(exam)
-    return None if target is None else await exam.once("contact:postgres", lambda: reach(target.host, target.port))
+    return None if target is None else await exam.once("contact:postgres", lambda: connect(target.host, target.port))
 
 
-async def check_name(exam: Examination) -> Finding:
+async def check_name(exam: ProbeContext) -> Finding:
     """Does the URL parse, does its host resolve?"""
-    return named("rds.dns", await contact_of(exam), VARIABLE, "postgresql://user:password@host:5432/database")
+    return dns_finding("rds.dns", await contact_of(exam), VARIABLE, "postgresql://user:password@host:5432/database")
 
 
-async def check_port(exam: Examination) -> Finding | list[Finding]:
+async def check_port(exam: ProbeContext) -> Finding | list[Finding]:
     """Open, refused, no route, or silent: only silence suggests a security group."""
     contact = await contact_of(exam)
     if contact is None or contact.is_open:
-        return fine("rds.network", "The Postgres port answers", rtt_ms=_rounded(contact))
+        return ok("rds.network", "The Postgres port answers", rtt_ms=_rounded(contact))
     if contact.reach is Reach.SILENT:
-        return await rds_path.explain_silence(exam, contact)
+        return await rds_network.explain_timeout(exam, contact)
     found = await database_of(exam, contact.host) if contact.reach is Reach.REFUSED else None
-    if found is not None and not isinstance(found, AwsFailure) and found[0] and found[0].status != "available":
-        return rds_path.stopped(found[0], contact, found[1])
-    return unreachable("rds.network", contact, VARIABLE) or await rds_path.explain_silence(exam, contact)
+    if found is not None and not isinstance(found, AwsError) and found[0] and found[0].status != "available":
+        return rds_network.stopped(found[0], contact, found[1])
+    return connection_finding("rds.network", contact, VARIABLE) or await rds_network.explain_timeout(exam, contact)
 
 
-def _rounded(contact: Contact | None) -> float | None:
+def _rounded(contact: ConnectResult | None) -> float | None:
     return round(contact.rtt_ms, 1) if contact is not None and contact.rtt_ms is not None else None
 
 
-async def greeting_of(exam: Examination) -> bytes | Reach:
+async def greeting_of(exam: ProbeContext) -> bytes | Reach:
     """Return the first byte of the answer to SSLRequest, or how the connection ended."""
     contact = await contact_of(exam)
 
@@ -95,7 +102,7 @@ async def greeting_of(exam: Examination) -> bytes | Reach:
         if contact is None:
             return Reach.RESET
         try:
-            return await ask(contact, SSL_REQUEST) or Reach.RESET
+            return await exchange(contact, SSL_REQUEST) or Reach.RESET
         except TimeoutError:
             return Reach.MUTE
         except OSError:
@@ -104,19 +111,19 @@ async def greeting_of(exam: Examination) -> bytes | Reach:
     return await exam.once("greeting:postgres", greet)
 
 
-async def check_protocol(exam: Examination) -> Finding:
+async def check_protocol(exam: ProbeContext) -> Finding:
     """Is it a Postgres at all, and does it speak TLS?"""
     target, greeting = target_of(exam), await greeting_of(exam)
     if target is None:
-        return fine("rds.protocol", "")
+        return ok("rds.protocol", "")
     evidence: Facts = {"host": target.host, "port": target.port, "answer": _shown(greeting)}
     if greeting is Reach.MUTE:
         return await _mute(exam, target)
     if isinstance(greeting, bytes) and greeting[:1] == b"S":
-        return fine("rds.protocol", "Postgres with TLS answers")
+        return ok("rds.protocol", "Postgres with TLS answers")
     if isinstance(greeting, bytes) and greeting == b"N":
         if target.sslmode in {"disable", "allow", "prefer"}:
-            return fine("rds.protocol", "Postgres answers, without TLS", sslmode=target.sslmode)
+            return ok("rds.protocol", "Postgres answers, without TLS", sslmode=target.sslmode)
         title = f"The Postgres at {target.host}:{target.port} offers no TLS"
         text = "Enable TLS on the server (`ssl = on`), or use the real RDS endpoint in POSTGRES_URL."
         return fault("rds.wrong-service", "rds.protocol", title, {**evidence, "kind": "no-tls"}, text=text)
@@ -128,7 +135,7 @@ def _shown(greeting: bytes | Reach) -> str:
     return str(greeting) if isinstance(greeting, Reach) else ascii(greeting[:40].decode("latin-1"))
 
 
-async def _mute(exam: Examination, target: Target) -> Finding:
+async def _mute(exam: ProbeContext, target: Target) -> Finding:
     """Accepted, then silent: an Aurora that wakes up answers on a second, patient try."""
     contact = await contact_of(exam)
     cluster = await cluster_of(exam, target.host)
@@ -136,7 +143,7 @@ async def _mute(exam: Examination, target: Target) -> Finding:
     woke = False
     if contact is not None:
         try:
-            woke = (await ask(contact, SSL_REQUEST, seconds=_RESUME_SECONDS if zero else 4.0))[:1] in {b"S", b"N"}
+            woke = (await exchange(contact, SSL_REQUEST, seconds=_RESUME_SECONDS if zero else 4.0))[:1] in {b"S", b"N"}
         except OSError:
             woke = False
     evidence: Facts = {"host": target.host, "port": target.port, "answered_later": woke, "min_capacity_0": zero}
@@ -153,14 +160,14 @@ async def _mute(exam: Examination, target: Target) -> Finding:
     return fault("rds.aurora-resuming", "rds.protocol", title, evidence, (command,))
 
 
-async def check_certificate(exam: Examination) -> Finding:
+async def check_certificate(exam: ProbeContext) -> Finding:
     """Does the certificate verify for the host in the URL?"""
     target, contact = target_of(exam), await contact_of(exam)
     greeting = await greeting_of(exam)
     if target is None or contact is None or greeting == b"N" or target.sslmode == "disable":
-        return fine("rds.tls", "No TLS is asked for")
+        return ok("rds.tls", "No TLS is asked for")
     if "postgres" in exam.environment.allow_insecure and target.sslmode in {"allow", "prefer", "require"}:
-        return fine("rds.tls", "The certificate is not verified (allow_insecure)")
+        return ok("rds.tls", "The certificate is not verified (allow_insecure)")
     context = ca_context(target.ca)
     if isinstance(context, str):
         return broken_url("rds.tls", "sslrootcert", context)
@@ -168,9 +175,9 @@ async def check_certificate(exam: Examination) -> Finding:
     shaken = await handshake(contact, context, opening=asking(SSL_REQUEST, b"S"))
     match shaken.contact.reach:
         case Reach.OPEN:
-            return fine("rds.tls", f"The certificate of {target.host} verifies")
+            return ok("rds.tls", f"The certificate of {target.host} verifies")
         case Reach.UNTRUSTED:
-            return untrusted("rds.tls", shaken, VARIABLE, target.ca)
+            return certificate_finding("rds.tls", shaken, VARIABLE, target.ca)
         case Reach.MUTE:
             return stalled("rds.tls", target.host, target.port, VARIABLE)
         case _:
@@ -183,12 +190,12 @@ def _broken_tls(target: Target, shaken: Handshake) -> Finding:
     return fault("rds.wrong-service", "rds.tls", title, evidence)
 
 
-async def connection(exam: Examination) -> "asyncpg.Connection[asyncpg.Record] | BaseException":
+async def connection(exam: ProbeContext) -> "asyncpg.Connection[asyncpg.Record] | BaseException":
     """Log in, once for each run; a refusal comes back as a value."""
     return await exam.once("login:postgres", lambda: _log_in(exam))
 
 
-async def _log_in(exam: Examination) -> "asyncpg.Connection[asyncpg.Record] | BaseException":
+async def _log_in(exam: ProbeContext) -> "asyncpg.Connection[asyncpg.Record] | BaseException":
     import asyncpg
 
     target = target_of(exam)
@@ -213,7 +220,7 @@ async def _log_in(exam: Examination) -> "asyncpg.Connection[asyncpg.Record] | Ba
     return session
 
 
-def _tls_of(exam: Examination, target: Target) -> ssl.SSLContext:
+def _tls_of(exam: ProbeContext, target: Target) -> ssl.SSLContext:
     verify = target.sslmode.startswith("verify") or "postgres" not in exam.environment.allow_insecure
     context = tls_context(target.ca, verify=verify)
     context.check_hostname = verify and target.sslmode != "verify-ca"

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from salambot_cli.doctor.postgres import Target
 from salambot_cli.doctor.postgres_facts import DatabaseFacts
-from salambot_cli.doctor.probe import fault, fine
+from salambot_cli.doctor.probe import fault, ok
 from salambot_cli.model.finding import Facts, Finding
 
 CHECK = "rds.schema"
 TABLES = frozenset({"alembic_version", "documents", "chunks", "conversations", "turns", "audit"})
 """What every revision of the schema has: a database that holds some of it and not the rest is damaged."""
 _OLDEST_VECTOR = (0, 7)
-_SHORTEST_TIMEOUT_MS = 1000
+_SHORTEST_TIMEOUT_MILLISECONDS = 1000
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 Decide = Callable[[Target, DatabaseFacts, Facts], Finding | None]
@@ -30,8 +30,8 @@ def judge(target: Target, facts: DatabaseFacts) -> Finding:
             return found
     if not facts.tables:
         title = f"{target.database} holds no tables of SalamBot yet: `salambot up` runs the migrations"
-        return fine(CHECK, title, tables=0)
-    return fine(CHECK, f"The schema of {target.database} is there", tables=len(facts.tables), revision=facts.revision)
+        return ok(CHECK, title, tables=0)
+    return ok(CHECK, f"The schema of {target.database} is there", tables=len(facts.tables), revision=facts.revision)
 
 
 def _admin(target: Target, statement: str) -> str:
@@ -51,7 +51,7 @@ def _read_only(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding
 
 def _timeout(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     shortest = milliseconds(facts.statement_timeout)
-    if not shortest or shortest >= _SHORTEST_TIMEOUT_MS:
+    if not shortest or shortest >= _SHORTEST_TIMEOUT_MILLISECONDS:
         return None
     return too_short(target, facts.statement_timeout, evidence)
 

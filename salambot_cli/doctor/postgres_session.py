@@ -1,25 +1,25 @@
 """rds.*: what Postgres itself says once it is reached: login, database, privileges, schema, storage."""
 
-from salambot_cli.doctor.cloud import ask, database_of
+from salambot_cli.aws.clients import AwsError
+from salambot_cli.aws.databases import recent_load
+from salambot_cli.doctor.cloud import call_aws_once, database_of
+from salambot_cli.doctor.connection_findings import connection_finding
 from salambot_cli.doctor.postgres import VARIABLE, Target, connection, is_cloud, target_of
 from salambot_cli.doctor.postgres_facts import gather_facts
 from salambot_cli.doctor.postgres_schema import judge, too_short
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.wire import unreachable
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
+from salambot_cli.host.probe_tcp import ConnectResult, classify_error
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import AwsFailure
-from salambot_cli.outside.aws_data import load_of
-from salambot_cli.outside.network import Contact, reach_of
 
-_SLOW_READ_MS = 20.0
+_SLOW_READ_MILLISECONDS = 20.0
 _LOW_BURST = 20.0
 
 
-async def check_login(exam: Examination) -> Finding:
+async def check_login(exam: ProbeContext) -> Finding:
     """Does Postgres let this user into this database?"""
     target, session = target_of(exam), await connection(exam)
     if target is None or not isinstance(session, BaseException):
-        return fine("rds.login", "Login works")
+        return ok("rds.login", "Login works")
     code = str(getattr(session, "sqlstate", "") or "")
     evidence: Facts = {"host": target.host, "user": target.user, "database": target.database, "sqlstate": code}
     message = str(session)[:300]
@@ -27,8 +27,10 @@ async def check_login(exam: Examination) -> Finding:
 
 
 def _wire(target: Target, error: BaseException) -> Finding:
-    contact = Contact(reach_of(error), target.host, target.port, detail=f"{type(error).__name__}: {error}"[:200])
-    found = unreachable("rds.login", contact, VARIABLE)
+    contact = ConnectResult(
+        classify_error(error), target.host, target.port, detail=f"{type(error).__name__}: {error}"[:200]
+    )
+    found = connection_finding("rds.login", contact, VARIABLE)
     title = f"{target.host}:{target.port} breaks off the login: {contact.detail}"
     return found or fault("rds.wrong-service", "rds.login", title, {"kind": "login", "detail": contact.detail})
 
@@ -128,13 +130,13 @@ def _too_many(target: Target, message: str, evidence: Facts) -> Finding:
     return fault("rds.too-many-connections", "rds.login", title, {**evidence, "kind": kind}, (command,))
 
 
-async def check_schema(exam: Examination) -> Finding:
+async def check_schema(exam: ProbeContext) -> Finding:
     """Would the services and the migration find what they need, and be allowed to use it?"""
     import asyncpg
 
     target, session = target_of(exam), await connection(exam)
     if target is None or isinstance(session, BaseException):
-        return unseen("rds.schema", "No session to look with")
+        return unknown("rds.schema", "No session to look with")
     evidence: Facts = {"host": target.host, "database": target.database}
     try:
         return judge(target, await gather_facts(session))
@@ -147,20 +149,20 @@ async def check_schema(exam: Examination) -> Finding:
         return fault(name, "rds.schema", f"A query on {target.database} fails: {message}", about)
 
 
-async def check_storage(exam: Examination) -> Finding:
+async def check_storage(exam: ProbeContext) -> Finding:
     """Class, storage and IOPS, and what CloudWatch measured in the last hour."""
     target = target_of(exam)
     found = await database_of(exam, target.host if target else "")
-    if isinstance(found, AwsFailure):
-        return unseen(
+    if isinstance(found, AwsError):
+        return unknown(
             "rds.storage", "RDS class and IOPS could not be seen", why=found.code, action="rds:DescribeDBInstances"
         )
     database, matched = found
     if database is None:
-        return fine("rds.storage", "No RDS instance stands behind this host", why=matched)
-    load = await ask(exam, f"load:{database.id}", lambda aws: load_of(aws, database.id))
-    if isinstance(load, AwsFailure):
-        return unseen(
+        return ok("rds.storage", "No RDS instance stands behind this host", why=matched)
+    load = await call_aws_once(exam, f"load:{database.id}", lambda aws: recent_load(aws, database.id))
+    if isinstance(load, AwsError):
+        return unknown(
             "rds.storage", "CloudWatch could not be seen", why=load.code, action="cloudwatch:GetMetricStatistics"
         )
     evidence: Facts = {
@@ -171,7 +173,7 @@ async def check_storage(exam: Examination) -> Finding:
         "read_latency_ms": load.read_latency_ms,
         "burst_balance_percent": load.burst_balance,
     }
-    slow = (load.read_latency_ms or 0) > _SLOW_READ_MS
+    slow = (load.read_latency_ms or 0) > _SLOW_READ_MILLISECONDS
     if slow or (load.burst_balance is not None and load.burst_balance < _LOW_BURST):
         iops = max(3000, database.iops or 0)
         command = (
@@ -179,7 +181,7 @@ async def check_storage(exam: Examination) -> Finding:
             "--apply-immediately"
         )
         return fault("rds.slow-storage", "rds.storage", f"The storage of {database.id} is slow", evidence, (command,))
-    return fine("rds.storage", f"{database.id} ({database.instance_class}, {database.storage_type}) keeps up")
+    return ok("rds.storage", f"{database.id} ({database.instance_class}, {database.storage_type}) keeps up")
 
 
 _PARTS = ("postgres",)

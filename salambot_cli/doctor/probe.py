@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
-from salambot_cli.doctor.catalogue import entry_of
+from salambot_cli.doctor.catalogue import find_entry
 from salambot_cli.doctor.origins import CONFIG, is_in_vault, layer_of, origins_of
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
@@ -20,7 +20,7 @@ Result = Finding | Sequence[Finding]
 
 
 @dataclass(slots=True)
-class Examination:
+class ProbeContext:
     """One run's view of an environment: facts are gathered once and shared by the probes that read them."""
 
     environment: Environment
@@ -53,7 +53,7 @@ class Examination:
         """Run a blocking SDK in a thread of our own: name resolution lives in the loop's, and must not wait."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    def of(self, check: str) -> "Examination":
+    def of(self, check: str) -> "ProbeContext":
         """Return this examination as one probe sees it: facts are shared, what it reads is noted."""
         return replace(self, check=check)
 
@@ -93,7 +93,7 @@ async def _task(gather: Callable[[], Awaitable[T]]) -> object:
     return await gather()
 
 
-Run = Callable[[Examination], Awaitable[Result]]
+Run = Callable[[ProbeContext], Awaitable[Result]]
 Needs = Sequence[str] | Callable[[Environment], Sequence[str]]
 """Names: of checks, or of variables. Some depend on the placements."""
 
@@ -153,12 +153,12 @@ def _resolved(names: Needs, environment: Environment) -> tuple[str, ...]:
     return tuple(names(environment) if callable(names) else names)
 
 
-def fine(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:
+def ok(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:
     """All is well here."""
     return Finding(check, check, "ok", title, evidence, severity="low")
 
 
-def unseen(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:
+def unknown(check: str, title: str, **evidence: str | float | bool | list[str] | None) -> Finding:
     """Something could not be seen, and why: never a pass."""
     return Finding(check, check, "unknown", title, evidence, severity="low")
 
@@ -175,6 +175,6 @@ def fault(
     status: FindingStatus = "fail",
 ) -> Finding:
     """A finding of the catalogue: severity and the remedy's sentence come from its entry."""
-    entry = entry_of(id)
+    entry = find_entry(id)
     remedy = Remedy(text or entry.remedy, tuple(commands), safe)
     return Finding(id, check, status, title, evidence, remedy, severity=entry.severity)

@@ -1,26 +1,26 @@
 """Every probe, in the order of printing: prerequisites, credentials, network … data, performance, security, cost."""
 
 from salambot_cli.doctor import (
-    access,
+    aws_access,
     containers,
     cost,
-    edge,
     host,
-    hygiene,
     jump,
     machine,
     models,
     objects,
     paths,
+    pii_and_exposure,
     postgres,
     postgres_session,
     redis,
     redis_session,
+    secrets,
     security,
     stack,
     telemetry,
+    tunnel_and_webhooks,
     values,
-    vault,
     vectors,
 )
 
@@ -30,8 +30,8 @@ PROBES = (
     *values.PROBES,
     *containers.PROBES,
     *paths.PROBES,
-    *access.PROBES,
-    *vault.PROBES,
+    *aws_access.PROBES,
+    *secrets.PROBES,
     *postgres.PROBES,
     *postgres_session.PROBES,
     *redis.PROBES,
@@ -42,9 +42,9 @@ PROBES = (
     *models.PROBES,
     *telemetry.PROBES,
     *stack.PROBES,
-    *edge.PROBES,
+    *tunnel_and_webhooks.PROBES,
     *security.PROBES,
-    *hygiene.PROBES,
+    *pii_and_exposure.PROBES,
     *cost.PROBES,
 )
 GROUPS = tuple(dict.fromkeys(probe.group for probe in PROBES))

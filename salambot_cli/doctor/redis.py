@@ -2,15 +2,22 @@
 
 from dataclasses import dataclass, field
 
+from salambot_cli.aws.clients import AwsError
 from salambot_cli.doctor.cloud import cache_of
-from salambot_cli.doctor.probe import Examination, Needs, Probe, Run, fault, fine
-from salambot_cli.doctor.rds_path import forward
-from salambot_cli.doctor.wire import broken_url, by_hosts_file, ca_context, named, unreachable, untrusted
+from salambot_cli.doctor.connection_findings import (
+    broken_url,
+    by_hosts_file,
+    ca_context,
+    certificate_finding,
+    connection_finding,
+    dns_finding,
+)
+from salambot_cli.doctor.probe import Needs, Probe, ProbeContext, Run, fault, ok
+from salambot_cli.doctor.rds_network import forward
+from salambot_cli.host.probe_tcp import ConnectResult, Reach, connect, exchange
+from salambot_cli.host.tls import handshake, tls_context
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import AwsFailure
-from salambot_cli.outside.network import Contact, Reach, ask, reach
-from salambot_cli.outside.tls import handshake, tls_context
 from salambot_contracts.redis_url import parse_redis_url
 from salambot_contracts.url_text import UrlError
 
@@ -31,7 +38,7 @@ class Target:
     password: str | None = field(repr=False)
 
 
-def target_of(exam: Examination) -> Target | None:
+def target_of(exam: ProbeContext) -> Target | None:
     """Parse REDIS_URL; None where it is absent or no Redis URL."""
     try:
         url = parse_redis_url(exam.value(VARIABLE) or "")
@@ -49,36 +56,36 @@ def target_of(exam: Examination) -> Target | None:
     )
 
 
-async def contact_of(exam: Examination) -> Contact | None:
+async def contact_of(exam: ProbeContext) -> ConnectResult | None:
     """Reach the Redis port, once for each run."""
     target = target_of(exam)
-    return None if target is None else await exam.once("contact:redis", lambda: reach(target.host, target.port))
+    return None if target is None else await exam.once("contact:redis", lambda: connect(target.host, target.port))
 
 
-async def check_name(exam: Examination) -> Finding:
+async def check_name(exam: ProbeContext) -> Finding:
     """Does the URL parse, does its host resolve?"""
-    return named("redis.dns", await contact_of(exam), VARIABLE, "rediss://:password@host:6379")
+    return dns_finding("redis.dns", await contact_of(exam), VARIABLE, "rediss://:password@host:6379")
 
 
-async def check_port(exam: Examination) -> Finding:
+async def check_port(exam: ProbeContext) -> Finding:
     """Open, refused, no route, or silent: silence means that we stand outside the VPC."""
     contact = await contact_of(exam)
     if contact is None or contact.is_open:
-        return fine("redis.network", "The Redis port answers")
-    known = unreachable("redis.network", contact, VARIABLE) or by_hosts_file("redis.network", contact, VARIABLE)
+        return ok("redis.network", "The Redis port answers")
+    known = connection_finding("redis.network", contact, VARIABLE) or by_hosts_file("redis.network", contact, VARIABLE)
     return known or await _outside(exam, contact)
 
 
-async def _outside(exam: Examination, contact: Contact) -> Finding:
+async def _outside(exam: ProbeContext, contact: ConnectResult) -> Finding:
     found = await cache_of(exam, contact.host)
-    cache = None if isinstance(found, AwsFailure) else found[0]
+    cache = None if isinstance(found, AwsError) else found[0]
     evidence: Facts = {
         "host": contact.host,
         "port": contact.port,
         "addresses": list(contact.addresses),
         "resource": cache.id if cache else None,
         "resource_status": cache.status if cache else None,
-        "not_seen": found.code if isinstance(found, AwsFailure) else None,
+        "not_seen": found.code if isinstance(found, AwsError) else None,
     }
     jump = exam.environment.aws.jump or "INSTANCE-ID"
     title = f"{contact.host}:{contact.port} does not answer: ElastiCache is reached from inside its VPC only"
@@ -92,15 +99,15 @@ async def _outside(exam: Examination, contact: Contact) -> Finding:
     )
 
 
-async def check_protocol(exam: Examination) -> Finding:
+async def check_protocol(exam: ProbeContext) -> Finding:
     """Does it speak RESP, with TLS exactly where the URL says so, and does the certificate verify?"""
     target, contact = target_of(exam), await contact_of(exam)
     if target is None or contact is None:
-        return fine("redis.tls", "")
+        return ok("redis.tls", "")
     return await (_with_tls(exam, target, contact) if target.tls else _without_tls(target, contact))
 
 
-async def _with_tls(exam: Examination, target: Target, contact: Contact) -> Finding:
+async def _with_tls(exam: ProbeContext, target: Target, contact: ConnectResult) -> Finding:
     context = ca_context(target.ca)
     if isinstance(context, str):
         return broken_url("redis.tls", "[redis] ca", context)
@@ -109,9 +116,9 @@ async def _with_tls(exam: Examination, target: Target, contact: Contact) -> Find
     shaken = await handshake(contact, context)
     match shaken.contact.reach:
         case Reach.OPEN:
-            return fine("redis.tls", f"The certificate of {target.host} verifies")
+            return ok("redis.tls", f"The certificate of {target.host} verifies")
         case Reach.UNTRUSTED:
-            return untrusted("redis.tls", shaken, VARIABLE, target.ca)
+            return certificate_finding("redis.tls", shaken, VARIABLE, target.ca)
         case _:
             pass
     plain = await _say_ping(contact)
@@ -122,19 +129,19 @@ async def _with_tls(exam: Examination, target: Target, contact: Contact) -> Find
     return wrong_service(target, plain)
 
 
-async def _without_tls(target: Target, contact: Contact) -> Finding:
+async def _without_tls(target: Target, contact: ConnectResult) -> Finding:
     plain = await _say_ping(contact)
     if plain[:1] in {b"+", b"-"}:
-        return fine("redis.tls", "Redis answers, without TLS")
+        return ok("redis.tls", "Redis answers, without TLS")
     shaken = await handshake(contact, tls_context(verify=False))
     if shaken.contact.reach is Reach.OPEN:
         return _mismatch(target, "tls-server", f"REDIS_URL says redis, and {target.host}:{target.port} speaks TLS only")
     return wrong_service(target, plain)
 
 
-async def _say_ping(contact: Contact) -> bytes:
+async def _say_ping(contact: ConnectResult) -> bytes:
     try:
-        return await ask(contact, PING)
+        return await exchange(contact, PING)
     except TimeoutError:
         return b""
     except OSError:
@@ -167,7 +174,9 @@ def is_cloud(environment: Environment) -> bool:
     return environment.placement("redis") == "cloud" and environment.aws.jump is None
 
 
-def rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...], after: tuple[str, ...] = ()) -> Probe:
+def redis_probe(
+    name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...], after: tuple[str, ...] = ()
+) -> Probe:
     """A step of the ladder: each needs the one before."""
     return Probe(
         name,
@@ -186,15 +195,15 @@ def rung(name: str, about: str, run: Run, needs: Needs, finds: tuple[str, ...], 
 
 
 PROBES = (
-    rung("redis.dns", "Redis: the host name", check_name, (), ("net.dns", "config.invalid"), ("net.path",)),
-    rung(
+    redis_probe("redis.dns", "Redis: the host name", check_name, (), ("net.dns", "config.invalid"), ("net.path",)),
+    redis_probe(
         "redis.network",
         "Redis: the port",
         check_port,
         ("redis.dns",),
         ("redis.outside-vpc", "net.refused", "net.no-route"),
     ),
-    rung(
+    redis_probe(
         "redis.tls",
         "Redis: protocol and certificate",
         check_protocol,

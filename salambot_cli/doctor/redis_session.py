@@ -3,15 +3,15 @@
 import secrets
 from typing import TYPE_CHECKING
 
-from salambot_cli.doctor.probe import Examination, fault, fine
-from salambot_cli.doctor.redis import Target, rung, target_of, wrong_service
+from salambot_cli.doctor.probe import ProbeContext, fault, ok
+from salambot_cli.doctor.redis import Target, redis_probe, target_of, wrong_service
 from salambot_cli.model.finding import Facts, Finding
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-def _client(exam: Examination, target: Target) -> "Redis":
+def _client(exam: ProbeContext, target: Target) -> "Redis":
     import ssl
 
     from redis.asyncio import Redis
@@ -37,7 +37,7 @@ def _client(exam: Examination, target: Target) -> "Redis":
     )
 
 
-async def check_login(exam: Examination) -> Finding:
+async def check_login(exam: ProbeContext) -> Finding:
     """Does Redis take this user and password?"""
     from redis.exceptions import ConnectionError as ConnectionLost
     from redis.exceptions import InvalidResponse, RedisError
@@ -45,7 +45,7 @@ async def check_login(exam: Examination) -> Finding:
 
     target = target_of(exam)
     if target is None:
-        return fine("redis.login", "")
+        return ok("redis.login", "")
     async with _client(exam, target) as client:
         try:
             await client.ping()
@@ -55,11 +55,11 @@ async def check_login(exam: Examination) -> Finding:
             return _refused_login(target, str(error))
         except RedisError as error:
             return _refused_login(target, str(error))
-    return fine("redis.login", "Login works")
+    return ok("redis.login", "Login works")
 
 
 def _told(message: str) -> bool:
-    """Tell whether Redis itself spoke: redis-py wraps its refusals in connection errors too."""
+    """Return whether Redis itself spoke: redis-py wraps its refusals in connection errors too."""
     words = ("auth", "password", "noperm", "permission", "loading", "masterdown", "max number of clients", "denied")
     return any(word in message.lower() for word in words)
 
@@ -100,13 +100,13 @@ def _noperm(target: Target, message: str) -> Finding:
     return fault("redis.acl-noperm", "redis.access", title, {"user": target.user, "message": message[:200]}, (command,))
 
 
-async def check_access(exam: Examination) -> Finding:
+async def check_access(exam: ProbeContext) -> Finding:
     """Write a key that lives for 5 seconds, and read it back."""
     from redis.exceptions import RedisError
 
     target = target_of(exam)
     if target is None:
-        return fine("redis.access", "")
+        return ok("redis.access", "")
     key = f"salambot:doctor:{secrets.token_hex(4)}"
     async with _client(exam, target) as client:
         try:
@@ -117,7 +117,7 @@ async def check_access(exam: Examination) -> Finding:
             await client.delete(key)
         except (RedisError, OSError, TimeoutError) as error:
             return await _refused_write(client, target, str(error))
-    return fine("redis.access", "Redis can be written and read")
+    return ok("redis.access", "Redis can be written and read")
 
 
 async def _refused_write(client: "Redis", target: Target, message: str) -> Finding:
@@ -165,14 +165,14 @@ async def _full(target: Target, facts: dict[str, str], evidence: Facts) -> Findi
     return fault("redis.noeviction", "redis.access", title, {**evidence, **memory}, (command,))
 
 
-async def check_memory(exam: Examination) -> Finding:
+async def check_memory(exam: ProbeContext) -> Finding:
     """TTL and eviction, as `INFO` tells them (`CONFIG` is blocked on ElastiCache)."""
     target = target_of(exam)
     if target is None:
-        return fine("redis.memory", "")
+        return ok("redis.memory", "")
     async with _client(exam, target) as client:
         facts = await _info(client)
-    return fine(
+    return ok(
         "redis.memory",
         f"Memory policy {facts.get('maxmemory_policy', 'not told')}",
         policy=facts.get("maxmemory_policy"),
@@ -183,13 +183,13 @@ async def check_memory(exam: Examination) -> Finding:
 
 
 PROBES = (
-    rung("redis.login", "Redis: login", check_login, ("redis.tls",), ("redis.auth",)),
-    rung(
+    redis_probe("redis.login", "Redis: login", check_login, ("redis.tls",), ("redis.auth",)),
+    redis_probe(
         "redis.access",
         "Redis: reading and writing",
         check_access,
         ("redis.login",),
         ("redis.acl-noperm", "redis.noeviction", "redis.replica-endpoint", "redis.write-refused"),
     ),
-    rung("redis.memory", "Redis: TTL and eviction", check_memory, ("redis.access",), ("redis.noeviction",)),
+    redis_probe("redis.memory", "Redis: TTL and eviction", check_memory, ("redis.access",), ("redis.noeviction",)),
 )

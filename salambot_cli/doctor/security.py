@@ -2,63 +2,63 @@
 
 from functools import partial
 
-from salambot_cli.catalog.validate import insecure_urls
+from salambot_cli.aws.clients import AwsError
+from salambot_cli.aws.databases import Cache, Database
+from salambot_cli.aws.network import Rule, inbound_rules
+from salambot_cli.aws.objects import is_public
+from salambot_cli.aws.posture import caller, trails
+from salambot_cli.config.validate import insecure_urls
 from salambot_cli.doctor import postgres, redis
-from salambot_cli.doctor.cloud import ask, cache_of, database_of, touches_aws
-from salambot_cli.doctor.probe import Examination, Probe, Run, fault, fine, unseen
-from salambot_cli.doctor.wire import is_url
+from salambot_cli.doctor.cloud import cache_of, call_aws_once, database_of, touches_aws
+from salambot_cli.doctor.connection_findings import is_url
+from salambot_cli.doctor.probe import Probe, ProbeContext, Run, fault, ok, unknown
+from salambot_cli.host.probe_http import host_and_port
+from salambot_cli.host.probe_tcp import is_remote, resolve
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.aws import AwsFailure
-from salambot_cli.outside.aws_data import Cache, Database
-from salambot_cli.outside.aws_network import Rule, inbound_rules
-from salambot_cli.outside.aws_objects import is_public
-from salambot_cli.outside.aws_posture import caller, trails
-from salambot_cli.outside.http import host_and_port
-from salambot_cli.outside.network import leaves_this_machine, resolve
 
 WORLD, REST, TRANSIT = "sec.exposure", "sec.at-rest", "sec.in-transit"
 TRAIL, KEYS = "sec.trail", "sec.credentials"
 _MAX_AGE_DAYS = 90
 
 
-async def resources_of(exam: Examination) -> tuple[Database | None, Cache | None, AwsFailure | None]:
+async def resources_of(exam: ProbeContext) -> tuple[Database | None, Cache | None, AwsError | None]:
     """Return the database and the cache of this environment, and the first refusal."""
     database: Database | None = None
     cache: Cache | None = None
-    refusal: AwsFailure | None = None
+    refusal: AwsError | None = None
     target, store = postgres.target_of(exam), redis.target_of(exam)
     if exam.environment.placement("postgres") == "cloud" and target is not None:
         found = await database_of(exam, target.host)
-        database, refusal = (None, found) if isinstance(found, AwsFailure) else (found[0], refusal)
+        database, refusal = (None, found) if isinstance(found, AwsError) else (found[0], refusal)
     if exam.environment.placement("redis") == "cloud" and store is not None:
         seen = await cache_of(exam, store.host)
-        cache, refusal = (None, seen) if isinstance(seen, AwsFailure) else (seen[0], refusal)
+        cache, refusal = (None, seen) if isinstance(seen, AwsError) else (seen[0], refusal)
     return database, cache, refusal
 
 
-async def check_exposure(exam: Examination) -> list[Finding] | Finding:
+async def check_exposure(exam: ProbeContext) -> list[Finding] | Finding:
     """Does a rule or a bucket let everybody in?"""
     database, cache, refusal = await resources_of(exam)
     findings: list[Finding] = []
     for groups, port in _doors(database, cache):
-        rules = await ask(exam, f"rules:{groups}", partial(inbound_rules, groups=groups))
-        if isinstance(rules, AwsFailure):
+        rules = await call_aws_once(exam, f"rules:{groups}", partial(inbound_rules, groups=groups))
+        if isinstance(rules, AwsError):
             refusal = rules
             continue
         findings += [_open(rule, port) for rule in rules if rule.is_world and rule.covers(port)]
     bucket = exam.value("S3_BUCKET")
     if exam.environment.placement("objects") == "s3" and bucket:
-        public = await ask(exam, "bucket-public", lambda aws: is_public(aws, bucket))
+        public = await call_aws_once(exam, "bucket-public", lambda aws: is_public(aws, bucket))
         if public is True:
             findings.append(_public_bucket(bucket))
-        elif isinstance(public, AwsFailure):
+        elif isinstance(public, AwsError):
             refusal = public
     if findings:
         return findings
     if refusal is not None:
-        return unseen(WORLD, "Some rules could not be seen", why=refusal.code)
-    return fine(WORLD, "No rule and no bucket is open to everybody")
+        return unknown(WORLD, "Some rules could not be seen", why=refusal.code)
+    return ok(WORLD, "No rule and no bucket is open to everybody")
 
 
 def _doors(database: Database | None, cache: Cache | None) -> list[tuple[tuple[str, ...], int]]:
@@ -95,7 +95,7 @@ def _public_bucket(bucket: str) -> Finding:
     return fault("sec.open-world", WORLD, f"The bucket {bucket} is public", {"bucket": bucket}, (command,))
 
 
-async def check_at_rest(exam: Examination) -> list[Finding] | Finding:
+async def check_at_rest(exam: ProbeContext) -> list[Finding] | Finding:
     """Are database and cache encrypted where they lie?"""
     database, cache, refusal = await resources_of(exam)
     findings: list[Finding] = []
@@ -117,11 +117,11 @@ async def check_at_rest(exam: Examination) -> list[Finding] | Finding:
     if findings:
         return findings
     if refusal is not None:
-        return unseen(REST, "Encryption at rest could not be seen", why=refusal.code)
-    return fine(REST, "What lies in AWS is encrypted", bucket="S3 encrypts every object since 2023")
+        return unknown(REST, "Encryption at rest could not be seen", why=refusal.code)
+    return ok(REST, "What lies in AWS is encrypted", bucket="S3 encrypts every object since 2023")
 
 
-async def check_in_transit(exam: Examination) -> list[Finding] | Finding:
+async def check_in_transit(exam: ProbeContext) -> list[Finding] | Finding:
     """Does any cloud URL that leaves this machine do without TLS?"""
     findings: list[Finding] = []
     for insecure in insecure_urls(exam.environment):
@@ -133,23 +133,23 @@ async def check_in_transit(exam: Examination) -> list[Finding] | Finding:
             addresses = await resolve(host, port)
         except OSError:
             continue
-        if leaves_this_machine(addresses):
+        if is_remote(addresses):
             evidence: Facts = {"variable": insecure.name, "host": host, "reason": insecure.reason}
             findings.append(
                 fault(
                     "sec.unencrypted", TRANSIT, f"{insecure.name}: {insecure.reason}", evidence, text=f"{insecure.fix}."
                 )
             )
-    return findings or fine(TRANSIT, "What leaves this machine is encrypted")
+    return findings or ok(TRANSIT, "What leaves this machine is encrypted")
 
 
-async def check_trail(exam: Examination) -> Finding:
+async def check_trail(exam: ProbeContext) -> Finding:
     """Does CloudTrail record?"""
-    found = await ask(exam, "trails", trails)
-    if isinstance(found, AwsFailure):
-        return unseen(TRAIL, "CloudTrail could not be seen", why=found.code, action="cloudtrail:DescribeTrails")
+    found = await call_aws_once(exam, "trails", trails)
+    if isinstance(found, AwsError):
+        return unknown(TRAIL, "CloudTrail could not be seen", why=found.code, action="cloudtrail:DescribeTrails")
     if any(trail.logging for trail in found):
-        return fine(TRAIL, "CloudTrail records", trails=[trail.name for trail in found])
+        return ok(TRAIL, "CloudTrail records", trails=[trail.name for trail in found])
     evidence: Facts = {"trails": [trail.name for trail in found], "region": exam.value("AWS_REGION")}
     if found:
         command = f"aws cloudtrail start-logging --name {found[0].name}"
@@ -161,13 +161,13 @@ async def check_trail(exam: Examination) -> Finding:
     return fault("sec.cloudtrail-off", TRAIL, "No CloudTrail trail sees this region", evidence, commands)
 
 
-async def check_caller(exam: Examination) -> list[Finding] | Finding:
+async def check_caller(exam: ProbeContext) -> list[Finding] | Finding:
     """Root, an old key, a policy that allows everything?"""
-    found = await ask(exam, "caller", caller)
-    if isinstance(found, AwsFailure):
+    found = await call_aws_once(exam, "caller", caller)
+    if isinstance(found, AwsError):
         if found.code in {"NoSuchEntity", "NoSuchEntityException"}:
-            return fine(KEYS, "The caller is no IAM user of this account")
-        return unseen(KEYS, "The caller's keys could not be seen", why=found.code, action="iam:ListAccessKeys")
+            return ok(KEYS, "The caller is no IAM user of this account")
+        return unknown(KEYS, "The caller's keys could not be seen", why=found.code, action="iam:ListAccessKeys")
     findings: list[Finding] = []
     if found.is_root:
         title = "The AWS root user is in use"
@@ -184,7 +184,7 @@ async def check_caller(exam: Examination) -> list[Finding] | Finding:
             "Narrow it to what SalamBot uses: s3, secretsmanager, kms:Decrypt, and Describe* of rds, ec2, elasticache."
         )
         findings.append(fault("sec.weak-credentials", KEYS, title, evidence, text=text, status="warn"))
-    return findings or fine(KEYS, "The caller's credentials are young and narrow", arn=found.arn)
+    return findings or ok(KEYS, "The caller's credentials are young and narrow", arn=found.arn)
 
 
 def _weak(title: str, evidence: Facts, commands: tuple[str, ...]) -> Finding:

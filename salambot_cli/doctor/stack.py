@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.tail import shown
+from salambot_cli.doctor.log_tail import shown
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
+from salambot_cli.host.ports import holder_of, is_free, is_free_on_ipv6
+from salambot_cli.host.probe_http import request
+from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import SERVICES
-from salambot_cli.model.unit import ObservedStack, Part
-from salambot_cli.outside.http import request
-from salambot_cli.outside.ports import holder_of, is_free, is_free_on_ipv6
-from salambot_cli.outside.state import read_state
-from salambot_cli.runtimes.choose import running_runtime
+from salambot_cli.model.unit import ObservedStack, PartStatus
+from salambot_cli.stack.choose_runtime import running_runtime
 
 _STORES = ("postgres", "redis")
 _NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -24,13 +24,13 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "nlu": (),
     "rag": ("postgres", "redis"),
 }
-_KEPT = ("salambot.serve", "salambot_cli.runtimes.supervisor")
+_KEPT = ("salambot.http.server", "salambot_cli.stack.supervisor")
 """Who listens for a service of runtime `process`: itself, and the supervisor that keeps its socket."""
 _LINES = 5
 _KILLED = ("137", "-9", "oom")
 
 
-async def observed_of(exam: Examination) -> ObservedStack | None:
+async def observed_of(exam: ProbeContext) -> ObservedStack | None:
     """Look at what really runs, once for each run; None where no runtime can look."""
 
     async def look() -> ObservedStack | None:
@@ -42,8 +42,8 @@ async def observed_of(exam: Examination) -> ObservedStack | None:
     return await exam.once("observed", look)
 
 
-async def is_up(exam: Examination) -> bool:
-    """Tell whether anything runs that `salambot up` started."""
+async def is_up(exam: ProbeContext) -> bool:
+    """Return whether anything runs that `salambot up` started."""
     observed = await observed_of(exam)
     if observed is None:
         return False
@@ -51,7 +51,7 @@ async def is_up(exam: Examination) -> bool:
     return observed.supervisor_pid is not None or (asked and observed.status != "down")
 
 
-async def gateway_url(exam: Examination) -> str | None:
+async def gateway_url(exam: ProbeContext) -> str | None:
     """Return the gateway's base URL where a SalamBot gateway answers on its port."""
     port = ports_of(exam.environment).get("gateway")
 
@@ -82,19 +82,19 @@ class _Taken:
     address: str = "127.0.0.1"
 
 
-async def check_ports(exam: Examination) -> list[Finding] | Finding:
+async def check_ports(exam: ProbeContext) -> list[Finding] | Finding:
     """Is each port free, or held by the service that belongs there?"""
     ours = await _own_pids(exam)
     taken = await asyncio.gather(*(_stranger(exam, name, port) for name, port in ports_of(exam.environment).items()))
     strangers = [t for t in taken if t is not None and (t.pid is None or t.pid not in ours)]
     if not strangers:
-        return fine(
+        return ok(
             "local.ports", "Every port is free or ours", ports=[str(p) for p in ports_of(exam.environment).values()]
         )
     return [_busy(stranger) for stranger in strangers]
 
 
-async def _stranger(exam: Examination, service: str, port: int) -> _Taken | None:
+async def _stranger(exam: ProbeContext, service: str, port: int) -> _Taken | None:
     if await asyncio.to_thread(is_free, port):
         if await asyncio.to_thread(is_free_on_ipv6, port):
             return None
@@ -106,8 +106,8 @@ async def _stranger(exam: Examination, service: str, port: int) -> _Taken | None
     return _Taken(service, port, holder.pid, holder.command)
 
 
-async def _is_ours(exam: Examination, service: str, port: int) -> bool:
-    """Tell whether the service that belongs on a port answers there, and not that of another environment."""
+async def _is_ours(exam: ProbeContext, service: str, port: int) -> bool:
+    """Return whether the service that belongs on a port answers there, and not that of another environment."""
     answer = await request("GET", f"http://127.0.0.1:{port}/health", proxies=False, seconds=2)
     body = answer.json()
     if not isinstance(body, dict) or body.get("service") != service:
@@ -117,7 +117,7 @@ async def _is_ours(exam: Examination, service: str, port: int) -> bool:
     return holder.pid in await _own_pids(exam) if kept else await is_up(exam)
 
 
-async def _own_pids(exam: Examination) -> set[int | None]:
+async def _own_pids(exam: ProbeContext) -> set[int | None]:
     observed = await observed_of(exam)
     return {observed.supervisor_pid, *(part.pid for part in observed.services.values())} if observed else set()
 
@@ -150,30 +150,30 @@ def _look_command(taken: _Taken) -> str:
     return f"ls -l /proc/{taken.pid}/cwd" if any(m in command for m in _KEPT) else f"ps -fp {taken.pid}"
 
 
-async def check_components(exam: Examination) -> list[Finding] | Finding:
+async def check_components(exam: ProbeContext) -> list[Finding] | Finding:
     """Do the local Postgres and Redis work?"""
     observed = await observed_of(exam)
     if observed is None:
-        return unseen("local.components", "The runtime could not be asked what runs")
+        return unknown("local.components", "The runtime could not be asked what runs")
     local = [p for n, p in observed.components.items() if n in _STORES and p.placement == "local"]
     if not await is_up(exam):
         return _not_up(exam.environment)
     failed = [part for part in local if part.health in {"down", "unhealthy", "degraded"}]
     if failed:
         return [await _unhealthy(exam, part, "local.components") for part in failed]
-    return fine("local.components", "The local databases work" if local else "No component is placed locally")
+    return ok("local.components", "The local databases work" if local else "No component is placed locally")
 
 
 def _not_up(environment: Environment) -> Finding:
     state = read_state(environment.root)
     if not state.asked_up:
-        return fine("local.components", "The environment is not started: `salambot up`", started=False)
+        return ok("local.components", "The environment is not started: `salambot up`", started=False)
     evidence: Facts = {"runtime": state.runtime, "logs": str(environment.state / "logs")}
     title = "Nothing runs, although `salambot up` was the last word"
     return fault("local.stack-down", "local.components", title, evidence, ("salambot up",), safe=True)
 
 
-async def _unhealthy(exam: Examination, part: Part, check: str) -> Finding:
+async def _unhealthy(exam: ProbeContext, part: PartStatus, check: str) -> Finding:
     lines = shown(await running_runtime(exam.environment).tail(exam.environment, part.name, _LINES))
     killed = any(word in part.detail.lower() for word in _KILLED)
     evidence: Facts = {
@@ -191,14 +191,14 @@ async def _unhealthy(exam: Examination, part: Part, check: str) -> Finding:
     return fault("local.unhealthy", check, title, evidence, commands, text=text)
 
 
-async def check_services(exam: Examination) -> list[Finding] | Finding:
+async def check_services(exam: ProbeContext) -> list[Finding] | Finding:
     """Does each service answer? One that only waits for another is a consequence."""
     observed = await observed_of(exam)
     if observed is None or not await is_up(exam):
-        return fine("local.services", "The services are not started", started=False)
+        return ok("local.services", "The services are not started", started=False)
     bad = {n: p for n, p in observed.services.items() if p.health in {"down", "unhealthy", "degraded"}}
     if not bad:
-        return fine("local.services", "The four services answer")
+        return ok("local.services", "The four services answer")
     shared = exam.environment.together if observed.runtime == "process" else ()
     ended = [name for name in shared if name in bad and bad[name].pid is None]
     roots = [name for name in bad if not _explained(name, bad) and name not in ended[1:]]
@@ -210,19 +210,19 @@ async def check_services(exam: Examination) -> list[Finding] | Finding:
     return findings
 
 
-def _explained(name: str, bad: Mapping[str, Part]) -> bool:
+def _explained(name: str, bad: Mapping[str, PartStatus]) -> bool:
     """A service that answers, and says what it lacks, is no root; one that is down by itself is."""
     return bad[name].health == "degraded" and any(need in bad for need in _NEEDS[name])
 
 
-async def check_metrics(exam: Examination) -> Finding:
+async def check_metrics(exam: ProbeContext) -> Finding:
     """Is the gateway's /metrics exposition text?"""
     base = await gateway_url(exam)
     if base is None:
-        return fine("metrics.exposed", "The gateway is not started", started=False)
+        return ok("metrics.exposed", "The gateway is not started", started=False)
     answer = await request("GET", f"{base}/metrics", proxies=False)
     if answer.status == 200 and ("# TYPE" in answer.text or "# HELP" in answer.text):
-        return fine("metrics.exposed", "The gateway exposes metrics")
+        return ok("metrics.exposed", "The gateway exposes metrics")
     evidence: Facts = {"url": f"{base}/metrics", "status": answer.status, "starts_with": answer.text[:40]}
     title = f"{base}/metrics is no exposition text"
     return fault(

@@ -2,13 +2,13 @@
 
 from urllib.parse import unquote_plus
 
+from salambot_cli.doctor.connection_findings import broken_url, http_failure, is_url
 from salambot_cli.doctor.paths import blocked
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
-from salambot_cli.doctor.wire import broken_url, http_failure, is_url
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
+from salambot_cli.host.probe_http import Answer, host_and_port, request
+from salambot_cli.host.probe_tcp import ConnectResult, Reach, exchange
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.http import Answer, host_and_port, request
-from salambot_cli.outside.network import Contact, Reach, ask
 
 CHECK = "otlp.export"
 VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -31,7 +31,7 @@ def parse_headers(text: str) -> tuple[dict[str, str], list[str]]:
     return headers, dropped
 
 
-async def check_export(exam: Examination) -> Finding:
+async def check_export(exam: ProbeContext) -> Finding:
     """Post an empty export to the traces path, as the exporter would."""
     base = (exam.value(VARIABLE) or "").strip()
     if not is_url(base, ("http", "https")):
@@ -63,8 +63,9 @@ async def _speaks_grpc(base: str, answer: Answer) -> bool:
         return False
     host, port = host_and_port(base)
     try:
-        reply = await ask(
-            Contact(Reach.OPEN, host, port), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+        reply = await exchange(
+            ConnectResult(Reach.OPEN, host, port),
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
         )
     except (OSError, TimeoutError):
         return False
@@ -85,7 +86,7 @@ def _judge(url: str, answer: Answer, headers: dict[str, str], dropped: list[str]
     evidence: Facts = {"url": url, "status": answer.status, "says": answer.text[:120]}
     match answer.status:
         case status if 200 <= status < 300:
-            return fine(CHECK, f"{host} takes traces")
+            return ok(CHECK, f"{host} takes traces")
         case 404 | 405:
             title = f"{url} is not there ({answer.status})"
             command = f"export {VARIABLE}=https://otlp-gateway-ZONE.grafana.net/otlp"

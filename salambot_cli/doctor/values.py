@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from salambot_cli.catalog.load import read_dotenv
+from salambot_cli.config.load import read_dotenv
 from salambot_cli.doctor.origins import is_from_vault, required_names
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.finding import Facts, Finding
@@ -76,7 +76,7 @@ def odd(check: str, finding_id: str, name: str, layer: str, oddity: tuple[str, s
     return fault(finding_id, check, title, evidence, how, text=text)
 
 
-async def check_values(exam: Examination) -> list[Finding] | Finding:
+async def check_values(exam: ProbeContext) -> list[Finding] | Finding:
     """Can each value work that the configuration sets? Those of Secrets Manager are looked at where they are read."""
     findings: list[Finding] = []
     for name, value in _own_values(exam):
@@ -84,10 +84,10 @@ async def check_values(exam: Examination) -> list[Finding] | Finding:
         if oddity is not None:
             findings.append(odd(CHECK, "config.invalid", name, exam.layer(name), oddity, ("salambot config show",)))
             exam.condemn(name, "config.invalid")
-    return findings or fine(CHECK, "Every value has a shape that can work")
+    return findings or ok(CHECK, "Every value has a shape that can work")
 
 
-def _own_values(exam: Examination) -> Iterator[tuple[str, str]]:
+def _own_values(exam: ProbeContext) -> Iterator[tuple[str, str]]:
     environment = exam.environment
     wanted = {*required_names(environment), *environment.variables}
     for name in sorted(wanted):
@@ -107,7 +107,7 @@ def hidden_layer(environment: Environment, name: str) -> str | None:
     return ".env" if below and below != variable.reveal() else None
 
 
-def with_origin(finding: Finding, exam: Examination) -> Finding:
+def with_origin(finding: Finding, exam: ProbeContext) -> Finding:
     """Say where the value was read that a failure is about, and what it hides there."""
     name = finding.evidence.get("variable")
     if finding.status not in {"fail", "warn"} or not isinstance(name, str) or not is_known(name):

@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from salambot_cli.doctor.connection_findings import broken_url, http_failure
 from salambot_cli.doctor.paths import blocked
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine
-from salambot_cli.doctor.wire import broken_url, http_failure
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
+from salambot_cli.host.probe_http import Answer, host_and_port, request
+from salambot_cli.host.probe_tcp import shortest_connect
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.outside.http import Answer, host_and_port, request
-from salambot_cli.outside.network import shortest_connect
 from salambot_contracts.http_url import QDRANT_GRPC_PORT, parse_qdrant_url
 from salambot_contracts.url_text import UrlError
 
 ACCESS, LATENCY = "vector.access", "vector.latency"
 _LENGTH = 1024
 """Of the local embedder's vectors, and of those that OpenAI is asked for without OPENAI_EMBEDDING_DIMENSIONS."""
-_FAR_MS = 90.0
+_FAR_MILLISECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def embedding_length(environment: Environment) -> int | None:
     return _LENGTH if embedder == "local" else None
 
 
-async def check_pinecone(exam: Examination) -> Finding:
+async def check_pinecone(exam: ProbeContext) -> Finding:
     """Does Pinecone take the key, and is the index there with the right dimension?"""
     base = exam.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
     base = base if "://" in base else f"https://{base}"
@@ -97,7 +97,7 @@ def _refused(answer: Answer, base: str, variable: str) -> Finding | None:
 _KEY_TEXT = "Make a new key in the provider's console and store it as {variable} where the environment reads it."
 
 
-def _absent(exam: Examination, name: str, found: list[str], base: str) -> Finding:
+def _absent(exam: ProbeContext, name: str, found: list[str], base: str) -> Finding:
     host, length = host_and_port(base)[0], embedding_length(exam.environment) or _LENGTH
     evidence: Facts = {"index": name, "indexes": found[:20], "host": host, "variable": "PINECONE_INDEX"}
     text = f"Make {name} in Pinecone's console ({length} dimensions, cosine), or use the key of the right project."
@@ -105,16 +105,16 @@ def _absent(exam: Examination, name: str, found: list[str], base: str) -> Findin
     return fault("vector.index-missing", ACCESS, title, evidence, ("salambot seed",), text=text)
 
 
-def _dimension(exam: Examination, index: Index) -> Finding:
+def _dimension(exam: ProbeContext, index: Index) -> Finding:
     ours = embedding_length(exam.environment)
     if index.dimension is None or ours is None or index.dimension == ours:
-        return fine(ACCESS, f"The index {index.name} is there", dimension=index.dimension, region=index.region)
+        return ok(ACCESS, f"The index {index.name} is there", dimension=index.dimension, region=index.region)
     evidence: Facts = {"index": index.name, "index_dimension": index.dimension, "embedding_length": ours}
     title = f"The index {index.name} holds vectors of {index.dimension}, and the embedder makes {ours}"
     return fault("vector.dim-mismatch", ACCESS, title, evidence, ("salambot seed --full",))
 
 
-async def check_qdrant(exam: Examination) -> Finding:
+async def check_qdrant(exam: ProbeContext) -> Finding:
     """Does Qdrant take the key, and do its collections have the right dimension?"""
     given = exam.value("QDRANT_URL") or ""
     try:
@@ -133,7 +133,7 @@ async def check_qdrant(exam: Examination) -> Finding:
     names = _collections(answer.json())
     name = next((n for n in names if n.startswith("salambot")), None)
     if name is None:
-        return fine(ACCESS, "Qdrant answers; `salambot seed` makes the collection", collections=names)
+        return ok(ACCESS, "Qdrant answers; `salambot seed` makes the collection", collections=names)
     about = await request("GET", f"{base}/collections/{quote(name, safe='')}", headers=headers)
     return _dimension(exam, Index(name, _qdrant_size(about.json()), None))
 
@@ -157,12 +157,12 @@ def _qdrant_size(body: object) -> int | None:
     return body if isinstance(body, int) else None
 
 
-async def check_vector(exam: Examination) -> Finding:
+async def check_vector(exam: ProbeContext) -> Finding:
     """Ask the database that holds the vectors."""
     return await (check_pinecone(exam) if exam.environment.placement("vector") == "pinecone" else check_qdrant(exam))
 
 
-async def check_latency(exam: Examination) -> Finding:
+async def check_latency(exam: ProbeContext) -> Finding:
     """How long does a connection take, against how long the server thinks?"""
     url = (
         exam.value("PINECONE_CONTROLLER_HOST")
@@ -172,11 +172,16 @@ async def check_latency(exam: Examination) -> Finding:
     host, port = host_and_port(url or "https://api.pinecone.io")
     shortest = await exam.blocking(lambda: shortest_connect(host, port))
     if shortest is None:
-        return fine(LATENCY, "The distance could not be measured (a proxy stands between)")
+        return ok(LATENCY, "The distance could not be measured (a proxy stands between)")
     rtt = round(shortest, 1)
-    if rtt < _FAR_MS:
-        return fine(LATENCY, f"The vector database is {rtt} ms away", rtt_ms=rtt)
-    evidence: Facts = {"host": host, "rtt_ms": rtt, "limit_ms": _FAR_MS, "aws_region": exam.value("AWS_REGION")}
+    if rtt < _FAR_MILLISECONDS:
+        return ok(LATENCY, f"The vector database is {rtt} ms away", rtt_ms=rtt)
+    evidence: Facts = {
+        "host": host,
+        "rtt_ms": rtt,
+        "limit_ms": _FAR_MILLISECONDS,
+        "aws_region": exam.value("AWS_REGION"),
+    }
     title = f"The vector database is {rtt} ms away: each search waits for the distance"
     return fault("vector.far-region", LATENCY, title, evidence, (f"ping -c 5 {host}",))
 

@@ -22,7 +22,7 @@ _SECRET_SHAPES = re.compile(
 
 
 def looks_secret(value: str) -> bool:
-    """Tell whether a value has the shape of a key, a token or a URL with a password."""
+    """Return whether a value has the shape of a key, a token or a URL with a password."""
     return _SECRET_SHAPES.search(value) is not None
 
 

@@ -1,4 +1,4 @@
-"""The errors that people read: what happened, why (the evidence), and the command that mends it."""
+"""The errors that people read: what happened, why (the evidence), and the command that fixes it."""
 
 from enum import IntEnum
 
@@ -15,7 +15,7 @@ class ExitStatus(IntEnum):
 
 
 class SalamBotError(Exception):
-    """One line that says what, one that says why with the evidence, one with the command that mends it."""
+    """One line that says what, one that says why with the evidence, one with the command that fixes it."""
 
     status = ExitStatus.NO
 

@@ -12,7 +12,7 @@ Evidence = Mapping[str, str | int | float | bool | list[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """How to mend it: a sentence, and commands with the environment's own names and numbers."""
+    """How to fix it: a sentence, and commands with the environment's own names and numbers."""
 
     text: str
     commands: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 
 
 def is_web_address(text: str) -> bool:
-    """Tell whether a text is a URL of http or https with a host and a possible port."""
+    """Return whether a text is a URL of http or https with a host and a possible port."""
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 Component = Literal["postgres", "redis", "vector", "objects", "secrets", "telemetry", "llm", "tunnel"]
 Service = Literal["gateway", "orchestrateur", "nlu", "rag"]
 Program = Literal["gateway", "orchestrateur", "nlu", "rag", "worker"]
-"""What runs SalamBot's code for as long as a stack is up: the services, and the worker that answers webhooks."""
+"""Programs of a running stack: the services, and the worker that answers webhooks."""
 TopologyName = Literal["local", "t1", "t2", "t3"]
 
 COMPONENTS: tuple[Component, ...] = get_args(Component)

@@ -1,4 +1,4 @@
-"""What a runtime starts: units with their readiness, and what it sees of them."""
+"""Units that a runtime starts, their readiness, and their observed state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,12 +35,12 @@ class Unit:
     tier: int = 1
     stop_signal: str = "SIGTERM"
     death_signal: str = "SIGKILL"
-    """What the kernel sends when the supervisor dies."""
+    """The signal that the kernel sends when the supervisor dies."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     listen: tuple[int, ...] = ()
     """The loopback ports that the supervisor opens for it; they stay open while the unit is restarted."""
     parts: tuple[str, ...] = ()
-    """What shares its process, where that is more than the unit itself: each can be asked for, and has its log."""
+    """Services that share this process, if there are several; each has its own name and log."""
     cwd: str = ""
     """The folder that it runs in; its arguments need not name it then. Empty: the supervisor's own."""
     stdin_file: str = ""
@@ -57,12 +57,12 @@ class Unit:
 
     @property
     def one_shot(self) -> bool:
-        """Whether the unit is a job that ends."""
+        """Return whether the unit is a job that ends."""
         return self.readiness.when == "exit"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartStatus:
     """One service or component as it is seen right now."""
 
     name: str
@@ -77,7 +77,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueBacklog:
     """Messages of webhooks that wait for their reply, and for how long the oldest has, in seconds."""
 
     pending: int
@@ -90,13 +90,13 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class ObservedStack:
-    """What really runs, found by looking: no state file is trusted."""
+    """The running parts, found by probing: no state file is trusted."""
 
     runtime: Literal["compose", "process"]
-    services: Mapping[str, Part]
-    components: Mapping[str, Part]
-    worker: Part
-    waiting: Waiting | None = None
+    services: Mapping[str, PartStatus]
+    components: Mapping[str, PartStatus]
+    worker: PartStatus
+    waiting: QueueBacklog | None = None
     """None where nobody can tell."""
     running: Running = field(default_factory=Running)
 

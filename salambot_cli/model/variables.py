@@ -113,10 +113,10 @@ REQUIRED: Mapping[tuple[Component, str], tuple[str, ...]] = {
 
 
 def is_known(name: str) -> bool:
-    """Tell whether an environment may set this variable."""
+    """Return whether an environment may set this variable."""
     return name in SECRET_VARIABLES or name in PLAIN_VARIABLES or name.startswith("AWS_ENDPOINT_URL")
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether this variable's value has to be masked."""
+    """Return whether this variable's value has to be masked."""
     return name in SECRET_VARIABLES

@@ -24,7 +24,7 @@ class Execution:
 
     @property
     def results(self) -> tuple[StepResult, ...]:
-        """What became of each step; a step that was not reached is `skipped`."""
+        """The result of each step; a step that was not reached is `skipped`."""
         return tuple(self._results.get(step.id, StepResult(step.id, "skipped")) for step in self._steps)
 
     @property

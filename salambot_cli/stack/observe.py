@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.plan import Plan, Running, WantedPart
-from salambot_cli.outside.state import read_state
-from salambot_cli.runtimes.base import Runtime
-from salambot_cli.runtimes.tunnel import TUNNEL, tunnel_wanted
 from salambot_cli.stack.plan import make_plan
+from salambot_cli.stack.runtimes.base import Runtime
 from salambot_cli.stack.steps import with_public_url
+from salambot_cli.tunnel.open_tunnel import TUNNEL, tunnel_wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from salambot_cli.catalog.validate import validate
+from salambot_cli.config.validate import validate
+from salambot_cli.host.files import permissions_problem
+from salambot_cli.host.ports import Holder, holder_of, is_free, leads_elsewhere
+from salambot_cli.host.projects import project_of
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.plan import Plan, Running, WantedPart
-from salambot_cli.outside.files import permissions_problem
-from salambot_cli.outside.ports import Holder, holder_of, is_free, leads_elsewhere
-from salambot_cli.outside.projects import project_of
-from salambot_cli.runtimes.base import Runtime
-from salambot_cli.runtimes.choose import runs_elsewhere
-from salambot_cli.runtimes.store_checks import redis_cluster_problem
+from salambot_cli.stack.choose_runtime import other_running_runtime
 from salambot_cli.stack.observe import Survey, survey
+from salambot_cli.stack.runtimes.base import Runtime
+from salambot_cli.stack.runtimes.store_checks import redis_cluster_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _raise(problems: list[str]) -> None:
 
 async def _refuse_second_stack(environment: Environment, runtime: Runtime) -> None:
     """Refuse to start beside what runs in the other runtime, whose ports and data are others."""
-    running = await runs_elsewhere(environment, runtime.name)
+    running = await other_running_runtime(environment, runtime.name)
     if running:
         raise SalamBotError(
             f"this environment runs already, but not in runtime {runtime.name}",
@@ -160,10 +160,10 @@ def _credentials_problem(environment: Environment) -> list[str]:
     """Say when a component stands in AWS and no credentials are found; whether AWS takes them is seen later."""
     if environment.placement("objects") != "s3" and environment.placement("secrets") != "aws":
         return []
-    from salambot_cli.outside.aws import AwsFailure, aws_of
+    from salambot_cli.aws.clients import AwsError, aws_clients
 
     try:
-        found = aws_of(environment).credentials()
-    except AwsFailure as failure:
+        found = aws_clients(environment).credentials()
+    except AwsError as failure:
         return [f"no AWS credentials ({failure.message}): aws sso login, or aws configure"]
     return [] if found else ["no AWS credentials in the environment, .env or ~/.aws: aws configure sso"]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.plan import Change, Plan, StepResult, StepStatus
-from salambot_cli.runtimes.base import Runtime
+from salambot_cli.stack.runtimes.base import Runtime
 
 PUBLIC_BASE_URL = "PUBLIC_BASE_URL"
 _TITLES = {"image": "build the image", "migrate": "bring the schema forward"}
@@ -43,7 +43,7 @@ class Step(Protocol):
 
     @property
     def title(self) -> str:
-        """What a person reads while it runs."""
+        """The title shown while the step runs."""
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -13,21 +13,22 @@ import aiohttp
 import uvloop
 from pydantic import Field, SecretStr, ValidationError
 
-from salambot import database, logs, telemetry
-from salambot.delivery.chores import Chores
-from salambot.delivery.generation import Generation
-from salambot.delivery.health import serving
-from salambot.delivery.inbox import Inbox
-from salambot.delivery.queue import Consumer, Dispatcher
-from salambot.delivery.rounds import Rounds
-from salambot.delivery.sending import Api
-from salambot.delivery.settings import SendSettings
-from salambot.mounted_secrets import load_mounted_secrets
+from salambot import telemetry
+from salambot.core import database, logs
+from salambot.core.mounted_secrets import load_mounted_secrets
+from salambot.webhooks.channel_client import ChannelContext
+from salambot.webhooks.health import serve_health
+from salambot.webhooks.inbox import Inbox
+from salambot.webhooks.maintenance import Maintenance
+from salambot.webhooks.processor import ConversationProcessor
+from salambot.webhooks.queue import Consumer, Dispatcher
+from salambot.webhooks.reply_client import ReplyClient
+from salambot.webhooks.settings import SendSettings
 
 _NICE = 5
-"""Webhooks are acknowledged before replies are made, where both want one processor."""
-GRACE_S = 6
-"""How long replies under way may take to end once the worker is to stop."""
+"""Acknowledging webhooks has priority over replies when they compete for the processor."""
+GRACE_SECONDS = 6
+"""Seconds that current replies may take after a stop was requested."""
 
 
 class WorkerSettings(SendSettings):
@@ -38,25 +39,26 @@ class WorkerSettings(SendSettings):
     redis_url: SecretStr
     orchestrateur_url: str = "http://127.0.0.1:8081"
     worker_concurrency: Annotated[int, Field(ge=1, le=256)] = 16
-    """Conversations that one worker answers at once."""
+    """Concurrent conversations of one worker."""
 
 
-async def work(settings: WorkerSettings, host: str, port: int) -> None:
-    """Answer until SIGTERM or SIGINT."""
+async def run_worker(settings: WorkerSettings, host: str, port: int) -> None:
+    """Run until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     redis_url = settings.redis_url.get_secret_value()
     async with _pool(settings) as pool, _session() as http:
         inbox = Inbox(pool)
-        generation = Generation(http, settings.orchestrateur_url, settings.internal_token)
-        rounds = Rounds(inbox, generation, Api(http, settings), stopping)
-        consumer = Consumer(redis_url, rounds, concurrency=settings.worker_concurrency, grace_s=GRACE_S)
+        generation = ReplyClient(http, settings.orchestrateur_url, settings.internal_token)
+        rounds = ConversationProcessor(inbox, generation, ChannelContext(http, settings), stopping)
+        consumer = Consumer(redis_url, rounds, concurrency=settings.worker_concurrency, grace_s=GRACE_SECONDS)
         dispatcher = Dispatcher(redis_url)
-        chores = Chores(inbox, consumer, dispatcher, rounds)
-        async with serving(host, port, lambda: database.is_reachable(pool)), asyncio.TaskGroup() as group:
+        chores = Maintenance(inbox, consumer, dispatcher, rounds)
+        async with serve_health(host, port, lambda: database.is_reachable(pool)), asyncio.TaskGroup() as group:
             running = [
-                group.create_task(chore) for chore in (chores.sweep(), chores.hold(), chores.forget(), dispatcher.run())
+                group.create_task(chore)
+                for chore in (chores.redispatch(), chores.renew_leases(), chores.purge(), dispatcher.run())
             ]
             await consumer.run(stopping)
             for task in running:
@@ -93,7 +95,7 @@ def main() -> None:
     telemetry.start("worker")
     os.nice(_NICE)
     try:
-        uvloop.run(work(settings, arguments.host, arguments.port))
+        uvloop.run(run_worker(settings, arguments.host, arguments.port))
     finally:
         telemetry.stop("worker")
 

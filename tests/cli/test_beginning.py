@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.model.proposal import propose, tenant_name
 from salambot_cli.model.topology import preset
+from salambot_cli.model.topology_guess import guess_topology, tenant_name
 from tests.servers import free_port
 from tests.stack import ALL_AUTO, Project, make_project, on_a_terminal
 
@@ -81,7 +81,7 @@ def test_what_differs_from_a_preset_becomes_an_override(project: Project) -> Non
 
 @given(st.dictionaries(st.sampled_from(["POSTGRES_URL", "QDRANT_URL", "S3_BUCKET", "PUBLIC_BASE_URL"]), st.text()))
 def test_whatever_the_variables_hold_a_proposal_places_every_component(variables: dict[str, str]) -> None:
-    proposal = propose(variables)
+    proposal = guess_topology(variables)
     assert {**preset(proposal.presets), **proposal.overrides}.keys() == preset(("local",)).keys()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from salambot.nlu.settings import NluSettings
-from salambot_cli.catalog.costs import Usage, estimate, prices, savings
-from salambot_cli.catalog.load import load_environment
+from salambot_cli.config.load import load_environment
+from salambot_cli.costs.estimate import Usage, estimate, prices, savings
 from salambot_cli.doctor.models import DEFAULT_MODEL
 from salambot_cli.model.topology import COMPONENTS
 from tests.stack import Project

@@ -2,7 +2,7 @@
 
 import pytest
 
-from salambot_cli.steps.logs import pretty, visible
+from salambot_cli.stack.logs import pretty, visible
 
 HOSTILE = "ERROR:\tsyntax\x1b[2J\x9b1m\r\x07 at \x7fend"
 

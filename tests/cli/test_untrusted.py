@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 from salambot_cli.commands.webhook import _line
-from salambot_cli.doctor.text import full
+from salambot_cli.doctor.text_report import full
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.finding import Finding
 from salambot_cli.model.untrusted import Untrusted, untrusted, visible
-from salambot_cli.outside.console import Session, json_text, show_error
-from salambot_cli.outside.safe_console import SafeConsole
+from salambot_cli.terminal.output import Output, json_text, show_error
+from salambot_cli.terminal.safe_console import SafeConsole
 
 STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -94,7 +94,7 @@ def test_every_listing_takes_it(text: str, capsys: pytest.CaptureFixture[str]) -
         {"time": text, "channel": text, "verdict": text, "id": text, "state": text, "outcome": text, "text": text,
          "trace_id": text, "reply": {"status": text, "text": text}}
     )  # fmt: skip
-    session = Session(Path())
+    session = Output(Path())
     session.result(_line(entry))
     session.result(_line({**entry, "id": None, "cause": Untrusted(text), "count": 1}))
     session.stream(text)
@@ -117,44 +117,44 @@ def test_every_listing_takes_it(text: str, capsys: pytest.CaptureFixture[str]) -
 
 SOURCES = Path(__file__).parents[2] / "salambot_cli"
 WRITERS = {
-    "outside/console.py": "the place itself",
-    "outside/session_forward.py": "the log of a forward, whose lines are ours",
-    "runtimes/supervisor.py": "its log",
+    "terminal/output.py": "the place itself",
+    "aws/ssm_port_forward.py": "the log of a forward, whose lines are ours",
+    "stack/supervisor.py": "its log",
     "app.py": "the version",
     "commands/secrets.py": "what the owner asked to reveal, as JSON, and a policy of ours",
     "commands/render.py": "manifests of ours",
     "commands/config.py": "a schema of ours",
     "commands/provision.py": "values of ours, as TOML",
     "commands/token.py": "the token",
-    "doctor/consult.py": "JUnit and SARIF, whose writers escape",
-    "doctor/page.py": "a page of the documentation",
+    "doctor/command.py": "JUnit and SARIF, whose writers escape",
+    "doctor/catalogue_page.py": "a page of the documentation",
     "runtimes/compose.py": "the tunnel's log",
-    "runtimes/ngrok_agent.py": "the tunnel's log",
-    "runtimes/tunnel_keeper.py": "the tunnel's log",
+    "tunnel/ngrok_agent.py": "the tunnel's log",
+    "tunnel/tunnel_process.py": "the tunnel's log",
     "__main__.py": "the version",
     "commands/privacy.py": "JSON by json_text",
-    "steps/chat.py": "the prompt",
+    "stack/chat.py": "the prompt",
 }
 READERS = {
-    "outside/gateway.py": "a problem, shown by show_error, which escapes",
-    "outside/http.py": "answers that the doctor's probes look into: evidence is escaped where it is shown",
-    "steps/smoke.py": "answers are compared; what is shown are the names of differences",
-    "steps/dashboards.py": "files of ours, and Grafana's answer, of which an id is used",
-    "steps/provision.py": "files of ours",
-    "steps/records.py": "a file of ours",
-    "steps/up.py": "a file of ours",
-    "steps/push.py": "the user's own secret",
-    "steps/logs.py": "log lines, made visible there",
-    "outside/lock.py": "a file of ours",
-    "outside/secrets_manager.py": "a policy: it is judged and not shown",
-    "outside/containers.py": "the engine's answer",
-    "outside/engine.py": "the engine's answer",
-    "outside/state.py": "a file of ours",
-    "outside/documents.py": "a file of ours",
-    "outside/bucket.py": "a file of ours",
-    "outside/tunnels.py": "the agent's answer: a URL, matched against a pattern",
-    "outside/aws_objects.py": "a policy: it is judged and not shown",
-    "outside/keys.py": "a file of ours",
+    "api/gateway.py": "a problem, shown by show_error, which escapes",
+    "host/probe_http.py": "answers that the doctor's probes look into: evidence is escaped where it is shown",
+    "stack/smoke.py": "answers are compared; what is shown are the names of differences",
+    "telemetry/dashboards.py": "files of ours, and Grafana's answer, of which an id is used",
+    "render/provision.py": "files of ours",
+    "audit/records.py": "a file of ours",
+    "stack/up.py": "a file of ours",
+    "secrets/push.py": "the user's own secret",
+    "stack/logs.py": "log lines, made visible there",
+    "host/lock.py": "a file of ours",
+    "aws/secrets_manager.py": "a policy: it is judged and not shown",
+    "docker/containers.py": "the engine's answer",
+    "docker/engine.py": "the engine's answer",
+    "host/state_file.py": "a file of ours",
+    "host/document_mirror.py": "a file of ours",
+    "aws/bucket_mirror.py": "a file of ours",
+    "host/tunnel_programs.py": "the agent's answer: a URL, matched against a pattern",
+    "aws/objects.py": "a policy: it is judged and not shown",
+    "host/keys.py": "a file of ours",
 }
 """Where JSON is read and not made `untrusted`, and why that is right."""
 
@@ -181,7 +181,7 @@ def test_nobody_gets_around_it(path: Path) -> None:
     for called, node, inside in calls(path):
         place = f"{name}:{node.lineno}"
         if re.fullmatch(r"print|sys\.std(out|err)\.write|typer\.echo|typer\.secho", called):
-            assert name in WRITERS, f"{place} writes to the terminal past Session (salambot_cli/outside/console.py)"
+            assert name in WRITERS, f"{place} writes to the terminal past Session (salambot_cli/terminal/output.py)"
         if re.fullmatch(r"(rich\.console\.)?Console", called):
             raise AssertionError(f"{place} makes a Console of its own: take Session.people()")
         if (
@@ -189,4 +189,6 @@ def test_nobody_gets_around_it(path: Path) -> None:
             and not inside
             and name.startswith(("steps/", "commands/", "outside/"))
         ):
-            assert name in READERS | {"steps/seed.py": ""}, f"{place} reads JSON of somebody else: make it untrusted()"
+            assert name in READERS | {"seed/documents.py": ""}, (
+                f"{place} reads JSON of somebody else: make it untrusted()"
+            )

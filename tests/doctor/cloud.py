@@ -20,7 +20,7 @@ import trustme
 from aiohttp import ClientSession, web
 from botocore.config import Config
 
-from salambot_cli.catalog.load import load_environment
+from salambot_cli.config.load import load_environment
 from salambot_cli.model.environment import Environment
 from tests.doctor.wires import LOOPBACK, answers, application, closed_port, forwards, http, talking
 from tests.fakes.pinecone_server import PineconeServer

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from salambot_cli.doctor.consult import load
+from salambot_cli.doctor.command import load
 from salambot_cli.doctor.diagnose import Options, diagnose
 from salambot_cli.doctor.report import Report
 from salambot_cli.model.errors import ConfigurationError

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.catalog.load import load_environment
+from salambot_cli.config.load import load_environment
 from salambot_cli.doctor import PROBES
-from salambot_cli.doctor.catalogue import CATALOGUE, entry_of
+from salambot_cli.doctor.catalogue import CATALOGUE, find_entry
 from salambot_cli.doctor.graph import in_order, root_causes, run_probes
-from salambot_cli.doctor.probe import Examination, Probe, fault, fine, unseen
-from salambot_cli.doctor.promote import promote
+from salambot_cli.doctor.merge_causes import merge_shared_causes
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding, Severity
 from salambot_cli.model.topology import COMPONENTS, PLACEMENTS
 
-Run = Callable[[Examination], Awaitable[Finding]]
+Run = Callable[[ProbeContext], Awaitable[Finding]]
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 def says(finding: Finding) -> Run:
-    async def run(_: Examination) -> Finding:
+    async def run(_: ProbeContext) -> Finding:
         return finding
 
     return run
 
 
 def passes(name: str, *needs: str) -> Probe:
-    return Probe(name, "group", name, says(fine(name, "well")), (), needs)
+    return Probe(name, "group", name, says(ok(name, "well")), (), needs)
 
 
 def fails(name: str, finding_id: str, *needs: str, **more: bool) -> Probe:
@@ -44,7 +44,7 @@ def fails(name: str, finding_id: str, *needs: str, **more: bool) -> Probe:
 
 
 async def outcomes(environment: Environment, *probes: Probe, lenient: frozenset[str] = frozenset()) -> list[Finding]:
-    examination = Examination(environment)
+    examination = ProbeContext(environment)
     return [f async for o in run_probes(probes, examination, lenient=lenient) for f in o.findings]
 
 
@@ -90,7 +90,7 @@ async def test_an_ignored_failure_blocks_nothing(environment: Environment) -> No
 
 
 async def test_a_crash_is_reported_by_its_type_and_stops_no_other(environment: Environment) -> None:
-    async def crash(_: Examination) -> Finding:
+    async def crash(_: ProbeContext) -> Finding:
         raise ZeroDivisionError
 
     probe = Probe("bad", "group", "bad", crash, ())
@@ -102,7 +102,7 @@ async def test_a_crash_is_reported_by_its_type_and_stops_no_other(environment: E
 
 
 async def test_a_crash_among_hints_does_not_fail_the_run(environment: Environment) -> None:
-    async def crash(_: Examination) -> Finding:
+    async def crash(_: ProbeContext) -> Finding:
         raise ZeroDivisionError
 
     findings = await outcomes(environment, Probe("bad", "group", "bad", crash, (), competes=False))
@@ -111,15 +111,15 @@ async def test_a_crash_among_hints_does_not_fail_the_run(environment: Environmen
 
 
 async def test_what_was_not_seen_blocks_who_needs_it_and_not_who_only_comes_later(environment: Environment) -> None:
-    blind = Probe("a", "group", "a", says(unseen("a", "denied")), ())
-    later = Probe("c", "group", "c", says(fine("c", "well")), (), after=("a",))
+    blind = Probe("a", "group", "a", says(unknown("a", "denied")), ())
+    later = Probe("c", "group", "c", says(ok("c", "well")), (), after=("a",))
     findings = await outcomes(environment, blind, passes("b", "a"), later)
 
     assert [(f.status, f.caused_by) for f in findings] == [("unknown", None), ("skipped", "a"), ("ok", None)]
 
 
 async def test_a_shared_cause_blocks_only_what_it_explains(environment: Environment) -> None:
-    async def shared(exam: Examination) -> Finding:
+    async def shared(exam: ProbeContext) -> Finding:
         exam.condemn("b", "net.proxy")
         return fault("net.proxy", "a", "the proxy hangs", {})
 
@@ -132,9 +132,9 @@ async def test_a_shared_cause_blocks_only_what_it_explains(environment: Environm
 async def test_a_reader_waits_for_the_origin_of_its_variable(tmp_path: Path) -> None:
     environ = {"OPENAI_API_KEY": "sk-1\n", "REDIS_URL": "rediss://:x@cache.example:6379/0"}
     placed = load_environment(tmp_path, {"topology": ["t1"]}, environ=environ)
-    model = Probe("m", "group", "m", says(fine("m", "well")), (), reads=("OPENAI_API_KEY",))
-    cache = Probe("r", "group", "r", says(fine("r", "well")), (), reads=("REDIS_URL",))
-    database = Probe("d", "group", "d", says(fine("d", "well")), (), reads=("POSTGRES_URL",))
+    model = Probe("m", "group", "m", says(ok("m", "well")), (), reads=("OPENAI_API_KEY",))
+    cache = Probe("r", "group", "r", says(ok("r", "well")), (), reads=("REDIS_URL",))
+    database = Probe("d", "group", "d", says(ok("d", "well")), (), reads=("POSTGRES_URL",))
     origins = [probe for probe in PROBES if probe.id in {"config.parse", "config.values", "local.env"}]
 
     found = {f.check: f.caused_by for f in await outcomes(placed, *origins, model, cache, database)}
@@ -143,7 +143,7 @@ async def test_a_reader_waits_for_the_origin_of_its_variable(tmp_path: Path) -> 
 
 
 async def test_a_hang_ends_at_the_probes_own_limit(environment: Environment) -> None:
-    async def hang(_: Examination) -> Finding:
+    async def hang(_: ProbeContext) -> Finding:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -156,9 +156,9 @@ async def test_a_hang_ends_at_the_probes_own_limit(environment: Environment) -> 
 async def test_probes_run_at_once(environment: Environment) -> None:
     meeting = asyncio.Barrier(5)
 
-    async def meet(_: Examination) -> Finding:
+    async def meet(_: ProbeContext) -> Finding:
         await meeting.wait()
-        return fine("x", "met")
+        return ok("x", "met")
 
     findings = await outcomes(environment, *(Probe(f"p{n}", "group", "", meet, (), seconds=5) for n in range(5)))
 
@@ -174,12 +174,12 @@ async def test_a_fact_is_gathered_once_and_survives_who_gave_up(environment: Env
         await release.wait()
         return "fact"
 
-    async def wait(examination: Examination) -> Finding:
-        return fine("x", await examination.once("fact", gather))
+    async def wait(examination: ProbeContext) -> Finding:
+        return ok("x", await examination.once("fact", gather))
 
     impatient = Probe("impatient", "group", "", wait, (), seconds=0.01)
 
-    async def later(examination: Examination) -> Finding:
+    async def later(examination: ProbeContext) -> Finding:
         release.set()
         return await wait(examination)
 
@@ -217,9 +217,9 @@ def test_every_finding_of_every_probe_has_an_entry() -> None:
 
 
 def test_a_finer_id_belongs_to_the_entry_it_starts_with() -> None:
-    assert entry_of("net.tls-untrusted.expired").id == "net.tls-untrusted"
+    assert find_entry("net.tls-untrusted.expired").id == "net.tls-untrusted"
     with pytest.raises(KeyError):
-        entry_of("net")
+        find_entry("net")
 
 
 def _broken(check: str, host: str, name: str = "net.dns", severity: Severity = "critical") -> Finding:
@@ -227,11 +227,14 @@ def _broken(check: str, host: str, name: str = "net.dns", severity: Severity = "
 
 
 def test_two_resources_that_fail_alike_share_one_cause() -> None:
-    first, second = promote([_broken("rds.dns", "a"), _broken("redis.dns", "b")])
+    first, second = merge_shared_causes([_broken("rds.dns", "a"), _broken("redis.dns", "b")])
 
     assert first.evidence["resources"] == ["a:1", "b:1"]
     assert (second.status, second.caused_by) == ("skipped", "net.dns")
 
 
 def test_one_host_asked_twice_is_no_shared_cause() -> None:
-    assert [f.status for f in promote([_broken("rds.dns", "a"), _broken("redis.dns", "a")])] == ["fail", "fail"]
+    assert [f.status for f in merge_shared_causes([_broken("rds.dns", "a"), _broken("redis.dns", "a")])] == [
+        "fail",
+        "fail",
+    ]

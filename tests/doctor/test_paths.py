@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from salambot_cli.doctor.paths import Ways, shared_cause
-from salambot_cli.outside.https_path import HttpsPath
-from salambot_cli.outside.network import Contact, Reach
-from salambot_cli.outside.tls import Handshake
+from salambot_cli.host.https_path import HttpsPath
+from salambot_cli.host.probe_tcp import ConnectResult, Reach
+from salambot_cli.host.tls import Handshake
 
 AWS, MODEL, OTLP = "aws.credentials", "openai.access", "otlp.export"
 HOSTS = {AWS: "sts.eu-west-1.amazonaws.com", MODEL: "api.openai.com", OTLP: "otlp.grafana.net"}
@@ -17,22 +17,22 @@ TRY_AGAIN, NO_NAME = -3, -2
 def way(check: str, reach: Reach = Reach.OPEN, number: int | None = None, host: str | None = None) -> HttpsPath:
     name = host or HOSTS[check]
     addresses = () if reach is Reach.UNKNOWN_NAME else ("198.51.100.7",)
-    return HttpsPath(f"https://{name}", name, 443, Contact(reach, name, 443, addresses, number=number))
+    return HttpsPath(f"https://{name}", name, 443, ConnectResult(reach, name, 443, addresses, number=number))
 
 
 def signed(check: str, issuer: str, reach: Reach = Reach.UNTRUSTED) -> HttpsPath:
     path = way(check)
-    shaken = Handshake(Contact(reach, path.host, 443, number=20), (), issuer)
+    shaken = Handshake(ConnectResult(reach, path.host, 443, number=20), (), issuer)
     return HttpsPath(path.url, path.host, 443, path.contact, certificate=shaken)
 
 
 def proxied(check: str, refusal: int | None = None, reach: Reach = Reach.OPEN) -> HttpsPath:
-    contact = Contact(reach, "proxy.corp", 3128, ("198.51.100.9",), proxy=True)
+    contact = ConnectResult(reach, "proxy.corp", 3128, ("198.51.100.9",), proxy=True)
     return HttpsPath(f"https://{HOSTS[check]}", HOSTS[check], 443, contact, "proxy.corp:3128", refusal)
 
 
-def unknown(host: str, number: int = TRY_AGAIN) -> Contact:
-    return Contact(Reach.UNKNOWN_NAME, host, 443, number=number)
+def unknown(host: str, number: int = TRY_AGAIN) -> ConnectResult:
+    return ConnectResult(Reach.UNKNOWN_NAME, host, 443, number=number)
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Case:
     paths: dict[str, HttpsPath]
     finding: str | None
     checks: frozenset[str] = frozenset()
-    names: dict[str, Contact] = field(default_factory=dict)
-    witness: Contact | None = None
+    names: dict[str, ConnectResult] = field(default_factory=dict)
+    witness: ConnectResult | None = None
 
 
 EVERY = (AWS, MODEL, OTLP)
@@ -58,7 +58,7 @@ CASES = [
     ),
     Case("one of three is unknown", {AWS: way(AWS), MODEL: way(MODEL, Reach.UNKNOWN_NAME, NO_NAME)}, None),
     Case("the only name is unknown, the witness is known", {MODEL: way(MODEL, Reach.UNKNOWN_NAME)}, None,
-         witness=Contact(Reach.OPEN, "witness", 443)),
+         witness=ConnectResult(Reach.OPEN, "witness", 443)),
     Case("the only name is unknown, the witness too", {MODEL: way(MODEL, Reach.UNKNOWN_NAME)}, "net.dns",
          frozenset({MODEL}), witness=unknown("witness")),
     Case("an address needs no resolver", {MODEL: way(MODEL, host="127.0.0.1"), OTLP: way(OTLP, Reach.UNKNOWN_NAME),

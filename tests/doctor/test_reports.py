@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salambot_cli.doctor.catalogue import CATALOGUE
+from salambot_cli.doctor.catalogue_page import page
 from salambot_cli.doctor.formats import junit, sarif
-from salambot_cli.doctor.hygiene import in_log
-from salambot_cli.doctor.page import page
-from salambot_cli.doctor.probe import fault, fine, unseen
+from salambot_cli.doctor.log_tail import without_persons
+from salambot_cli.doctor.pii_and_exposure import in_log
+from salambot_cli.doctor.probe import fault, ok, unknown
 from salambot_cli.doctor.probes import PROBES
 from salambot_cli.doctor.redact import mask_finding, mask_text
 from salambot_cli.doctor.report import Report, valid_ignores
-from salambot_cli.doctor.tail import without_persons
 from salambot_cli.doctor.telemetry import parse_headers
-from salambot_cli.doctor.text import group_line, summary
+from salambot_cli.doctor.text_report import group_line, summary
 from salambot_cli.model.environment import Ignore
 from salambot_cli.model.finding import Finding, Remedy
 
@@ -35,8 +35,8 @@ def report() -> Report:
         broken,
         waiting,
         warning,
-        fine("local.disk", "room"),
-        unseen("sec.trail", "not seen", why="AccessDenied"),
+        ok("local.disk", "room"),
+        unknown("sec.trail", "not seen", why="AccessDenied"),
     )
     return Report(findings, PROBES, 1200)
 
@@ -71,7 +71,7 @@ def test_people_read_what_is_wrong_in_full_and_what_is_fine_in_a_line(report: Re
 
     assert "getent hosts x" in text
     assert "waits" not in text
-    assert group_line("host", [fine("a", "x"), fine("b", "y")]).count("\n") == 0
+    assert group_line("host", [ok("a", "x"), ok("b", "y")]).count("\n") == 0
 
 
 def test_the_page_is_complete_and_committed(checkout: Path) -> None:

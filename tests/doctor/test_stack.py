@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from salambot_cli.catalog.load import load_environment
-from salambot_cli.catalog.policies import POLICIES, policy
+from salambot_cli.config.load import load_environment
 from salambot_cli.doctor.diagnose import Options, diagnose
+from salambot_cli.render.policies import POLICIES, policy
 from tests.doctor.cloud import MY_IP, REGION, Account, Moto, Parts, healthy
 from tests.servers import PostgresServer, ValkeyServer
 from tests.stack import Project

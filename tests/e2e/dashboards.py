@@ -89,7 +89,9 @@ def listening(project: Project) -> list[int]:
     """Return where the services and the worker listen."""
     words = [process.cmdline() for process in project.processes()]
     return [
-        int(line[line.index("--port") + 1]) for line in words if "salambot.serve" in line or "salambot.worker" in line
+        int(line[line.index("--port") + 1])
+        for line in words
+        if "salambot.http.server" in line or "salambot.worker" in line
     ]
 
 

@@ -143,7 +143,7 @@ class Fleet:
 
     def _spawn(self, name: str) -> None:
         service = _service(name)
-        module = ["salambot.worker"] if service == "worker" else ["salambot.serve", service]
+        module = ["salambot.worker"] if service == "worker" else ["salambot.http.server", service]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *module, "--port", str(self._ports[name])],

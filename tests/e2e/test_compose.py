@@ -31,7 +31,7 @@ ROTATED = {
     "redis": {"gateway", "orchestrateur", "rag", "worker"},
     "postgres": {"gateway", "orchestrateur", "rag", "worker"},
 }
-"""Which parts read each secret anew."""
+"""Which parts read each secret again."""
 
 
 @contextmanager

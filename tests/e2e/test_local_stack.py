@@ -379,7 +379,7 @@ def test_the_index_is_measured_with_the_owners_questions(project: Project, tmp_p
 
 def test_second_up_is_told_who_holds_the_lock(project: Project) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom salambot_cli.outside.lock import exclusive\n"
+        "import sys\nfrom pathlib import Path\nfrom salambot_cli.host.lock import exclusive\n"
         "with exclusive(Path(sys.argv[1]), 'up'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(

@@ -93,7 +93,7 @@ def test_logs_and_metrics_are_kept_too(project: Project, trace: str) -> None:
     import redis
 
     environ = next(
-        process.environ() for process in project.processes() if "salambot.serve" in " ".join(process.cmdline())
+        process.environ() for process in project.processes() if "salambot.http.server" in " ".join(process.cmdline())
         and "REDIS_URL" in process.environ()
     )  # fmt: skip
     with redis.Redis.from_url(environ["REDIS_URL"]) as client:

@@ -36,7 +36,7 @@ async def cloud() -> AsyncIterator[OfflineCloud]:
 
 @pytest.fixture
 def clone(checkout: Path) -> Path:
-    """Return the clone, whose `.venv` is as its launcher makes it: it is not to be made anew under running tests."""
+    """Return the clone, whose `.venv` is as its launcher makes it: it is not to be made again under running tests."""
     lock, project = ((checkout / name).read_bytes() for name in ("requirements.lock", "pyproject.toml"))
     made_from = (checkout / ".venv" / "made-from-requirements.lock").read_bytes()
     assert made_from == f"{checkout}\n".encode() + lock + project, "./test brings .venv up to date"

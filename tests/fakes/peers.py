@@ -47,7 +47,7 @@ class Peers:
         self.fault: Fault = "none"
         self.reply: dict[str, object] = REPLY
         self.echo = False
-        """Whether a reply repeats its prompt, so that it can be told which is answered."""
+        """True if a reply repeats its prompt, so that it can be told which is answered."""
         self.received: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
         self.arrived = threading.Event()

@@ -31,7 +31,7 @@ class TlsFront:
         return int(self._address[1])
 
     async def cut(self) -> None:
-        """Break every connection, and accept none until `mend`."""
+        """Break every connection, and accept none until `fix`."""
         if self._server is not None:
             self._server.close()
             for writer in list(self._open):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.catalog.load import load_environment
+from salambot_cli.config.load import load_environment
 from salambot_cli.model.environment import Environment
 from tests.doctor.cloud import REGION, Moto
 

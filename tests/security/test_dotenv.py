@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.catalog.load import load_environment
-from salambot_cli.catalog.validate import validate
+from salambot_cli.config.load import load_environment
+from salambot_cli.config.validate import validate
 from salambot_cli.model.errors import ConfigurationError, ExitStatus
 from tests.stack import make_project
 

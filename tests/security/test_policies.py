@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.catalog.load import load_environment
-from salambot_cli.catalog.policies import POLICIES, policy
+from salambot_cli.config.load import load_environment
 from salambot_cli.model.environment import Environment
+from salambot_cli.render.policies import POLICIES, policy
 from tests.stack import Project
 
 S3 = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.catalog.pull import pull
+from salambot_cli.config.pull_secrets import pull
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, PrerequisiteError, SalamBotError
 from tests.doctor.cloud import REGION
@@ -61,7 +61,7 @@ def test_the_process_environment_stands_above_and_dotenv_below(account: Account,
 
 
 def test_nothing_is_read_where_secrets_stand_in_the_environment(tmp_path: Path) -> None:
-    from salambot_cli.catalog.load import load_environment
+    from salambot_cli.config.load import load_environment
 
     environment = load_environment(tmp_path, environ={})
     assert pull(environment).environment is environment

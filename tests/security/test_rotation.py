@@ -12,9 +12,9 @@ import pytest
 import redis
 import redis.asyncio
 
-from salambot_cli.catalog.endpoints import postgres_url, redis_url
-from salambot_cli.outside.files import replace_file
-from salambot_cli.outside.keys import (
+from salambot_cli.config.endpoints import postgres_url, redis_url
+from salambot_cli.host.files import replace_file
+from salambot_cli.host.keys import (
     JWKS,
     NEXT_KEY,
     adopt_next_key,
@@ -23,7 +23,7 @@ from salambot_cli.outside.keys import (
     mint_token,
     publish_next_key,
 )
-from salambot_cli.steps.underway import Underway
+from salambot_cli.secrets.rotation_marker import RotationMarker
 from tests import events
 from tests.load import CLAIMS, load, search, search_now
 from tests.stack import Project, make_project
@@ -247,8 +247,8 @@ def test_a_secret_is_rotated_on_from_each_of_its_stages(
 ) -> None:
     file = keys_folder(tmp_path) / "INTERNAL_TOKEN"
     replace_file(file, held)
-    Underway.of(tmp_path, "INTERNAL_TOKEN").begin("fresh")
+    RotationMarker.of(tmp_path, "INTERNAL_TOKEN").begin("fresh")
     steps = make_project(tmp_path).json("secrets", "rotate", "internal", *more)["steps"]
     assert steps[0] == "an interrupted rotation is finished"
     assert file.read_text() == left
-    assert not Underway.of(tmp_path, "INTERNAL_TOKEN").made("fresh")
+    assert not RotationMarker.of(tmp_path, "INTERNAL_TOKEN").made("fresh")

@@ -1,4 +1,4 @@
-"""bandit over the code: what it finds is either mended, or marked in place with the rule and the reason."""
+"""bandit over the code: what it finds is either fixed, or marked in place with the rule and the reason."""
 
 import json
 import subprocess

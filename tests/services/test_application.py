@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from salambot.application import Check, service_app
-from salambot.messages import SearchRequest
-from salambot.settings import ServiceSettings
+from salambot.core.schemas import SearchRequest
+from salambot.core.settings import ServiceSettings
+from salambot.http.application import Check, service_app
 from tests.servers import serving
 
 

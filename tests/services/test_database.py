@@ -9,7 +9,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from salambot.database import DatabaseUnavailable, connect, is_reachable, tenant_transaction
+from salambot.core.database import DatabaseUnavailableError, connect, is_reachable, tenant_transaction
 from salambot.jobs.migrate import MigrationError, migrate
 from salambot.migrations import VERSIONS, head
 from tests.servers import PostgresServer
@@ -54,7 +54,7 @@ async def test_a_user_who_may_not_create_the_extension_is_told(
 async def test_a_server_that_has_no_room_or_fails_is_unavailable(database_url: str, state: str) -> None:
     pool = await connect(database_url)
     try:
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             async with tenant_transaction(pool, "demo") as connection:
                 await connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
         assert await is_reachable(pool)
@@ -124,7 +124,7 @@ async def test_the_pool_recovers_when_postgres_comes_back(postgres_server: Postg
         postgres_server.kill()
         try:
             assert not await is_reachable(pool)
-            with pytest.raises(DatabaseUnavailable):
+            with pytest.raises(DatabaseUnavailableError):
                 async with tenant_transaction(pool, "demo"):
                     pass
         finally:
@@ -146,6 +146,6 @@ async def test_a_verified_certificate_is_demanded(database_url: str, tmp_path: P
     trustme.CA().cert_pem.write_to_path(str(ca))
     pool = await connect(f"{database_url}?sslmode=verify-full&sslrootcert={ca}")
     async with pool:
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             async with tenant_transaction(pool, "demo"):
                 pass

@@ -2,8 +2,8 @@
 
 import pytest
 
-from salambot.followup import read
-from salambot.messages import Turn
+from salambot.core.schemas import Turn
+from salambot.language.query_rewriting import read
 
 ASKED = [Turn(role="user", content="Quel est le prix du tapis rouge ?"), Turn(role="assistant", content="900 DH.")]
 

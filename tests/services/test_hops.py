@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from pydantic import SecretStr
 
-from salambot.hops import Hop, passed_on
-from salambot.messages import Completed, Delta, Reply, SearchRequest
-from salambot.problems import Problem
+from salambot.core.problems import Problem
+from salambot.core.schemas import Reply, ReplyCompleted, ReplyDelta, SearchRequest
+from salambot.rpc.service_client import ServiceClient, as_own_problem
 from tests.fakes.peers import REPLY, Fault, Peers
 from tests.servers import free_port, serving
 
@@ -34,27 +34,27 @@ def url(peers: Peers) -> Iterator[str]:
 
 
 @pytest.fixture
-async def hop(url: str) -> AsyncIterator[Hop]:
+async def hop(url: str) -> AsyncIterator[ServiceClient]:
     """Return a hop to the other service."""
-    async with Hop("nlu", url, SecretStr("t")) as made:
+    async with ServiceClient("nlu", url, SecretStr("t")) as made:
         yield made
 
 
-async def test_an_answer_is_read_into_its_shape(hop: Hop, peers: Peers) -> None:
+async def test_an_answer_is_read_into_its_shape(hop: ServiceClient, peers: Peers) -> None:
     assert await hop.post("/internal/reply", ASKED, Reply, 5) == Reply.model_validate(REPLY)
     assert peers.headers[0]["x-salambot-internal"] == "t"
 
 
-async def test_a_stream_yields_events_up_to_the_last(hop: Hop) -> None:
+async def test_a_stream_yields_events_up_to_the_last(hop: ServiceClient) -> None:
     events = [event async for event in hop.stream("/internal/reply", ASKED, 5)]
     assert events == [
-        Delta(text="Vous avez "),
-        Delta(text="14 jours"),
-        Completed(reply=Reply.model_validate(REPLY)),
+        ReplyDelta(text="Vous avez "),
+        ReplyDelta(text="14 jours"),
+        ReplyCompleted(reply=Reply.model_validate(REPLY)),
     ]
 
 
-async def test_closing_a_stream_ends_the_others_work(hop: Hop, peers: Peers) -> None:
+async def test_closing_a_stream_ends_the_others_work(hop: ServiceClient, peers: Peers) -> None:
     peers.fault = "silent"
     async with contextlib.aclosing(hop.stream("/internal/reply", ASKED, 20)) as events:
         await anext(events)
@@ -70,7 +70,7 @@ async def test_closing_a_stream_ends_the_others_work(hop: Hop, peers: Peers) -> 
         ("hangs", 504, "upstream_timeout"),
     ],
 )
-async def test_each_fault_is_a_problem(hop: Hop, peers: Peers, fault: Fault, status: int, code: str) -> None:
+async def test_each_fault_is_a_problem(hop: ServiceClient, peers: Peers, fault: Fault, status: int, code: str) -> None:
     peers.fault = fault
     with pytest.raises(Problem) as raised:
         await hop.post("/internal/reply", ASKED, Reply, 0.5)
@@ -78,7 +78,7 @@ async def test_each_fault_is_a_problem(hop: Hop, peers: Peers, fault: Fault, sta
 
 
 async def test_nobody_there_names_who_is_missing() -> None:
-    async with Hop("nlu", f"http://127.0.0.1:{free_port()}", SecretStr("t")) as hop:
+    async with ServiceClient("nlu", f"http://127.0.0.1:{free_port()}", SecretStr("t")) as hop:
         for ask in (hop.post("/x", ASKED, Reply, 5), hop.check()):
             with pytest.raises(Problem) as raised:
                 await ask
@@ -88,7 +88,7 @@ async def test_nobody_there_names_who_is_missing() -> None:
 
 async def test_a_service_that_comes_back_is_used_at_once(peers: Peers) -> None:
     port = free_port()
-    async with Hop("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop:
+    async with ServiceClient("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop:
         for _ in range(2):
             with serving(peers.app, port):
                 await hop.post("/internal/reply", ASKED, Reply, 5)
@@ -107,7 +107,7 @@ async def test_a_call_that_was_sent_is_never_sent_again() -> None:
 
     server = await asyncio.start_server(slam, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, Hop("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop:
+    async with server, ServiceClient("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop:
         with pytest.raises(Problem) as raised:
             await hop.post("/internal/reply", ASKED, Reply, 5)
     assert (raised.value.status, raised.value.code, calls) == (502, "upstream_broken", 1)
@@ -122,7 +122,7 @@ async def test_connecting_takes_two_seconds_at_most() -> None:
         for one in waiting:  # fill the queue of the listener, who never accepts
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        async with Hop("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop, asyncio.timeout(20):
+        async with ServiceClient("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop, asyncio.timeout(20):
             with pytest.raises(Problem) as raised:
                 await hop.post("/internal/reply", ASKED, Reply, 60)
         for one in waiting:
@@ -143,5 +143,5 @@ async def test_connecting_takes_two_seconds_at_most() -> None:
     ],
 )
 def test_anothers_error_becomes_ours(status: int, content: bytes, expected: tuple[int, str, str]) -> None:
-    problem = passed_on("nlu", status, content)
+    problem = as_own_problem("nlu", status, content)
     assert (problem.status, problem.code, problem.detail) == expected

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from salambot_cli.outside.ports import free_port
+from salambot_cli.host.ports import free_port
 from tests.load import load
 from tests.servers import wait_until_it_answers
 

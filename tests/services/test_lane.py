@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from yarl import URL
 
-from salambot.application import add_exchange, service_app
-from salambot.hops import Hop
-from salambot.lane import PATH, PROTOCOL
-from salambot.lane.client import AskingLane, LaneBrokenError, LaneRefusedError
-from salambot.lane.frames import MOST_BYTES, Frames, FramingError, Kind, beheaded, frame, headed
-from salambot.problems import Problem
-from salambot.settings import ServiceSettings
+from salambot.core.problems import Problem
+from salambot.core.settings import ServiceSettings
+from salambot.http.application import add_exchange, service_app
+from salambot.rpc import PATH, PROTOCOL
+from salambot.rpc.client import ConnectionLostError, RpcClientConnection, UpgradeRefusedError
+from salambot.rpc.frames import MAX_BYTES, FrameReader, FramingError, Kind, decode_message, encode_frame, encode_message
+from salambot.rpc.service_client import ServiceClient
 from tests.serving import serving
 
 TOKEN = SecretStr("right")
@@ -48,7 +48,7 @@ class Behind:
             raise RuntimeError("customer-canary")
         if body == b"refuse":
             raise Problem(503, "not_now", "Not now.", headers={"Retry-After": "7"})
-        return bytes(MOST_BYTES) if body == b"huge" else body
+        return bytes(MAX_BYTES) if body == b"huge" else body
 
     async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
         yield b"one\n"
@@ -80,14 +80,14 @@ async def url(behind: Behind) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def hop(url: str) -> AsyncIterator[Hop]:
+async def hop(url: str) -> AsyncIterator[ServiceClient]:
     """Return a hop to that service."""
-    async with Hop("nlu", url, TOKEN) as made:
+    async with ServiceClient("nlu", url, TOKEN) as made:
         yield made
 
 
 async def test_many_questions_share_one_connection(url: str, behind: Behind) -> None:
-    lane = await AskingLane.open(URL(url), "older")
+    lane = await RpcClientConnection.open(URL(url), "older")
     slow = asyncio.create_task(lane.ask("/internal/do", {}, b"slow"))
     answers = await asyncio.gather(*(lane.ask("/internal/do", {}, b"%d" % number) for number in range(1000)))
     assert [answer.content for answer in answers] == [b"%d" % number for number in range(1000)]
@@ -98,12 +98,12 @@ async def test_many_questions_share_one_connection(url: str, behind: Behind) -> 
 
 
 async def test_a_stream_comes_in_its_pieces(url: str) -> None:
-    lane = await AskingLane.open(URL(url), "right")
+    lane = await RpcClientConnection.open(URL(url), "right")
     assert [piece async for piece in lane.stream("/internal/do", {}, b"two")] == [b"one\n", b"two"]
     lane.close()
 
 
-async def test_who_leaves_cancels_the_work(hop: Hop, behind: Behind) -> None:
+async def test_who_leaves_cancels_the_work(hop: ServiceClient, behind: Behind) -> None:
     asking = asyncio.create_task(hop.ask("/internal/do", b"slow", 20))
     await behind.begun.wait()
     asking.cancel()
@@ -112,7 +112,7 @@ async def test_who_leaves_cancels_the_work(hop: Hop, behind: Behind) -> None:
 
 
 async def test_who_leaves_a_stream_cancels_the_work(url: str, behind: Behind) -> None:
-    lane = await AskingLane.open(URL(url), "right")
+    lane = await RpcClientConnection.open(URL(url), "right")
     async with aclosing(lane.stream("/internal/do", {}, b"slow")) as pieces:
         assert await anext(pieces) == b"one\n"
         await behind.begun.wait()
@@ -121,14 +121,14 @@ async def test_who_leaves_a_stream_cancels_the_work(url: str, behind: Behind) ->
 
 
 async def test_a_connection_that_breaks_cancels_the_work(url: str, behind: Behind) -> None:
-    lane = await AskingLane.open(URL(url), "right")
+    lane = await RpcClientConnection.open(URL(url), "right")
     asking = asyncio.create_task(lane.ask("/internal/do", {}, b"slow"))
     await behind.begun.wait()
     lane.close()
     await asyncio.wait_for(behind.cancelled.wait(), 10)
-    with pytest.raises(LaneBrokenError):
+    with pytest.raises(ConnectionLostError):
         await asking
-    with pytest.raises(LaneBrokenError):
+    with pytest.raises(ConnectionLostError):
         await lane.ask("/internal/do", {}, b"late")
 
 
@@ -142,7 +142,7 @@ async def test_a_connection_that_breaks_cancels_the_work(url: str, behind: Behin
     ],
 )
 async def test_what_fails_is_a_problem_and_harms_no_other(
-    hop: Hop, behind: Behind, body: bytes, path: str, status: int, code: str
+    hop: ServiceClient, behind: Behind, body: bytes, path: str, status: int, code: str
 ) -> None:
     other = asyncio.create_task(hop.ask("/internal/do", b"slow", 20))
     await behind.begun.wait()
@@ -155,7 +155,7 @@ async def test_what_fails_is_a_problem_and_harms_no_other(
     assert await other == b"slow"
 
 
-async def test_an_answer_that_takes_too_long_is_given_up(hop: Hop, behind: Behind) -> None:
+async def test_an_answer_that_takes_too_long_is_given_up(hop: ServiceClient, behind: Behind) -> None:
     with pytest.raises(Problem) as raised:
         await hop.ask("/internal/do", b"slow", 0.2)
     assert raised.value.status == 504
@@ -165,7 +165,7 @@ async def test_an_answer_that_takes_too_long_is_given_up(hop: Hop, behind: Behin
 async def test_a_service_that_stops_answers_what_is_under_way(behind: Behind) -> None:
     stack = contextlib.AsyncExitStack()
     base = await stack.enter_async_context(serving(_app(behind)))
-    lane = await AskingLane.open(URL(base), "right")
+    lane = await RpcClientConnection.open(URL(base), "right")
     under_way = asyncio.create_task(lane.ask("/internal/do", {}, b"slow"))
     await behind.begun.wait()
     stopping = asyncio.create_task(stack.aclose())
@@ -181,16 +181,16 @@ async def test_a_service_that_was_replaced_is_asked_on_a_new_lane(behind: Behind
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    async with Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+    async with ServiceClient("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
         for number in range(3):
             async with serving(_app(behind), port):
                 assert await hop.ask("/internal/do", b"%d" % number, 5) == b"%d" % number
 
 
 async def test_only_this_environment_opens_a_lane(url: str) -> None:
-    with pytest.raises(LaneRefusedError):
-        await AskingLane.open(URL(url), "wrong")
-    async with Hop("nlu", url, SecretStr("wrong")) as hop:
+    with pytest.raises(UpgradeRefusedError):
+        await RpcClientConnection.open(URL(url), "wrong")
+    async with ServiceClient("nlu", url, SecretStr("wrong")) as hop:
         with pytest.raises(Problem) as raised:
             await hop.ask("/internal/do", b"x", 5)
     assert raised.value.code == "upstream_failed"
@@ -206,15 +206,17 @@ async def test_the_same_endpoint_answers_over_http(url: str) -> None:
         assert streamed.content == b"one\ntwo"
 
 
-@pytest.mark.parametrize("garbage", [frame(Kind.ASK, 1, b"no head"), b"\xff" * 9, frame(Kind.ASK, 1, b"[1,2,3]\n")])
+@pytest.mark.parametrize(
+    "garbage", [encode_frame(Kind.ASK, 1, b"no head"), b"\xff" * 9, encode_frame(Kind.ASK, 1, b"[1,2,3]\n")]
+)
 async def test_who_talks_nonsense_on_a_lane_is_cut_off(url: str, garbage: bytes) -> None:
-    lane = await AskingLane.open(URL(url), "right")
+    lane = await RpcClientConnection.open(URL(url), "right")
     assert lane._transport is not None
     lane._transport.write(garbage)
     async with asyncio.timeout(10):
         while not lane._transport.is_closing():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.005)
-    fresh = await AskingLane.open(URL(url), "right")
+    fresh = await RpcClientConnection.open(URL(url), "right")
     assert (await fresh.ask("/internal/do", {}, b"x")).content == b"x"
     fresh.close()
 
@@ -224,9 +226,9 @@ _FRAMES = st.lists(st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), s
 
 @given(sent=_FRAMES, cuts=st.lists(st.integers(0, 4000), max_size=12))
 def test_frames_survive_any_cutting(sent: list[tuple[Kind, int, bytes]], cuts: list[int]) -> None:
-    stream = b"".join(frame(*one) for one in sent)
+    stream = b"".join(encode_frame(*one) for one in sent)
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    reader = Frames()
+    reader = FrameReader()
     read = [found for start, end in pairwise(edges) for found in reader.feed(stream[start:end])]
     assert read == [(int(kind), number, content) for kind, number, content in sent]
 
@@ -234,9 +236,9 @@ def test_frames_survive_any_cutting(sent: list[tuple[Kind, int, bytes]], cuts: l
 @given(content=st.binary(max_size=200))
 def test_a_head_is_a_list_or_refused(content: bytes) -> None:
     with contextlib.suppress(FramingError):
-        head, _ = beheaded(content)
+        head, _ = decode_message(content)
         assert isinstance(head, list)
-    assert beheaded(headed(["a", None, 1], content)) == (["a", None, 1], content)
+    assert decode_message(encode_message(["a", None, 1], content)) == (["a", None, 1], content)
 
 
 async def test_a_lane_whose_service_stops_at_once_is_opened_anew() -> None:
@@ -248,20 +250,20 @@ async def test_a_lane_whose_service_stops_at_once_is_opened_anew() -> None:
         await reader.readuntil(b"\r\n\r\n")
         agreed = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n" % PROTOCOL.encode()
         if lanes == 1:
-            writer.write(agreed + frame(Kind.LEAVE, 0))  # in one piece: it leaves before anything can be asked
+            writer.write(agreed + encode_frame(Kind.LEAVE, 0))  # in one piece: it leaves before anything can be asked
         else:
             writer.write(agreed)
-            frames = Frames()
+            frames = FrameReader()
             while data := await reader.read(65536):
                 for _, number, _ in frames.feed(data):
-                    writer.write(frame(Kind.ANSWER, number, headed([200, None], b"from the next")))
+                    writer.write(encode_frame(Kind.ANSWER, number, encode_message([200, None], b"from the next")))
         writer.close()
         await writer.wait_closed()
         closed.release()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+    async with server, ServiceClient("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
         assert await hop.ask("/internal/do", b"{}", 10) == b"from the next"
     assert lanes == 2
     for _ in range(lanes):

@@ -10,7 +10,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from salambot.database import Pool, connect, tenant_transaction
+from salambot.core.database import Pool, connect, tenant_transaction
 from salambot.jobs.migrate import MigrationError, migrate
 from salambot.migrations import head
 from tests.servers import PostgresServer

@@ -4,7 +4,7 @@ import asyncio
 import io
 from contextlib import redirect_stdout
 
-from salambot.log_output import GatheredOutput
+from salambot.core.buffered_log_writer import BufferedLogWriter
 
 
 class Written(io.StringIO):
@@ -19,19 +19,19 @@ class Written(io.StringIO):
         return len(text)
 
 
-def _say(output: GatheredOutput, text: str) -> None:
+def _say(output: BufferedLogWriter, text: str) -> None:
     output.write(text)
     output.flush()
 
 
 def test_without_a_loop_a_line_goes_at_once() -> None:
     with redirect_stdout(Written()) as written:
-        _say(GatheredOutput(), "one\n")
+        _say(BufferedLogWriter(), "one\n")
         assert written.writes == ["one\n"]
 
 
 async def test_lines_of_one_turn_go_together() -> None:
-    output = GatheredOutput()
+    output = BufferedLogWriter()
     with redirect_stdout(Written()) as written:
         _say(output, "one\n")
         _say(output, "two\n")
@@ -41,10 +41,10 @@ async def test_lines_of_one_turn_go_together() -> None:
 
 
 async def test_an_urgent_line_goes_at_once_and_takes_the_others_along() -> None:
-    output = GatheredOutput()
+    output = BufferedLogWriter()
     with redirect_stdout(Written()) as written:
         _say(output, "one\n")
-        output.hurry()
+        output.flush_next()
         _say(output, "two\n")
         assert written.writes == ["one\ntwo\n"]
         await asyncio.sleep(0)
@@ -52,7 +52,7 @@ async def test_an_urgent_line_goes_at_once_and_takes_the_others_along() -> None:
 
 
 async def test_no_more_is_held_back_than_a_bound() -> None:
-    output = GatheredOutput()
+    output = BufferedLogWriter()
     with redirect_stdout(Written()) as written:
         for _ in range(70):
             _say(output, "x" * 1024)

@@ -8,7 +8,7 @@ import pytest
 SAY = """
 import logging, structlog
 from salambot import logs
-from salambot.settings import ServiceSettings
+from salambot.core.settings import ServiceSettings
 logs.configure(ServiceSettings(internal_token="x", log_format="{form}"), "shop")
 hostile = 'said\\n{{"event":"forged"}}\\r\\x1b[2J\\x9b2J'
 structlog.get_logger("ours").info(hostile, value="a\\x1b[2J\\nforged", why=hostile)

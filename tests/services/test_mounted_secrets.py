@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from salambot.mounted_secrets import load_mounted_secrets
+from salambot.core.mounted_secrets import load_mounted_secrets
 
 
 def test_files_become_variables_where_there_is_no_value_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,16 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from yarl import URL
 
-from salambot import sharing, tracing
-from salambot.application import add_exchange, service_app
-from salambot.hops import Hop
-from salambot.lane.client import MOST_AT_ONCE
-from salambot.lane.near import neighbour
-from salambot.lane.server import Exchanges
-from salambot.messages import Message
-from salambot.metrics import Share, exposition
-from salambot.problems import Problem
-from salambot.settings import ServiceSettings
+from salambot.core import process_services, tracing
+from salambot.core.metrics import ServiceRegistry, exposition
+from salambot.core.problems import Problem
+from salambot.core.schemas import Message
+from salambot.core.settings import ServiceSettings
+from salambot.http.application import add_exchange, service_app
+from salambot.rpc.client import MAX_AT_ONCE
+from salambot.rpc.in_process import register_local
+from salambot.rpc.server import EndpointRegistry
+from salambot.rpc.service_client import ServiceClient
 from tests.servers import free_port
 from tests.serving import serving
 
@@ -42,7 +42,7 @@ class Behind:
         self.seen: list[tuple[str, str, str]] = []
 
     async def work(self, asked: Asked) -> Told:
-        self.seen.append((sharing.current("nobody"), tracing.correlation_id(), tracing.trace_id()))
+        self.seen.append((process_services.current_service("nobody"), tracing.correlation_id(), tracing.trace_id()))
         if asked.do == "slow":
             self.begun.set()
             try:
@@ -85,30 +85,32 @@ def behind(request: pytest.FixtureRequest) -> Behind:
 @pytest.fixture
 def address(behind: Behind) -> Iterator[str]:
     """Return where a neighbour would listen: nobody does, so that whoever uses a wire is refused."""
-    exchanges = Exchanges("rag", TOKEN)
-    exchanges.offer("/internal/do", behind)
+    exchanges = EndpointRegistry("rag", TOKEN)
+    exchanges.register("/internal/do", behind)
     port = free_port()
-    with neighbour(("127.0.0.1", port), exchanges):
+    with register_local(("127.0.0.1", port), exchanges):
         yield f"http://127.0.0.1:{port}"
 
 
-async def ask(hop: Hop, do: str, seconds: float = 5) -> str:
+async def ask(hop: ServiceClient, do: str, seconds: float = 5) -> str:
     return (await hop.post("/internal/do", Asked(do=do), Told, seconds)).done
 
 
 @pytest.fixture
-async def hop(address: str) -> AsyncIterator[Hop]:
+async def hop(address: str) -> AsyncIterator[ServiceClient]:
     """Return a hop to it."""
-    async with Hop("rag", address, TOKEN) as made:
+    async with ServiceClient("rag", address, TOKEN) as made:
         yield made
 
 
-async def test_the_answer_comes_without_a_wire_and_in_the_trace_of_the_question(hop: Hop, behind: Behind) -> None:
-    sharing.enter("gateway")
+async def test_the_answer_comes_without_a_wire_and_in_the_trace_of_the_question(
+    hop: ServiceClient, behind: Behind
+) -> None:
+    process_services.set_current_service("gateway")
     with tracing.request_trace({"x-correlation-id": "corr-1"}, public=True):
         assert await ask(hop, "it") == "it"
         assert behind.seen == [("rag", "corr-1", tracing.trace_id())]
-        assert sharing.current("nobody") == "gateway"
+        assert process_services.current_service("nobody") == "gateway"
         assert tracing.correlation_id() == "corr-1"
 
 
@@ -117,7 +119,7 @@ async def test_the_answer_comes_without_a_wire_and_in_the_trace_of_the_question(
     [("refuse", 503, "not_now", "7"), ("crash", 502, "upstream_failed", None)],
 )
 async def test_what_fails_is_the_problem_that_it_is_on_a_lane(
-    hop: Hop, do: str, status: int, code: str, retry_after: str | None
+    hop: ServiceClient, do: str, status: int, code: str, retry_after: str | None
 ) -> None:
     with pytest.raises(Problem) as caught:
         await ask(hop, do)
@@ -126,13 +128,13 @@ async def test_what_fails_is_the_problem_that_it_is_on_a_lane(
     assert "canary" not in str(caught.value)
 
 
-async def test_a_path_that_is_not_offered_is_a_failure_of_the_other(hop: Hop) -> None:
+async def test_a_path_that_is_not_offered_is_a_failure_of_the_other(hop: ServiceClient) -> None:
     with pytest.raises(Problem) as caught:
         await hop.post("/internal/undo", Asked(do="it"), Told, 5)
     assert (caught.value.status, caught.value.code) == (502, "upstream_failed")
 
 
-async def test_who_leaves_or_waits_too_long_cancels_the_work(hop: Hop, behind: Behind) -> None:
+async def test_who_leaves_or_waits_too_long_cancels_the_work(hop: ServiceClient, behind: Behind) -> None:
     asking = asyncio.create_task(ask(hop, "slow", 20))
     await behind.begun.wait()
     asking.cancel()
@@ -144,16 +146,16 @@ async def test_who_leaves_or_waits_too_long_cancels_the_work(hop: Hop, behind: B
     assert behind.cancelled.is_set()
 
 
-async def test_past_a_bound_they_wait_for_their_turn(hop: Hop, behind: Behind) -> None:
-    asking = [asyncio.create_task(ask(hop, "slow", 60)) for _ in range(MOST_AT_ONCE)]
+async def test_past_a_bound_they_wait_for_their_turn(hop: ServiceClient, behind: Behind) -> None:
+    asking = [asyncio.create_task(ask(hop, "slow", 60)) for _ in range(MAX_AT_ONCE)]
     await behind.begun.wait()
     await asyncio.sleep(0)  # all were made in one turn of the loop, and begin in the next
-    assert len(behind.seen) == MOST_AT_ONCE
+    assert len(behind.seen) == MAX_AT_ONCE
     waiting = asyncio.create_task(ask(hop, "it", 60))
     with pytest.raises(Problem) as caught:
         await ask(hop, "it", 0.05)
     assert caught.value.code == "upstream_timeout"
-    assert len(behind.seen) == MOST_AT_ONCE
+    assert len(behind.seen) == MAX_AT_ONCE
     for task in asking:
         task.cancel()
     assert await waiting == "it"
@@ -168,19 +170,22 @@ async def test_once_the_neighbour_is_gone_there_is_the_wire(behind: Behind) -> N
 
     app = service_app("rag", ServiceSettings(internal_token=TOKEN), lifespan=lifespan)
     add_exchange(app, "/internal/do", behind)
-    async with serving(app) as url, Hop("rag", url, TOKEN) as hop:
-        with neighbour((URL(url).host or "", URL(url).port or 0), Exchanges("rag", TOKEN)), pytest.raises(Problem):
+    async with serving(app) as url, ServiceClient("rag", url, TOKEN) as hop:
+        with (
+            register_local((URL(url).host or "", URL(url).port or 0), EndpointRegistry("rag", TOKEN)),
+            pytest.raises(Problem),
+        ):
             await ask(hop, "it")
         assert await ask(hop, "it") == "it"
 
 
-async def test_an_answer_of_another_shape_is_nonsense(hop: Hop) -> None:
+async def test_an_answer_of_another_shape_is_nonsense(hop: ServiceClient) -> None:
     with pytest.raises(Problem) as caught:
         await hop.post("/internal/do", Asked(do="it"), Asked, 5)
     assert caught.value.code == "upstream_invalid"
 
 
 def test_a_service_alone_shows_all_metrics_of_its_process() -> None:
-    text = exposition(Share("rag"), None)[0].decode()
+    text = exposition(ServiceRegistry("rag"), None)[0].decode()
     assert "salambot_http_requests" in text
     assert "python_info" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from salambot.policy import refusal_of
+from salambot.language.policy import refusal_of
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from salambot.database import connect, is_reachable, tenant_transaction
+from salambot.core.database import connect, is_reachable, tenant_transaction
+from salambot.core.postgres_session import Connector, LockHeldError, hold_lock
 from salambot.jobs.migrate import migrate
 from salambot.migrations import head
-from salambot.postgres_session import Connector, LockHeldError, hold_lock
-from salambot_cli.outside.ports import free_port
+from salambot_cli.host.ports import free_port
 from salambot_contracts.postgres_url import parse_postgres_url
 from tests.servers import PostgresServer
 

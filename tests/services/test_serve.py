@@ -13,13 +13,13 @@ import uvloop
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from salambot.application import add_exchange, service_app
-from salambot.bounded_http import DRAIN_SECONDS
-from salambot.hops import Hop
-from salambot.lane.server import LaneHttp
-from salambot.listeners import Listener, listener_config
-from salambot.serve import several
-from salambot.settings import ServiceSettings
+from salambot.core.settings import ServiceSettings
+from salambot.http.application import add_exchange, service_app
+from salambot.http.listener import Listener, listener_config
+from salambot.http.protocol import DRAIN_SECONDS
+from salambot.http.server import duplicate_socket
+from salambot.rpc.server import UpgradingHttpProtocol
+from salambot.rpc.service_client import ServiceClient
 
 WAITING = 64
 TOKEN = SecretStr("right")
@@ -70,22 +70,22 @@ def test_several_connections_are_accepted_in_a_round_of_the_loop() -> None:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=WAITING))
         for _ in range(WAITING):
             stack.enter_context(socket.create_connection(listener.getsockname()))
-        assert uvloop.run(rounds_to_accept(several(listener))) < WAITING // 2
+        assert uvloop.run(rounds_to_accept(duplicate_socket(listener))) < WAITING // 2
 
 
 @asynccontextmanager
 async def stopping_at_first() -> AsyncIterator[tuple[int, list[int]]]:
     """Yield a port, and how many connections it saw. The first is made just after the stop: it was accepted before."""
-    listener = Listener(listener_config(service(), "127.0.0.1", 0, http=LaneHttp))
+    listener = Listener(listener_config(service(), "127.0.0.1", 0, http=UpgradingHttpProtocol))
     listener.config.load()
 
     made = [0]
 
-    def make() -> LaneHttp:
+    def make() -> UpgradingHttpProtocol:
         state = listener.server_state
         state.stopping = made[0] == 0
         made[0] += 1
-        return LaneHttp(listener.config, state, {})
+        return UpgradingHttpProtocol(listener.config, state, {})
 
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], made
@@ -107,7 +107,7 @@ async def test_a_connection_that_is_made_after_the_stop_is_told_so() -> None:
 
 
 async def test_a_hop_that_a_stopping_service_takes_in_goes_on_to_the_next() -> None:
-    async with stopping_at_first() as (port, made), Hop("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+    async with stopping_at_first() as (port, made), ServiceClient("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
         answers = await asyncio.gather(*(hop.ask("/internal/do", b"%d" % number, 10) for number in range(20)))
         assert answers == [b"%d" % number for number in range(20)]
         await asyncio.sleep(DRAIN_SECONDS * 1.5)  # what the first connection would have been closed by
@@ -117,7 +117,7 @@ async def test_a_hop_that_a_stopping_service_takes_in_goes_on_to_the_next() -> N
 
 @pytest.mark.parametrize("words", [["rag", "rag", "--port", "1", "--port", "2"], ["rag", "nlu", "--port", "1"]])
 def test_each_service_has_its_port(words: list[str]) -> None:
-    command = [sys.executable, "-m", "salambot.serve", *words]
+    command = [sys.executable, "-m", "salambot.http.server", *words]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2

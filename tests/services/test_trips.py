@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from salambot.trips import SharedTrips
+from salambot.core.batching import Batcher
 
 
 class Ferry:
@@ -26,7 +26,7 @@ class Ferry:
 
 async def test_what_arrives_meanwhile_goes_together() -> None:
     ferry = Ferry()
-    trips = SharedTrips(ferry.go, most=3)
+    trips = Batcher(ferry.go, most=3)
     tasks = [asyncio.create_task(trips(1))]
     await ferry.away.wait()
     tasks += [asyncio.create_task(trips(number)) for number in (2, 3, 4, 5)]
@@ -40,7 +40,7 @@ async def test_what_arrives_meanwhile_goes_together() -> None:
 async def test_failure_reaches_its_own_trip_only() -> None:
     ferry = Ferry()
     ferry.free.set()
-    trips = SharedTrips(ferry.go)
+    trips = Batcher(ferry.go)
     with pytest.raises(ValueError, match="not this one"):
         await trips(13)
     assert await trips(1) == 2
@@ -48,7 +48,7 @@ async def test_failure_reaches_its_own_trip_only() -> None:
 
 async def test_who_leaves_is_not_taken_along() -> None:
     ferry = Ferry()
-    trips = SharedTrips(ferry.go)
+    trips = Batcher(ferry.go)
     first = asyncio.create_task(trips(1))
     await ferry.away.wait()
     leaving, staying = asyncio.create_task(trips(2)), asyncio.create_task(trips(3))

@@ -8,7 +8,7 @@ from salambot.answers.matching import match, names_a_kind, terms_of
 from salambot.answers.question import Question, fold, understand
 from salambot.answers.selection import Candidate, is_readable, judge
 from salambot.answers.wording import word
-from salambot.messages import Language, Passage
+from salambot.core.schemas import Language, Passage
 
 _ASKS = (
     r"(?:est[- ]ce|combien|c'?est|quels?|quelles?|ou\b|quand|comment|qui|puis[- ]je|avez|vous|y a|faut"
@@ -20,14 +20,14 @@ _JOINT = re.compile(
     rf"|,?\s+(?:et|and|puis|w|o|ou|u)\s+(?={_ASKS})|،?\s+و\s?(?={_ASKS_ARABIC}\b)"
 )
 _LISTS = re.compile(r"\s(?:et|and|w|plus)\s|\sو(?=ال)|,")
-_MOST_PARTS = 3
+_MAX_PARTS = 3
 _ENOUGH_FOR_A_PART = 0.5
 """How much of a second question a section must cover: the first is known to be about something that we know."""
 _MAX_LIST_WORDS = 8
 """Of a message that lists what it asks for: a longer one is a sentence about one thing."""
 _SURE = 0.8
 _TIE = 0.9
-_MOST_TIES = 3
+_MAX_TIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _ties(first: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
     tied = [
         other for other in others if other.score >= _TIE * first.score and not names.isdisjoint(_names_in_rows(other))
     ]
-    return tied[: _MOST_TIES - 1]
+    return tied[: _MAX_TIES - 1]
 
 
 def _names_in_rows(candidate: Candidate) -> frozenset[str]:
@@ -95,7 +95,7 @@ def _parts(question: Question) -> list[Question]:
     """Return the questions of a message that asks several; what says nothing by itself is none."""
     texts = [part for part in _JOINT.split(fold(question.text)) if part]
     parts = [part for text in texts if (part := understand(text, question.language)).tokens]
-    return parts[:_MOST_PARTS]
+    return parts[:_MAX_PARTS]
 
 
 def _each_part(

@@ -8,7 +8,7 @@ import phonenumbers
 
 from salambot.answers.question import asks_for, fold
 from salambot.answers.units import Section, sections_of
-from salambot.messages import Passage
+from salambot.core.schemas import Passage
 
 _REGION = "MA"
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")

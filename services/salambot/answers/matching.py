@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import log
 
-from salambot.text.analysis import Token, analyse
-from salambot.text.normalisation import is_arabic
-from salambot.text.skeleton import as_heard, skeletons
+from salambot.language.analysis import Token, analyse
+from salambot.language.normalisation import is_arabic
+from salambot.language.skeleton import fold_arabizi, skeletons
 
 _BY_FORM, _BY_MEANING, _BY_SOUND, _BY_BEGINNING = 1.0, 0.8, 0.7, 0.6
 _SHORTEST_SOUND, _SHORTEST_BEGINNING = 3, 5
@@ -91,7 +91,7 @@ def _sounds_in_the_other_script(word: str) -> frozenset[str]:
 @lru_cache(maxsize=16384)
 def _marked(word: str, script: str) -> frozenset[str]:
     forms = (form for form in skeletons(word)[:2] if len(form) >= _SHORTEST_SOUND)
-    return frozenset(f"{script} {as_heard(form)}" for form in forms)
+    return frozenset(f"{script} {fold_arabizi(form)}" for form in forms)
 
 
 def _begin_alike(one: str, other: str) -> bool:

@@ -8,10 +8,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from salambot.answers.matching import only_asks
-from salambot.language import fold_latin
-from salambot.messages import Language
-from salambot.text.analysis import Token, analyse
-from salambot.text.normalisation import normalise
+from salambot.core.schemas import Language
+from salambot.language.analysis import Token, analyse
+from salambot.language.detection import fold_latin
+from salambot.language.normalisation import normalise
 
 MAX_QUESTION_CHARS = 2_000
 """A longer message hardly asks one thing."""

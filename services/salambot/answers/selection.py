@@ -9,9 +9,9 @@ from typing import get_args
 from salambot.answers.matching import Terms, coverage, join, match, terms_of, weigh
 from salambot.answers.question import Question, looks_like
 from salambot.answers.units import Section, Unit, sections_of
-from salambot.language import detect
-from salambot.messages import Language, Passage
-from salambot.text.analysis import Token
+from salambot.core.schemas import Language, Passage
+from salambot.language.analysis import Token
+from salambot.language.detection import detect
 
 _READS: Mapping[Language, Mapping[str, float]] = {
     "fr": {"fr": 1.0, "en": 0.2},
@@ -26,7 +26,7 @@ _HEADING, _EVIDENCE, _RETRIEVED, _LANGUAGE = 0.5, 0.3, 0.8, 0.4
 """What counts beside the words that are covered (1.0): those that the heading says too, what looks like an answer of
 the kind that was asked for, retrieval's own score against the best passage, and the reader's language."""
 _POLAR = re.compile(r"^\W*(?:oui|non|yes|no|نعم|لا(?=\s*[،,.!])|[إا]ي+ه|[اآأ]ه|ييه|iyeh)\b", re.IGNORECASE)
-_LONGEST_TITLE = 8
+_MAX_TITLE_LENGTH = 8
 """Words."""
 _COVERED_BY_A_YES = 0.65
 """How much of a question the section must speak of for its `yes` to be an answer to it."""
@@ -179,7 +179,7 @@ def _is_a_title(section: Section) -> bool:
         return False
     text = section.units[0].text
     return (
-        len(text.split()) <= _LONGEST_TITLE
+        len(text.split()) <= _MAX_TITLE_LENGTH
         and not text.endswith((".", "!", "?", "؟", "…"))
         and not any(letter.isdigit() or letter == "@" for letter in text)
     )

@@ -12,7 +12,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 _UNIT = re.compile(r"^(.*?)\s*[(\[]\s*(?:en\s+|in\s+|ب)?([^()\[\]\d]{1,14})\s*[)\]]$")
 _NUMERIC = re.compile(r"^[\d\s.,  ]+$")
 _TRUTH = frozenset({"oui", "non", "yes", "no", "نعم", "لا", "إيه", "✓", "✔", "✗", "x", "-", "–", "—", "true", "false"})
-_MOST_LETTERS_OF_A_NAME, _MOST_LETTERS_OF_A_CELL = 60, 400
+_MAX_LETTERS_OF_A_NAME, _MAX_LETTERS_OF_A_CELL = 60, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def record(lines: Sequence[str]) -> list[Row]:
     """Return the rows of lines such as `Adresse: 12, rue …`, a row each, and none where they are anything else."""
     members = [_MEMBER.match(line) for line in lines]
     found = [(plain(member[1]), plain(member[2])) for member in members if member]
-    if len(found) < len(lines) or len(found) < 2 or any(len(value) > _MOST_LETTERS_OF_A_CELL for _, value in found):
+    if len(found) < len(lines) or len(found) < 2 or any(len(value) > _MAX_LETTERS_OF_A_CELL for _, value in found):
         return []
     return [Row((("", name), ("", value))) for name, value in found]
 
@@ -126,6 +126,6 @@ def row_of_cells(lines: Sequence[str]) -> Row | None:
 def _name_first(cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The name of a row is its first cell of words."""
     name = next(
-        (cell for cell in cells if not _NUMERIC.match(cell[1]) and len(cell[1]) <= _MOST_LETTERS_OF_A_NAME), cells[0]
+        (cell for cell in cells if not _NUMERIC.match(cell[1]) and len(cell[1]) <= _MAX_LETTERS_OF_A_NAME), cells[0]
     )
     return [name, *(cell for cell in cells if cell is not name)]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from salambot.answers.markup import plain, sentences
 from salambot.answers.tables import Row, record, row_of_cells, rows_of
-from salambot.messages import Passage
+from salambot.core.schemas import Passage
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 _QUESTION = re.compile(r"^(?:\*\*|__)?(?:[QسF]\s*[:.-]\s*)?(.{3,160}[?؟])(?:\*\*|__)?$")
@@ -22,7 +22,7 @@ _FURNITURE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_ENDS = (".", "!", "?", "؟", "…", ":", ";", "؛")
-_LONGEST_HEADING = 70
+_MAX_HEADING_LENGTH = 70
 _FULL_LINE = 55
 """Characters: a line this long without a full stop was wrapped by a printer."""
 
@@ -114,7 +114,7 @@ def _heading(line: str, before: list[str], after: list[str]) -> str | None:
 
 def _looks_like_a_heading(line: str, before: list[str], after: list[str]) -> bool:
     """Plain text has no marks: a heading is short, unfinished, alone on its line, with text right below."""
-    if not 2 < len(line) <= _LONGEST_HEADING or line.endswith((*_SENTENCE_ENDS, ",", "،")) or record([line]):
+    if not 2 < len(line) <= _MAX_HEADING_LENGTH or line.endswith((*_SENTENCE_ENDS, ",", "،")) or record([line]):
         return False
     above, below = before[-1].strip() if before else "", after[0].strip() if after else ""
     starts = line[0].isupper() or line[0].isdigit() or "\u0621" <= line[0] <= "\u064a"

@@ -9,14 +9,14 @@ from salambot.answers.question import Question, asks_for, fold, looks_like
 from salambot.answers.selection import Candidate, best_units, heading_terms, unit_score
 from salambot.answers.tables import Row, colon
 from salambot.answers.units import Section, Unit
-from salambot.text.analysis import Token
+from salambot.language.analysis import Token
 
 MAX_TEXT_CHARS = 420
 """Of prose in one answer: a short section is said whole, so that its exceptions stay with it."""
 MAX_ITEMS, MAX_ROWS, MAX_CELLS = 10, 8, 8
 _FEW_CELLS = 4
 """Beside a row's name: so many are said even when one would do."""
-_LONGEST_NAME = 5
+_MAX_NAME_LENGTH = 5
 """Words of a cell that can name a row."""
 _SAID_BY_BODY = 0.5
 """Share of a heading's words; what says as many of them needs no heading."""
@@ -181,7 +181,7 @@ def _key(candidate: Candidate, row: Row) -> int:
     """Return the cell that the question calls by its name, or else the first."""
     for index, (_, value) in enumerate(row.cells):
         terms = terms_of(value, candidate.section.language)
-        is_name = len(value.split()) <= _LONGEST_NAME and not value[:1].isdigit()
+        is_name = len(value.split()) <= _MAX_NAME_LENGTH and not value[:1].isdigit()
         if is_name and any(match(token, terms) == 1.0 and not token.is_number for token in candidate.weights):
             return index
     return 0

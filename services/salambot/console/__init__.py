@@ -1,4 +1,4 @@
-"""The developer's page at `/console`: talk to the chatbot, see what runs, what is wrong and what came in.
+"""The developer console at `/console`: chat, status, findings, webhooks.
 
-Pieces of the page are rendered here and fetched again by a small script; nothing of it runs while nobody looks.
+Fragments render here; a small script refreshes them.
 """

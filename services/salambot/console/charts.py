@@ -1,4 +1,4 @@
-"""Requests and latency over the last minutes, from the gateway's own metrics; a sample is taken when somebody looks."""
+"""Request rate and latency of the last minutes, from the gateway's own metrics. A sample is taken on each view."""
 
 import time
 from collections import deque
@@ -6,9 +6,9 @@ from html import escape
 from itertools import pairwise
 
 from salambot.console.language import Say
-from salambot.metrics import DURATION
+from salambot.core.metrics import DURATION
 
-_KEPT = 150
+_MAX_SAMPLES = 150
 _WIDTH, _HEIGHT, _BASE = 420, 120, 100
 Series = list[tuple[float, float]]
 
@@ -17,9 +17,9 @@ class Samples:
     """Totals of the API's requests over time: (when, how many, seconds they took)."""
 
     def __init__(self) -> None:
-        self._taken: deque[tuple[float, float, float]] = deque(maxlen=_KEPT)
+        self._taken: deque[tuple[float, float, float]] = deque(maxlen=_MAX_SAMPLES)
 
-    def take(self) -> None:
+    def record(self) -> None:
         """Take one sample, unless the last is less than a second old."""
         now = time.monotonic()
         if not self._taken or now - self._taken[-1][0] >= 1:
@@ -50,7 +50,7 @@ def _totals() -> tuple[float, float]:
 
 def charts(samples: Samples, say: Say) -> str:
     """Return both charts."""
-    samples.take()
+    samples.record()
     rates, latencies = samples.series()
     span = max([30.0, *(-at for at, _ in rates)])
     return _chart(say("Requests a second"), rates, "", span, say) + _chart(

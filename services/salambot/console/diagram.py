@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
+from salambot.console.health_snapshot import Snapshot
 from salambot.console.language import Say
-from salambot.console.observation import Look
 
 _WIDTH, _HEIGHT = 190, 64
 _COLUMNS = (16, 262, 508, 754)
@@ -61,13 +61,13 @@ _HEADS = ("part", "for", "where", "health", "answers")
 _WORDS = ("ok", "degraded", "down", "not asked", "off", "none", "local", "cloud")
 
 
-def said_by_name() -> tuple[str, ...]:
+def extra_messages() -> tuple[str, ...]:
     """Return the messages that no call of `say` spells out."""
     return (*_HEADS, *_WORDS, *(part.role for part in _PARTS))
 
 
-def diagram(look: Look, placements: Mapping[str, str], say: Say) -> str:
-    """Return the picture, and the same as a table for who does not see it."""
+def diagram(look: Snapshot, placements: Mapping[str, str], say: Say) -> str:
+    """Return the diagram, and the same content as a table for screen readers."""
     label = escape(say("The environment: services and components, and how they are"))
     edges = "".join(_edge(edge, look, placements) for edge in _EDGES)
     edges += "".join(_took(edge, look) for edge in _EDGES)  # last, so that no line strikes a number through
@@ -83,14 +83,14 @@ def _placement(part: _Part, placements: Mapping[str, str]) -> str:
     return "local" if part.service else placements.get(part.name, "local")
 
 
-def _health(part: _Part, look: Look, placements: Mapping[str, str]) -> str:
+def _health(part: _Part, look: Snapshot, placements: Mapping[str, str]) -> str:
     if _placement(part, placements) in {"off", "none"}:
         return "off"
     shared = {"vector": "postgres"} if placements.get("vector", "local") == "local" else {}
     return look.health.get(shared.get(part.name, part.name), "not asked")
 
 
-def _part(part: _Part, look: Look, placements: Mapping[str, str], say: Say) -> str:
+def _part(part: _Part, look: Snapshot, placements: Mapping[str, str], say: Say) -> str:
     x, y = _COLUMNS[part.column], _ROWS[part.row]
     placement, health = _placement(part, placements), _health(part, look, placements)
     kind = "service" if part.service else "local" if placement in _LOCAL else "cloud"
@@ -105,20 +105,20 @@ def _part(part: _Part, look: Look, placements: Mapping[str, str], say: Say) -> s
     )
 
 
-def _edge(edge: _Edge, look: Look, placements: Mapping[str, str]) -> str:
+def _edge(edge: _Edge, look: Snapshot, placements: Mapping[str, str]) -> str:
     state = look.health.get(edge.ends[1], "not-asked").replace(" ", "-")
     off = placements.get(edge.ends[0]) in {"off", "none"} or placements.get(edge.ends[1]) in {"off", "none"}
     return f'<path d="{edge.path}" class="edge {"off" if off else state}" marker-end="url(#arrow)"/>'
 
 
-def _took(edge: _Edge, look: Look) -> str:
+def _took(edge: _Edge, look: Snapshot) -> str:
     took, (x, y) = look.latency.get(edge.ends), edge.label
     if took is None or look.health.get(edge.ends[1]) == "down":
         return ""
     return f'<text x="{x}" y="{y}" class="took">{took:g} ms</text>'
 
 
-def _table(look: Look, placements: Mapping[str, str], say: Say) -> str:
+def _table(look: Snapshot, placements: Mapping[str, str], say: Say) -> str:
     heads = "".join(f'<th scope="col">{escape(say(word))}</th>' for word in _HEADS)
     rows = ""
     for part in _PARTS:

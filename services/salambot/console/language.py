@@ -1,4 +1,4 @@
-"""The language of the page: what the address says, else what the browser prefers. English or French."""
+"""The language of the page: from the address, else from the browser. English or French."""
 
 import gettext
 import re
@@ -21,6 +21,6 @@ def language_of(request: Request) -> str:
 
 
 @cache
-def speaker(language: str) -> Say:
-    """Return what says the page's English messages in a language."""
+def translator(language: str) -> Say:
+    """Return a function that translates the page's English messages."""
     return gettext.translation("console", str(_LOCALES), [language], fallback=True).gettext

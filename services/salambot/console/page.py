@@ -1,4 +1,4 @@
-"""The page as a whole: its text in one language, and the pieces as they are right now."""
+"""The whole page: its text in one language, and its fragments in their current state."""
 
 import re
 from functools import cache
@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from salambot.console.language import speaker
+from salambot.console.language import translator
 
 _FOLDER = Path(__file__).parent
 _TEXT = re.compile(r"\{\{(.+?)\}\}")
@@ -16,12 +16,12 @@ _NAMES = {"en": "English", "fr": "Français"}
 @cache
 def page(language: str) -> Template:
     """Return the page in a language; what is left to fill in is named in `page.html`."""
-    say = speaker(language)
+    say = translator(language)
     html = (_FOLDER / "page.html").read_text(encoding="utf-8")
     return Template(_TEXT.sub(lambda match: escape(say(match[1]), quote=True).replace("$", "$$"), html))
 
 
-def other(language: str) -> dict[str, str]:
+def other_language(language: str) -> dict[str, str]:
     """Return the other language, to change to."""
     code = "en" if language == "fr" else "fr"
     return {"other": code, "other_name": _NAMES[code]}
@@ -29,5 +29,5 @@ def other(language: str) -> dict[str, str]:
 
 @cache
 def static(name: str) -> bytes | None:
-    """Return a file of the page's own, or None."""
+    """Return one of the page's static files, or None."""
     return (_FOLDER / "static" / name).read_bytes() if name in {"console.css", "console.js"} else None

@@ -1,4 +1,4 @@
-"""What the command tells the console: the doctor's last report and how a seed goes. Kept in memory, one of each."""
+"""Reports from the command: the doctor's last run and the progress of a seed. One of each, in memory."""
 
 import time
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ class _Told(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class Remedy(_Told):
-    """How to mend it."""
+class ReportedRemedy(_Told):
+    """The fix for a finding."""
 
     text: Short = ""
     commands: Annotated[list[Short], Field(max_length=20)] = []
 
 
-class Finding(_Told):
+class ReportedFinding(_Told):
     """One finding of the doctor, in words of the languages that the command speaks."""
 
     id: Short
@@ -33,7 +33,7 @@ class Finding(_Told):
     status: Literal["ok", "warn", "fail", "skipped", "unknown"]
     title: Short
     severity: Short = ""
-    remedy: Remedy | None = None
+    remedy: ReportedRemedy | None = None
     caused_by: Short | None = None
     said: dict[str, Short] = {}
     """`title.fr`, `remedy.fr`: the same in other languages."""
@@ -45,11 +45,11 @@ class DoctorReport(_Told):
     status: Short
     complete: bool = True
     root_causes: Annotated[list[Short], Field(max_length=200)] = []
-    findings: Annotated[list[Finding], Field(max_length=400)] = []
+    findings: Annotated[list[ReportedFinding], Field(max_length=400)] = []
 
 
 class SeedReport(_Told):
-    """How far a seed is: documents done of total, or its end."""
+    """Progress of a seed: documents done and in total, or its result."""
 
     state: Literal["running", "done", "failed"]
     done: int = 0
@@ -57,22 +57,22 @@ class SeedReport(_Told):
     detail: Short = ""
 
 
-class Board:
-    """The last report of each kind, and when it came."""
+class ReportStore:
+    """The last report of each kind, with its time of arrival."""
 
     def __init__(self) -> None:
         self.doctor: tuple[float, DoctorReport] | None = None
         self.seed: tuple[float, SeedReport] | None = None
 
-    def told(self, report: DoctorReport | SeedReport) -> None:
-        """Keep a report in place of the one before."""
+    def put(self, report: DoctorReport | SeedReport) -> None:
+        """Replace the report of this kind."""
         if isinstance(report, DoctorReport):
             self.doctor = (time.monotonic(), report if report.complete else self._joined(report))
         else:
             self.seed = (time.monotonic(), report)
 
     def _joined(self, report: DoctorReport) -> DoctorReport:
-        """Return the report before, with what some checks found now."""
+        """Merge a partial doctor run into the previous report."""
         if self.doctor is None:
             return report
         before, checks = self.doctor[1], {one.check for one in report.findings}
@@ -89,7 +89,7 @@ def copyable(command: str, say: Say) -> str:
     return f'<div class="command"><code tabindex="0">{text}</code>{button}</div>'
 
 
-def doctor_findings(board: Board, language: str, say: Say) -> str:
+def doctor_findings(board: ReportStore, language: str, say: Say) -> str:
     """Return the doctor's last findings: what is wrong in full, the rest counted."""
     if board.doctor is None:
         return f"<p>{escape(say('The doctor has not looked yet. Let it:'))}</p>{copyable('salambot doctor', say)}"
@@ -103,11 +103,11 @@ def doctor_findings(board: Board, language: str, say: Say) -> str:
     return head + "".join(_finding(one, one.id in report.root_causes, language, say) for one in wrong)
 
 
-def _finding(finding: Finding, root: bool, language: str, say: Say) -> str:
+def _finding(finding: ReportedFinding, root: bool, language: str, say: Say) -> str:
     title = finding.said.get(f"title.{language}", finding.title)
     mark = f'<span class="mark {finding.status}">{_MARKS[finding.status]} {escape(say(finding.status))}</span>'
     cause = f' <b class="root">{escape(say("root cause"))}</b>' if root else ""
-    remedy = finding.remedy or Remedy()
+    remedy = finding.remedy or ReportedRemedy()
     text = finding.said.get(f"remedy.{language}", remedy.text)
     advice = f"<p>{escape(text)}</p>" if text else ""
     commands = "".join(copyable(command, say) for command in remedy.commands)
@@ -117,8 +117,8 @@ def _finding(finding: Finding, root: bool, language: str, say: Say) -> str:
     )
 
 
-def seed_progress(board: Board, index: Mapping[str, object] | None, say: Say) -> str:
-    """Return how the last seed went, and what is in the index."""
+def seed_progress(board: ReportStore, index: Mapping[str, object] | None, say: Say) -> str:
+    """Return the result of the last seed and the size of the index."""
     held = ""
     if index is not None:
         counted = say("{documents} documents, {chunks} passages in the index").format(

@@ -10,15 +10,15 @@ from starlette.responses import Response
 
 from salambot.console.charts import Samples, charts
 from salambot.console.diagram import diagram
-from salambot.console.guard import Guard
-from salambot.console.inbox import inbox
-from salambot.console.language import language_of, speaker
-from salambot.console.neighbours import Neighbour
-from salambot.console.observation import Observer
-from salambot.console.page import other, page, static
-from salambot.console.reports import Board, DoctorReport, SeedReport, copyable, doctor_findings, seed_progress
-from salambot.health import current_version
-from salambot.problems import Problem
+from salambot.console.guard import LocalGuard
+from salambot.console.health_snapshot import HealthMonitor
+from salambot.console.internal_client import InternalClient
+from salambot.console.language import language_of, translator
+from salambot.console.page import other_language, page, static
+from salambot.console.reports import DoctorReport, ReportStore, SeedReport, copyable, doctor_findings, seed_progress
+from salambot.console.webhook_table import inbox
+from salambot.core.health import current_version
+from salambot.core.problems import Problem
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -29,15 +29,15 @@ _SHOWN = {"limit": "20"}
 
 @dataclass(frozen=True)
 class Console:
-    """What the page shows, asked when somebody looks."""
+    """State behind the page. It is queried only while a page is open."""
 
     tenant: str
     placements: dict[str, str]
-    orchestrateur: Neighbour
-    rag: Neighbour
-    observer: Observer
+    orchestrateur: InternalClient
+    rag: InternalClient
+    observer: HealthMonitor
     trace_url: str = ""
-    board: Board = field(default_factory=Board)
+    board: ReportStore = field(default_factory=ReportStore)
     samples: Samples = field(default_factory=Samples)
 
     @property
@@ -46,15 +46,15 @@ class Console:
         return "salambot trace " if self.placements.get("telemetry") == "local" else "salambot logs --grep "
 
     async def close(self) -> None:
-        """Close what was opened to look."""
+        """Close the clients."""
         await self.observer.close()
 
-    async def piece(self, name: str, language: str) -> str:
-        """Render one piece of the page."""
-        say = speaker(language)
+    async def render_fragment(self, name: str, language: str) -> str:
+        """Render one fragment of the page."""
+        say = translator(language)
         match name:
             case "environment":
-                return diagram(await self.observer.look(), self.placements, say)
+                return diagram(await self.observer.snapshot(), self.placements, say)
             case "doctor":
                 return doctor_findings(self.board, language, say)
             case "seed":
@@ -64,9 +64,9 @@ class Console:
             case _:
                 return inbox(await self._webhooks(), self.trace_command, say)
 
-    async def whole(self, language: str) -> str:
+    async def render_page(self, language: str) -> str:
         """Render the page."""
-        pieces = {name: await self.piece(name, language) for name in PIECES}
+        pieces = {name: await self.render_fragment(name, language) for name in PIECES}
         texts = {
             "lang": language,
             "tenant": self.tenant,
@@ -74,8 +74,8 @@ class Console:
             "trace_url": escape(self.trace_url, quote=True),
         }
         texts["trace_command"] = self.trace_command
-        again = copyable('salambot webhook trigger whatsapp --text "Salam"', speaker(language))
-        return page(language).substitute(**pieces, **texts, **other(language), try_webhook=again)
+        again = copyable('salambot webhook trigger whatsapp --text "Salam"', translator(language))
+        return page(language).substitute(**pieces, **texts, **other_language(language), try_webhook=again)
 
     async def _index(self) -> dict[str, object] | None:
         try:
@@ -94,14 +94,14 @@ class Console:
 PIECES = ("environment", "doctor", "webhooks", "seed", "charts")
 
 
-def add_console(app: FastAPI, console: Console, guard: Guard) -> None:
+def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
     """Add the routes of the console."""
 
     @app.get("/console", include_in_schema=False)
     async def show(request: Request) -> Response:
         """Show the page."""
         guard.admit(request)
-        return _html(await console.whole(language_of(request)))
+        return _html(await console.render_page(language_of(request)))
 
     @app.get("/console/static/{name}", include_in_schema=False)
     async def send(request: Request, name: str) -> Response:
@@ -115,29 +115,29 @@ def add_console(app: FastAPI, console: Console, guard: Guard) -> None:
     @app.get("/console/{name}", include_in_schema=False)
     async def piece(request: Request, name: str) -> Response:
         """Render one piece again."""
-        guard.admit_change(request)
+        guard.require_script(request)
         if name not in PIECES:
             raise Problem(404, "not_found", "Not Found.")
-        return _html(await console.piece(name, language_of(request)))
+        return _html(await console.render_fragment(name, language_of(request)))
 
     @app.post("/console/webhooks/{identity}/replay", include_in_schema=False)
     async def replay(request: Request, identity: Annotated[str, Path(max_length=64)]) -> Response:
-        """Do one message once more."""
-        guard.admit_change(request)
+        """Replay one message."""
+        guard.require_script(request)
         wanted = {"tenant": console.tenant, "ids": [identity], "failed": False}
         done = await console.orchestrateur.ask("/internal/webhooks/replay", body=wanted)
         return Response(orjson.dumps(done), media_type="application/json")
 
     @app.post("/internal/console/doctor", include_in_schema=False)
     async def doctor_told(report: DoctorReport) -> Response:
-        """Take the doctor's report."""
-        console.board.told(report)
+        """Store a doctor report."""
+        console.board.put(report)
         return Response(status_code=204)
 
     @app.post("/internal/console/seed", include_in_schema=False)
     async def seed_told(report: SeedReport) -> Response:
-        """Take how a seed goes."""
-        console.board.told(report)
+        """Store the progress of a seed."""
+        console.board.put(report)
         return Response(status_code=204)
 
 

@@ -7,27 +7,27 @@ from functools import partial
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from salambot import cache
-from salambot.application import add_hot_route, service_app
-from salambot.channels import CHANNELS
-from salambot.console.guard import Guard
+from salambot.console.guard import LocalGuard
 from salambot.console.routes import add_console
+from salambot.core import redis_client
+from salambot.core.health import Check
+from salambot.core.schemas import GenerateRequest, GenerateResponse, SearchRequest, SearchResponse
 from salambot.gateway import generate, search
-from salambot.gateway.developer import console_of
+from salambot.gateway.client_address import LocalOnlyMiddleware
+from salambot.gateway.dependencies import GatewayDependencies
+from salambot.gateway.developer_console import create_console
 from salambot.gateway.docs_page import add_docs_page
-from salambot.gateway.edge import Edge
-from salambot.gateway.ingress import listening
 from salambot.gateway.openapi import describe, operation
-from salambot.gateway.peers import LocalPages
+from salambot.gateway.public_listener import serve_public
 from salambot.gateway.settings import GatewaySettings
-from salambot.health import Check
-from salambot.messages import GenerateRequest, GenerateResponse, SearchRequest, SearchResponse
+from salambot.http.application import add_hot_route, service_app
+from salambot.webhooks.channels import CHANNELS
 
 
 def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     """Build the gateway; raises ValidationError when its environment is wrong."""
-    edge = Edge.of(settings or GatewaySettings())
-    console = console_of(edge)
+    edge = GatewayDependencies.create(settings or GatewaySettings())
+    console = create_console(edge)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,22 +46,22 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         Check("rag", edge.rag.check),
     )
     app = service_app("gateway", edge.settings, lifespan=lifespan, checks=checks, public=True)
-    cache.install(app)
+    redis_client.install(app)
     _add_routes(app, edge)
     describe(app)
     add_docs_page(app)
     if console is not None:
-        add_console(app, console, Guard(edge.peers))
-    app.add_middleware(LocalPages, peers=edge.peers)
+        add_console(app, console, LocalGuard(edge.peers))
+    app.add_middleware(LocalOnlyMiddleware, peers=edge.peers)
     return app
 
 
-def _ingress(app: FastAPI, edge: Edge) -> AbstractAsyncContextManager[None]:
+def _ingress(app: FastAPI, edge: GatewayDependencies) -> AbstractAsyncContextManager[None]:
     port = edge.settings.ingress_port
-    return listening(app, edge.settings.ingress_host, port) if port is not None else nullcontext()
+    return serve_public(app, edge.settings.ingress_host, port) if port is not None else nullcontext()
 
 
-def _add_routes(app: FastAPI, edge: Edge) -> None:
+def _add_routes(app: FastAPI, edge: GatewayDependencies) -> None:
     @app.post("/v1/generate/reply", **operation(GenerateRequest, GenerateResponse, streams=True))
     async def generate_reply(request: Request) -> Response:
         """Answer a customer's prompt from the tenant's documents, with citations, in the language of the prompt."""
@@ -72,13 +72,13 @@ def _add_routes(app: FastAPI, edge: Edge) -> None:
         """Find the passages of the tenant's documents that fit a query best."""
         return await search.query(edge, request)
 
-    add_hot_route(app, "/v1/generate/reply", generate_reply, edge.admission.admitted)
-    add_hot_route(app, "/v1/search/query", search_query, edge.admission.admitted)
+    add_hot_route(app, "/v1/generate/reply", generate_reply, edge.admission.slot)
+    add_hot_route(app, "/v1/search/query", search_query, edge.admission.slot)
 
     @app.get("/v1/webhooks/{channel}", include_in_schema=False)
     async def shake_hands(channel: str, request: Request) -> Response:
         """Prove to Meta that this address is ours."""
-        return await edge.webhooks.shake_hands(channel, request)
+        return await edge.webhooks.verify_subscription(channel, request)
 
     @app.post("/v1/webhooks/{channel}", include_in_schema=False)
     async def receive(channel: str, request: Request) -> Response:

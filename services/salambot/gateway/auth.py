@@ -1,4 +1,4 @@
-"""Who may speak for which tenant: bearer tokens by the rules of the API reference, and the guarded `dev-token`."""
+"""Authentication and tenancy: bearer tokens by the rules of the API reference, and the guarded `dev-token`."""
 
 import hashlib
 import re
@@ -11,11 +11,11 @@ import jwt
 import structlog
 from starlette.requests import Request
 
-from salambot.gateway.keys import ALGORITHMS, KeySet
-from salambot.gateway.peers import Peers
+from salambot.core.problems import Problem
+from salambot.core.schemas import TENANT_PATTERN
+from salambot.gateway.client_address import TrustedProxies
+from salambot.gateway.jwks import ALGORITHMS, JwksCache
 from salambot.gateway.settings import GatewaySettings
-from salambot.messages import TENANT_PATTERN
-from salambot.problems import Problem
 
 Scope = Literal["generate", "search"]
 
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, for which tenant. `scopes` is None where the token does not limit what may be asked."""
+    """The authenticated caller and its tenant. `scopes` is None when the token carries no restriction."""
 
     tenant: str
     subject: str
@@ -49,7 +49,7 @@ def read_bearer(values: list[str]) -> str:
     return match[1]
 
 
-def agree_on_tenant(principal: Principal, request: Request, named: str) -> None:
+def require_same_tenant(principal: Principal, request: Request, named: str) -> None:
     """Raise Problem 403 unless the token, the header (where there is one) and the body name one tenant."""
     if {principal.tenant, named, *request.headers.getlist(TENANT_HEADER)} != {principal.tenant}:
         raise Problem(403, "tenant_mismatch", "The token, the header and the body do not name the same tenant.")
@@ -58,10 +58,10 @@ def agree_on_tenant(principal: Principal, request: Request, named: str) -> None:
 class Authenticator:
     """Verifies tokens; remembers verified ones until they expire or the keys are fetched again."""
 
-    def __init__(self, settings: GatewaySettings, peers: Peers) -> None:
+    def __init__(self, settings: GatewaySettings, peers: TrustedProxies) -> None:
         self._settings = settings
         self._peers = peers
-        self._keys = KeySet(settings.jwt_jwks)
+        self._keys = JwksCache(settings.jwt_jwks)
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._generation = 0
 
@@ -76,7 +76,7 @@ class Authenticator:
 
     def _developer(self, request: Request) -> Principal:
         settings = self._settings
-        if settings.allow_dev_token and settings.is_development and self._peers.is_near(request.scope):
+        if settings.allow_dev_token and settings.is_development and self._peers.is_local(request.scope):
             return Principal(settings.tenant, "dev")
         raise _refused("The token is not valid.")
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import FileResponse, Response
 
-from salambot.problems import Problem
+from salambot.core.problems import Problem
 
 _FOLDER = Path(__file__).with_name("swagger")
 _FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
@@ -15,7 +15,7 @@ _NO_ICON = "data:,"
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Serve the page and its files; who may see them is for LocalPages."""
+    """Serve the page and its files; who may see them is for LocalOnlyMiddleware."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

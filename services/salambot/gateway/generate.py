@@ -1,4 +1,6 @@
-"""`POST /v1/generate/reply`: checked and counted here, made by orchestrateur, as JSON or as server-sent events."""
+"""`POST /v1/generate/reply`: validated and rate-limited here, answered by orchestrateur, as JSON or server-sent
+events.
+"""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -8,42 +10,42 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from salambot import tracing
-from salambot.asgi import observe_first_byte
-from salambot.gateway.auth import agree_on_tenant
-from salambot.gateway.edge import Edge
-from salambot.gateway.idempotency import Claim, Replay, read_key
-from salambot.gateway.requests import correlate, parse, require_json
-from salambot.gateway.sse import EVENT_STREAM, EventStream, event, with_pings
-from salambot.hops import failure
-from salambot.messages import (
+from salambot.core import tracing
+from salambot.core.problems import Problem, crashed
+from salambot.core.schemas import (
     SCHEMA_VERSION,
-    Completed,
-    Delta,
     GenerateRequest,
     GenerateResponse,
     Reply,
+    ReplyCompleted,
+    ReplyDelta,
     ReplyRequest,
     utc_now,
     utc_text,
 )
-from salambot.problems import Problem, crashed
+from salambot.gateway.auth import require_same_tenant
+from salambot.gateway.dependencies import GatewayDependencies
+from salambot.gateway.idempotency import KeyClaim, StoredResponse, read_key
+from salambot.gateway.request_parsing import adopt_correlation_id, parse_body, require_json
+from salambot.gateway.sse import EVENT_STREAM, EventStream, event, with_pings
+from salambot.http.middleware import observe_first_byte
+from salambot.rpc.service_client import stream_problem
 
 _INTERNAL = "/internal/reply"
 _REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """One reply being made."""
+class ReplyHandler:
+    """One reply in progress."""
 
-    edge: Edge
+    edge: GatewayDependencies
     request: Request
     message: GenerateRequest
-    claim: Claim | None
+    claim: KeyClaim | None
     headers: Mapping[str, str]
 
-    async def as_json(self) -> Response:
+    async def respond_json(self) -> Response:
         """Return the whole reply."""
         hop, limit = self.edge.orchestrateur, self.edge.settings.generate_timeout_s
         kept = False
@@ -56,11 +58,11 @@ class Generation:
                 await self._release()
         return Response(answer, headers=dict(self.headers), media_type="application/json")
 
-    async def as_events(self) -> AsyncGenerator[bytes, None]:
+    async def respond_sse(self) -> AsyncGenerator[bytes, None]:
         """Yield the events of the contract, the last of them `reply.completed` or `reply.error`."""
         kept = False
         try:
-            yield started(self.message)
+            yield started_event(self.message)
             try:
                 async with aclosing(self._made()) as pieces:
                     async for name, data in pieces:
@@ -80,15 +82,15 @@ class Generation:
         sequence = 0
         async with aclosing(hop.stream(_INTERNAL, self._forwarded(), limit)) as events:
             async for item in events:
-                if isinstance(item, Delta):
+                if isinstance(item, ReplyDelta):
                     if sequence == 0:
                         observe_first_byte("gateway", self.request.scope)
-                    yield delta(sequence, item.text)
+                    yield delta_event(sequence, item.text)
                     sequence += 1
-                elif isinstance(item, Completed):
+                elif isinstance(item, ReplyCompleted):
                     yield "reply.completed", self._answer(item.reply)
                 else:
-                    raise failure(hop.name, item)
+                    raise stream_problem(hop.name, item)
 
     def _forwarded(self) -> ReplyRequest:
         message = self.message
@@ -118,7 +120,7 @@ class Generation:
 
     async def _keep(self, answer: bytes) -> bool:
         if self.claim is not None:
-            await self.claim.keep(answer)
+            await self.claim.store(answer)
         return True
 
     async def _release(self) -> None:
@@ -126,8 +128,8 @@ class Generation:
             await self.claim.release()
 
 
-def started(message: GenerateRequest) -> bytes:
-    """Write `reply.started`: the ids, before anything is known of the reply."""
+def started_event(message: GenerateRequest) -> bytes:
+    """Encode `reply.started`: the ids, before the reply exists."""
     data = {
         "schema_version": SCHEMA_VERSION,
         "message_id": message.message_id,
@@ -138,36 +140,36 @@ def started(message: GenerateRequest) -> bytes:
     return event("reply.started", orjson.dumps(data))
 
 
-def delta(sequence: int, text: str) -> tuple[str, bytes]:
+def delta_event(sequence: int, text: str) -> tuple[str, bytes]:
     """Return one piece of the reply's text; `sequence` counts from 0."""
     return "reply.delta", orjson.dumps({"seq": sequence, "text": text})
 
 
 async def _replayed_events(message: GenerateRequest, answer: bytes) -> AsyncGenerator[bytes, None]:
-    yield started(message)
-    yield event(*delta(0, GenerateResponse.model_validate_json(answer).data.reply))
+    yield started_event(message)
+    yield event(*delta_event(0, GenerateResponse.model_validate_json(answer).data.reply))
     yield event("reply.completed", answer)
 
 
-async def reply(edge: Edge, request: Request) -> Response:
+async def reply(edge: GatewayDependencies, request: Request) -> Response:
     """Answer one request for a reply; raises Problem."""
     principal = await edge.authenticator.authenticate(request, "generate")
     require_json(request)
     key = read_key(request.headers.getlist("Idempotency-Key"))
     body = await request.body()
-    message = parse(GenerateRequest, body)
-    correlate(request, message.correlation_id)
-    agree_on_tenant(principal, request, message.tenant)
-    await edge.generate_limit.spend(principal.tenant, principal.subject)
+    message = parse_body(GenerateRequest, body)
+    adopt_correlation_id(request, message.correlation_id)
+    require_same_tenant(principal, request, message.tenant)
+    await edge.generate_limit.hit(principal.tenant, principal.subject)
     headers = edge.generate_limit.policy
     claim = None if key is None else await edge.idempotency.claim(principal, key, body)
     streamed = EVENT_STREAM in request.headers.get("accept", "")
-    if isinstance(claim, Replay):
+    if isinstance(claim, StoredResponse):
         headers = {**headers, **_REPLAYED}
         if streamed:
             return EventStream(_replayed_events(message, claim.answer), headers)
         return Response(claim.answer, headers=headers, media_type="application/json")
-    generation = Generation(edge, request, message, claim, headers)
+    generation = ReplyHandler(edge, request, message, claim, headers)
     if streamed:
-        return EventStream(with_pings(generation.as_events(), edge.settings.sse_ping_s), headers)
-    return await generation.as_json()
+        return EventStream(with_pings(generation.respond_sse(), edge.settings.sse_ping_s), headers)
+    return await generation.respond_json()

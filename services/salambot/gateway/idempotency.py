@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the answer to one request is kept and given again, in place of being made twice."""
+"""`Idempotency-Key`: a response is stored and replayed for a repeated request."""
 
 import asyncio
 import hashlib
@@ -13,14 +13,14 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from salambot.core.problems import Problem
 from salambot.gateway.auth import Principal
-from salambot.problems import Problem
 
-KEPT = 24 * 3600
-"""Seconds that an answer is kept."""
-LEASE_S = 6.0
-"""How long a claim outlives its gateway; a gateway that lives renews it."""
-_LEASE_MS = int(LEASE_S * 1000)
+RETENTION_SECONDS = 24 * 3600
+"""Seconds that a response is stored."""
+LEASE_SECONDS = 6.0
+"""Seconds that a claim outlives its gateway; a live gateway renews it."""
+_LEASE_MILLISECONDS = int(LEASE_SECONDS * 1000)
 _KEY = re.compile(r'"([A-Za-z0-9_-]{1,128})"|([A-Za-z0-9_-]{1,128})')
 _REPLACE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -28,7 +28,7 @@ if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-"""Only who holds the claim may end it: a claim that ran out may belong to somebody else by now."""
+"""Only the holder of a claim may end it: an expired claim may belong to another gateway."""
 _RENEW = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
@@ -47,15 +47,15 @@ def read_key(values: list[str]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """The answer that was given before."""
+class StoredResponse:
+    """The response given before."""
 
     answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to make the answer. Ends by `keep` or `release`, or by itself soon after its holder died."""
+class KeyClaim:
+    """The right to answer a request. Ends by `store` or `release`, or expires soon after its holder died."""
 
     redis: Redis
     name: str
@@ -63,22 +63,24 @@ class Claim:
     running: bytes
     holding: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def hold(self, seconds: float) -> None:
-        """Renew the claim until it ends, for so long at most: nobody may be left to end it."""
+    def renew(self, seconds: float) -> None:
+        """Renew the claim until it ends, for at most `seconds`: its holder may be gone."""
         self.holding.append(asyncio.create_task(self._hold(seconds)))
 
     async def _hold(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    await asyncio.sleep(LEASE_S / 3)
+                    await asyncio.sleep(LEASE_SECONDS / 3)
                     try:
-                        await self.redis.register_script(_RENEW)(keys=[self.name], args=[self.running, _LEASE_MS])
+                        await self.redis.register_script(_RENEW)(
+                            keys=[self.name], args=[self.running, _LEASE_MILLISECONDS]
+                        )
                     except RedisError as error:
                         _log.warning("idempotency claim could not be renewed", exc_info=error)
 
-    async def keep(self, answer: bytes) -> None:
-        """Keep the answer for a day. A Redis that is gone costs the promise to replay, not the answer."""
+    async def store(self, answer: bytes) -> None:
+        """Store the response for a day. A lost Redis costs the replay, not the response."""
         await self._end(orjson.dumps({"fingerprint": self.fingerprint, "answer": answer.decode()}))
 
     async def release(self) -> None:
@@ -91,7 +93,9 @@ class Claim:
         # Shielded: the caller may just be leaving, and that is when a claim has to be released.
         with anyio.move_on_after(2, shield=True):
             try:
-                await self.redis.register_script(_REPLACE)(keys=[self.name], args=[self.running, value, KEPT])
+                await self.redis.register_script(_REPLACE)(
+                    keys=[self.name], args=[self.running, value, RETENTION_SECONDS]
+                )
             except RedisError as error:
                 _log.warning("idempotency claim could not be ended", exc_info=error)
 
@@ -103,16 +107,16 @@ class Idempotency:
         self._redis = redis
         self._longest = longest
 
-    async def claim(self, principal: Principal, key: str, body: bytes) -> Claim | Replay:
+    async def claim(self, principal: Principal, key: str, body: bytes) -> KeyClaim | StoredResponse:
         """Claim this key of this caller, or return the answer it had; raises Problem 409 or 422."""
         fingerprint = hashlib.sha256(body).hexdigest()
         owner = hashlib.sha256(f"{principal.tenant}\n{principal.subject}\n{key}".encode()).hexdigest()
         name = f"salambot:idempotency:{owner}"
         running = orjson.dumps({"fingerprint": fingerprint, "running": secrets.token_hex(8)})
-        found: bytes | None = await self._redis.set(name, running, nx=True, get=True, px=_LEASE_MS)  # type: ignore[assignment] # the stubs do not know get=True
+        found: bytes | None = await self._redis.set(name, running, nx=True, get=True, px=_LEASE_MILLISECONDS)  # type: ignore[assignment] # the stubs do not know get=True
         if found is None or found == running:  # equal: the command was sent again after its answer got lost
-            claim = Claim(self._redis, name, fingerprint, running)
-            claim.hold(self._longest)
+            claim = KeyClaim(self._redis, name, fingerprint, running)
+            claim.renew(self._longest)
             return claim
         entry = orjson.loads(found)
         if entry["fingerprint"] != fingerprint:
@@ -120,4 +124,4 @@ class Idempotency:
         if "answer" not in entry:
             headers = {"Retry-After": "1"}
             raise Problem(409, "still_running", "The first request with this key is still running.", headers=headers)
-        return Replay(entry["answer"].encode())
+        return StoredResponse(entry["answer"].encode())

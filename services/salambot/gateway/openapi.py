@@ -7,8 +7,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from salambot.messages import GenerateRequest, SearchRequest
-from salambot.problems import MEDIA_TYPE
+from salambot.core.problems import MEDIA_TYPE
+from salambot.core.schemas import GenerateRequest, SearchRequest
 
 Schema = dict[str, Any]  # any: JSON
 

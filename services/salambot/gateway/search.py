@@ -5,18 +5,18 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from salambot.gateway.auth import agree_on_tenant
-from salambot.gateway.edge import Edge
-from salambot.gateway.requests import parse, require_json
-from salambot.messages import RetrievedPassages, SearchRequest, SearchResponse, utc_now
+from salambot.core.schemas import RetrievedPassages, SearchRequest, SearchResponse, utc_now
+from salambot.gateway.auth import require_same_tenant
+from salambot.gateway.dependencies import GatewayDependencies
+from salambot.gateway.request_parsing import parse_body, require_json
 
 
-async def query(edge: Edge, request: Request) -> Response:
+async def query(edge: GatewayDependencies, request: Request) -> Response:
     """Answer one search; raises Problem."""
     principal = await edge.authenticator.authenticate(request, "search")
     require_json(request)
-    wanted = parse(SearchRequest, await request.body())
-    agree_on_tenant(principal, request, wanted.tenant)
+    wanted = parse_body(SearchRequest, await request.body())
+    require_same_tenant(principal, request, wanted.tenant)
     found = await edge.rag.post("/internal/search", wanted, RetrievedPassages, edge.settings.search_timeout_s)
     response = SearchResponse(
         tenant=wanted.tenant,

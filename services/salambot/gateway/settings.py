@@ -1,4 +1,4 @@
-"""What the gateway reads from its environment."""
+"""Settings of the gateway."""
 
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from limits import RateLimitItem, parse
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from salambot.delivery.settings import WebhookSettings
+from salambot.webhooks.settings import WebhookSettings
 
 
 def _rate(text: str) -> str:
@@ -20,7 +20,7 @@ class GatewaySettings(WebhookSettings):
 
     redis_url: SecretStr
     postgres_url: SecretStr | None = None
-    """Where webhooks are stored; nothing else here needs it."""
+    """The inbox of webhooks. No other part of the gateway needs Postgres."""
     postgres_ca: Path | None = None
     orchestrateur_url: str = "http://127.0.0.1:8081"
     rag_url: str = "http://127.0.0.1:8083"
@@ -29,14 +29,14 @@ class GatewaySettings(WebhookSettings):
     console_placements: dict[str, str] = Field(default_factory=dict)
     """Component -> placement, as the console's diagram shows them."""
     console_trace_url: str = ""
-    """Where a trace is looked at; `{trace_id}` stands for its id."""
+    """URL of the trace view; `{trace_id}` is replaced by the id."""
     jwt_issuer: str = "local-idp"
     jwt_audience: str = "gateway"
     jwt_jwks: str | None = None
     """Path or URL of the JWKS with the issuer's public keys."""
     ingress_host: str = "127.0.0.1"
     ingress_port: int | None = None
-    """Where a tunnel reaches the webhooks, and nothing else."""
+    """The port for tunnels. It serves webhooks only."""
     allow_dev_token: bool = False
     near_peers: Literal["loopback", "compose"] = "loopback"
     """`compose`: the networks that this container is in count as near, beside loopback."""
@@ -51,17 +51,17 @@ class GatewaySettings(WebhookSettings):
 
     @cached_property
     def generate_rate(self) -> RateLimitItem:
-        """How often one tenant may ask for a reply."""
+        """The rate limit of replies for one tenant."""
         return parse(self.rate_limit_generate)
 
     @cached_property
     def client_rate(self) -> RateLimitItem:
-        """How often one client (the subject of its tokens) of a tenant may ask for a reply."""
+        """The rate limit of replies for one client (token subject) of a tenant."""
         return parse(self.rate_limit_client)
 
     @cached_property
     def webhook_refusal_rate(self) -> RateLimitItem:
-        """How often one address may send a webhook or handshake that is refused, before it is told to wait."""
+        """The rate limit of refused webhooks and handshakes for one address."""
         return parse(self.rate_limit_webhook)
 
     @model_validator(mode="after")

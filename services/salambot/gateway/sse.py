@@ -1,4 +1,4 @@
-"""Server-sent events: pings while nothing happens, and an end to the work below when the client leaves."""
+"""Server-sent events with keep-alive pings; upstream work is cancelled when the client disconnects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -13,7 +13,7 @@ EVENT_STREAM = "text/event-stream"
 
 
 def event(name: str, data: bytes) -> bytes:
-    """Write one event; `data` is JSON on one line."""
+    """Encode one event; `data` is JSON on one line."""
     return format_sse_event(event=name, data_str=data.decode())
 
 
@@ -45,7 +45,7 @@ async def _next(events: AsyncGenerator[bytes, None]) -> bytes | None:
 
 
 class EventStream(StreamingResponse):
-    """A response of events. However it ends, the generator below is closed before the response is over."""
+    """A streaming response that always closes its generator before it returns."""
 
     media_type = EVENT_STREAM
 

@@ -7,13 +7,13 @@ from random import randint
 from prometheus_client import Gauge
 from starlette.requests import Request
 
-from salambot.problems import Problem
+from salambot.core.problems import Problem
 
 MAX_UNVERIFIED_BYTES = 4 * 1024 * 1024
 """Under way in one process: one of the largest bodies, and hundreds of the usual ones."""
 FREE_BYTES = 8 * 1024
 """Of each body count for nothing: a usual webhook is taken however many large ones are under way."""
-_LONGEST_WAIT_S = 3
+_MAX_WAIT_SECONDS = 3
 _HELD = Gauge("salambot_webhook_unverified_bytes", "Bytes of webhook bodies that are not verified yet")
 
 
@@ -44,7 +44,7 @@ class UnverifiedBodies:
     def _take(self, size: int) -> None:
         if size > 0 and self._held + size > self._limit:
             # Not all at the same moment: who is refused together would come back together.
-            wait = {"Retry-After": str(randint(1, _LONGEST_WAIT_S))}  # noqa: S311 - jitter
+            wait = {"Retry-After": str(randint(1, _MAX_WAIT_SECONDS))}  # noqa: S311 - jitter
             raise Problem(503, "overloaded", "Too many large webhooks are under way.", headers=wait)
         self._held += size
         _HELD.set(self._held)

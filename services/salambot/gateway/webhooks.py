@@ -1,4 +1,4 @@
-"""`/v1/webhooks/{channel}`: verified before it is read, stored before it is acknowledged, answered by the worker."""
+"""`/v1/webhooks/{channel}`: verify, store, acknowledge. The worker replies."""
 
 import asyncio
 import hashlib
@@ -19,19 +19,26 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from salambot import channels, database, tracing
-from salambot.channels.base import BodyRefusedError, Channel, Incoming, Parsed, SignatureRefusedError
-from salambot.database import DatabaseUnavailable
-from salambot.delivery.arrivals import Arrival, Intake, Stored, arrival
-from salambot.delivery.queue import Dispatcher
-from salambot.delivery.verdicts import Note, Verdict, Verdicts
-from salambot.gateway.peers import Peers
-from salambot.gateway.rates import RateLimit
+from salambot.core import database, tracing
+from salambot.core.database import DatabaseUnavailableError
+from salambot.core.problems import Problem
+from salambot.core.schemas import utc_now, utc_text
+from salambot.core.signatures import active_values
+from salambot.gateway.client_address import TrustedProxies
+from salambot.gateway.rate_limit import TenantRateLimiter
 from salambot.gateway.settings import GatewaySettings
 from salambot.gateway.unverified import UnverifiedBodies
-from salambot.messages import utc_now, utc_text
-from salambot.problems import Problem
-from salambot.signatures import active
+from salambot.webhooks import channels
+from salambot.webhooks.channels.base import (
+    Channel,
+    InboundMessage,
+    InvalidBodyError,
+    InvalidSignatureError,
+    ParsedWebhook,
+)
+from salambot.webhooks.inbox_writer import InboxWriter, NewMessage, Stored, from_inbound
+from salambot.webhooks.queue import Dispatcher
+from salambot.webhooks.rejections import Rejection, RejectionLog, Verdict
 
 _FUTURE = timedelta(minutes=5)
 _COUNT_SECONDS = 1.0
@@ -45,25 +52,25 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """The messages of one webhook that are to be stored, and how many of it end here."""
+class TriagedMessages:
+    """The messages of one webhook to store, and the number dropped here."""
 
-    arrivals: list[Arrival]
+    arrivals: list[NewMessage]
     dropped: "Tally[Verdict]"
 
 
-class Webhooks:
+class WebhookReceiver:
     """Receives webhooks: use it as an async context manager."""
 
-    def __init__(self, settings: GatewaySettings, redis: Redis, peers: Peers) -> None:
+    def __init__(self, settings: GatewaySettings, redis: Redis, peers: TrustedProxies) -> None:
         self._settings = settings
         self._peers = peers
-        self._refusals = RateLimit("webhook", settings.webhook_refusal_rate, redis)
-        self._verdicts = Verdicts(redis)
+        self._refusals = TenantRateLimiter("webhook", settings.webhook_refusal_rate, redis)
+        self._verdicts = RejectionLog(redis)
         self._dispatcher = Dispatcher(settings.redis_url.get_secret_value())
         self._hash_key = (settings.user_hash_key or settings.internal_token).get_secret_value().encode()
         self._bodies = UnverifiedBodies()
-        self._intake: Intake | None = None
+        self._intake: InboxWriter | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -71,7 +78,7 @@ class Webhooks:
             url = self._settings.postgres_url.get_secret_value()
             pool = await database.connect(url, ca=self._settings.postgres_ca, max_size=4)
             self._stack.callback(pool.terminate)
-            self._intake = Intake(pool)
+            self._intake = InboxWriter(pool)
             self._stack.push_async_callback(self._intake.close)
         for chore in (self._verdicts.run(), self._dispatcher.run()):
             self._stack.callback(asyncio.create_task(chore).cancel)
@@ -82,13 +89,13 @@ class Webhooks:
     ) -> None:
         await self._stack.aclose()
 
-    async def shake_hands(self, name: str, request: Request) -> Response:
+    async def verify_subscription(self, name: str, request: Request) -> Response:
         """Answer Meta's handshake with its challenge; raises Problem 403, 404, 429 or 503."""
         channel = _channel(name)
         if not channel.shakes_hands:
             raise Problem(405, "method_not_allowed", "This channel has no handshake.", headers={"Allow": "POST"})
         secret = self._settings.meta_verify_token
-        expected = active(secret.get_secret_value()) if secret is not None else ()
+        expected = active_values(secret.get_secret_value()) if secret is not None else ()
         if not expected:
             raise _not_configured(name)
         given = request.query_params.get("hub.verify_token", "").encode()
@@ -100,12 +107,12 @@ class Webhooks:
         return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
 
     async def receive(self, name: str, request: Request) -> Response:
-        """Take a webhook in; raises Problem 400, 401, 404, 413, 415, 422, 429 or 503."""
+        """Receive a webhook; raises Problem 400, 401, 404, 413, 415, 422, 429 or 503."""
         channel = _channel(name)
         secrets = channel.secrets(self._settings)
         if not secrets:
             raise _not_configured(name)
-        with tracing.step("webhook.accept", {"salambot.channel": channel.name}):
+        with tracing.start_step("webhook.accept", {"salambot.channel": channel.name}):
             return await self._accept(channel, secrets, request)
 
     async def _accept(self, channel: Channel, secrets: tuple[str, ...], request: Request) -> Response:
@@ -118,7 +125,7 @@ class Webhooks:
             channel.verify(secrets, request.headers, body, now)
         try:
             parsed = channel.parse(request.headers, body)
-        except BodyRefusedError as error:
+        except InvalidBodyError as error:
             raise Problem(error.status, error.code, error.detail) from error
         found = self._sort(channel, [*parsed.messages, *parsed.events], now)
         found.dropped["ignored"] += parsed.ignored
@@ -133,7 +140,7 @@ class Webhooks:
         """Turn a refused signature into a Problem 401, counted for its sender."""
         try:
             yield
-        except SignatureRefusedError as error:
+        except InvalidSignatureError as error:
             _REFUSED.labels(channel.name, error.cause).inc()
             _WEBHOOKS.labels(channel.name, "rejected").inc()
             await self._count_refusal(request)
@@ -142,16 +149,16 @@ class Webhooks:
             raise Problem(401, error.code, error.detail, headers=_CHALLENGE) from error
 
     async def _count_refusal(self, request: Request) -> None:
-        """Raise Problem 429 once this address was refused too often. What is signed rightly is never refused for it."""
+        """Raise Problem 429 after too many refusals of this address. A valid signature is never rate-limited here."""
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(_COUNT_SECONDS):
-                await self._refusals.spend(self._hashed(self._peers.address(request.scope)))
+                await self._refusals.hit(self._hashed(self._peers.address(request.scope)))
 
     def _hashed(self, address: str) -> str:
         return hmac.new(self._hash_key, address.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _sort(self, channel: Channel, messages: list[Incoming], now: datetime) -> Sorted:
-        found = Sorted([], Tally())
+    def _sort(self, channel: Channel, messages: list[InboundMessage], now: datetime) -> TriagedMessages:
+        found = TriagedMessages([], Tally())
         oldest = now - timedelta(seconds=self._settings.webhook_max_age_s or channel.max_age_s)
         traceparent, correlation = tracing.propagate()["traceparent"], tracing.correlation_id()
         for message in messages:
@@ -163,7 +170,7 @@ class Webhooks:
                 found.dropped["stale"] += is_counted
             else:
                 found.arrivals.append(
-                    arrival(
+                    from_inbound(
                         message,
                         tenant=tenant,
                         channel=channel.name,
@@ -180,16 +187,16 @@ class Webhooks:
             return account if self._settings.has_tenant(account) else None
         return self._settings.tenant_of(channel.name, account)
 
-    async def _store(self, arrivals: list[Arrival]) -> Stored:
+    async def _store(self, arrivals: list[NewMessage]) -> Stored:
         if not arrivals:
             return {}
         if self._intake is None:
             raise Problem(503, "channel_not_configured", "This environment has no database to keep webhooks in.")
         try:
             return await self._intake.store(arrivals)
-        except DatabaseUnavailable as error:
+        except DatabaseUnavailableError as error:
             _log.warning("webhook cannot be stored", messages=len(arrivals), exc_info=error)
-            raise database.unavailable() from error
+            raise database.database_problem() from error
 
     def _acknowledge(self, name: str, accepted: int, dropped: "Tally[Verdict]") -> Response:
         if accepted:
@@ -204,7 +211,7 @@ class Webhooks:
         counts = {"status": status, "accepted": accepted, "duplicates": duplicates, "ignored": ignored}
         return Response(orjson.dumps(counts), media_type="application/json")
 
-    def _tell_causes(self, name: str, parsed: Parsed) -> None:
+    def _tell_causes(self, name: str, parsed: ParsedWebhook) -> None:
         """Note why something was ignored, and what the channel says of replies that it could not deliver."""
         for cause, count in parsed.causes.items():
             self._note(name, "ignored", cause, count)
@@ -214,7 +221,7 @@ class Webhooks:
 
     def _note(self, channel: str, verdict: Verdict, cause: str, count: int) -> None:
         ids = tracing.trace_id(), tracing.correlation_id()
-        self._verdicts.note(Note(utc_text(utc_now()), channel, verdict, cause, count, *ids))
+        self._verdicts.add(Rejection(utc_text(utc_now()), channel, verdict, cause, count, *ids))
 
 
 def _channel(name: str) -> Channel:

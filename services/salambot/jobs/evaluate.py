@@ -9,19 +9,19 @@ from dataclasses import asdict
 import orjson
 from pydantic import ValidationError
 
-from salambot import database
-from salambot.database import DatabaseUnavailable
-from salambot.embedders import open_embedder
+from salambot.core import database
+from salambot.core.database import DatabaseUnavailableError
+from salambot.core.mounted_secrets import load_mounted_secrets
+from salambot.core.schemas import RetrievalRequest
 from salambot.jobs.settings import JobSettings
+from salambot.knowledge.embedders import open_embedder
 from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group, read_questions
-from salambot.messages import RetrievalRequest
-from salambot.mounted_secrets import load_mounted_secrets
+from salambot.knowledge.vectors import VECTORS, open_store
 from salambot.rag.calibration import load_calibration
-from salambot.rag.lookup import Lookup
-from salambot.vectors import VECTORS, open_store
+from salambot.rag.retrieval import Retriever
 
 LOOKED_AT = 10
-"""Results of each question that count for the reciprocal rank."""
+"""Number of results per question that count for the reciprocal rank."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = asyncio.run(_evaluate(JobSettings(), given.tenant, given.vector, questions))
     except ValidationError as error:
         return _failed(f"not set: {', '.join(str(item['loc'][0]).upper() for item in error.errors())}")
-    except (DatabaseUnavailable, ValueError) as error:
+    except (DatabaseUnavailableError, ValueError) as error:
         return _failed(str(error))
     document = {"schema_version": "1.0", "status": "done", "tenant": given.tenant}
     groups = {name: asdict(group) for name, group in figures.items()}
@@ -55,7 +55,7 @@ async def _evaluate(
     embedder = open_embedder(settings.embedder)
     pool = await database.connect(settings.postgres_url.get_secret_value(), max_size=4)
     store = open_store(vector or settings.vector, pool, embedder)
-    lookup = Lookup(pool, store, embedder, load_calibration(settings.embedder))
+    lookup = Retriever(pool, store, embedder, load_calibration(settings.embedder))
     try:
         async with pool:
             return by_group({question: await _ids(lookup, tenant, question) for question in questions})
@@ -64,9 +64,9 @@ async def _evaluate(
         await embedder.close()
 
 
-async def _ids(lookup: Lookup, tenant: str, question: LabelledQuestion) -> list[str]:
+async def _ids(lookup: Retriever, tenant: str, question: LabelledQuestion) -> list[str]:
     request = RetrievalRequest(query=question.text, tenant=tenant, top_k=LOOKED_AT)
-    return [passage.id for passage in await lookup.passages(request)]
+    return [passage.id for passage in await lookup.retrieve(request)]
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from salambot.database import CONNECT_TIMEOUT_S, DatabaseUnavailable, postgres_url, unavailable_as_problem
+from salambot.core.database import CONNECT_TIMEOUT_SECONDS, DatabaseUnavailableError, postgres_url, translate_errors
+from salambot.core.postgres_session import Connector, LockHeldError, Session, hold_lock
 from salambot.migrations import ROLES, VERSIONS, RolesMissingError, head
-from salambot.postgres_session import Connector, LockHeldError, Session, hold_lock
 from salambot_contracts.postgres_url import PostgresUrl, parse_postgres_url
 from salambot_contracts.url_text import UrlError
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:  # their import is paid for only when there is something to do
 
 LOCK = 0x5A1A_B07
 """The advisory lock that one migration holds; it goes with its connection, so a killed job leaves none behind."""
-LOCK_TIMEOUT_S = 60
-TABLE_TIMEOUT_S = 2
-"""How long a revision waits for a table that is in use: whoever comes for the table meanwhile waits behind it."""
-TABLE_PAUSE_S = 1.0
+LOCK_TIMEOUT_SECONDS = 60
+TABLE_TIMEOUT_SECONDS = 2
+"""How long a revision waits for a locked table: other sessions queue behind the waiting lock."""
+TABLE_PAUSE_SECONDS = 1.0
 TABLE_TRIES = 60
 
 
 class MigrationError(Exception):
-    """The schema could not be brought forward; the message says why and what mends it."""
+    """The migration failed; the message gives the reason and the fix."""
 
 
 class TableInUseError(Exception):
-    """A table that a revision changes was not to be had in time."""
+    """A table that a revision changes stayed locked."""
 
 
 async def migrate(url: str, revision: str | None = None) -> str:
     """Bring the schema to `revision`, the newest by default, and return it; it never goes back.
 
-    Raises MigrationError, DatabaseUnavailable or UrlError.
+    Raises MigrationError, DatabaseUnavailableError or UrlError.
     """
     wanted, parsed = revision or head(), parse_postgres_url(url)
-    with unavailable_as_problem():
-        session = await Connector(parsed)(timeout=CONNECT_TIMEOUT_S)
+    with translate_errors():
+        session = await Connector(parsed)(timeout=CONNECT_TIMEOUT_SECONDS)
         try:
             if await _revision(session) != wanted:
-                async with hold_lock(session, str(LOCK), seconds=LOCK_TIMEOUT_S):
+                async with hold_lock(session, str(LOCK), seconds=LOCK_TIMEOUT_SECONDS):
                     await _upgrade_between_transactions(parsed, wanted)
         except LockHeldError as error:
             raise MigrationError(f"another migration is under way: {error}") from error
         finally:
-            await session.close(timeout=CONNECT_TIMEOUT_S)
+            await session.close(timeout=CONNECT_TIMEOUT_SECONDS)
     return wanted
 
 
@@ -83,8 +83,8 @@ async def _require_schema(session: Session) -> None:
 
 
 async def _upgrade_between_transactions(url: PostgresUrl, revision: str) -> None:
-    """Upgrade; where a table is in use for long, let the others go first and try again. Raises MigrationError."""
-    session = await Connector(url)(timeout=CONNECT_TIMEOUT_S)  # beside the lock's, which may be in a transaction
+    """Upgrade; when a table stays locked, release the lock and retry. Raises MigrationError."""
+    session = await Connector(url)(timeout=CONNECT_TIMEOUT_SECONDS)  # beside the lock's, which may be in a transaction
     try:
         await _require_vector(session)
         await _require_schema(session)
@@ -92,11 +92,11 @@ async def _upgrade_between_transactions(url: PostgresUrl, revision: str) -> None
             try:
                 return await _upgrade(url, revision)
             except TableInUseError:
-                await asyncio.sleep(TABLE_PAUSE_S)
+                await asyncio.sleep(TABLE_PAUSE_SECONDS)
             except RolesMissingError as error:
                 raise MigrationError(_statements(await session.fetchval("SELECT quote_ident(current_user)"))) from error
     finally:
-        await session.close(timeout=CONNECT_TIMEOUT_S)
+        await session.close(timeout=CONNECT_TIMEOUT_SECONDS)
     raise MigrationError("a table that the migration changes is in use all the time: end long transactions, try again")
 
 
@@ -119,10 +119,10 @@ async def _upgrade(url: PostgresUrl, revision: str) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    open_session = Connector(url, settings={"lock_timeout": f"{TABLE_TIMEOUT_S}s"})
+    open_session = Connector(url, settings={"lock_timeout": f"{TABLE_TIMEOUT_SECONDS}s"})
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: open_session(timeout=CONNECT_TIMEOUT_S),
+        async_creator=lambda: open_session(timeout=CONNECT_TIMEOUT_SECONDS),
         poolclass=NullPool,
         # Behind a pooler the name of a prepared statement may be another client's: these have none, and are not kept.
         connect_args={"prepared_statement_cache_size": 0, "prepared_statement_name_func": str},
@@ -151,7 +151,7 @@ def main() -> int:
     """Migrate $POSTGRES_URL; 0 done, 1 failed."""
     try:
         print(f"schema at {asyncio.run(migrate(postgres_url()))}")  # noqa: T201 - a job speaks on standard output
-    except (MigrationError, DatabaseUnavailable, LookupError, UrlError, OSError, asyncpg.PostgresError) as error:
+    except (MigrationError, DatabaseUnavailableError, LookupError, UrlError, OSError, asyncpg.PostgresError) as error:
         print(f"migration failed: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -16,40 +16,41 @@ import orjson
 from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
-from salambot import database, logs, telemetry, tracing
-from salambot.database import DatabaseUnavailable, Pool, unavailable_as_problem
-from salambot.embedders import open_embedder
-from salambot.embedders.base import Embedder, EmbeddingError
-from salambot.jobs.attached import end_with_caller
+from salambot import telemetry
+from salambot.core import database, logs, tracing
+from salambot.core.database import DatabaseUnavailableError, Pool, translate_errors
+from salambot.core.mounted_secrets import load_mounted_secrets
+from salambot.core.postgres_session import LockHeldError, hold_lock
 from salambot.jobs.migrate import MigrationError, migrate
+from salambot.jobs.parent_watch import interrupt_when_stdin_closes
 from salambot.jobs.seed_worker import BatchIndexer
 from salambot.jobs.settings import JobSettings
+from salambot.knowledge.distributed import BatchTask, distributed_indexer, run_lock_sql, wait_for_previous_run
+from salambot.knowledge.embedders import open_embedder
+from salambot.knowledge.embedders.base import Embedder, EmbeddingError
 from salambot.knowledge.embeddings import Embeddings
-from salambot.knowledge.indexing import Elsewhere, Indexer, Options, RefusedRun, Report
+from salambot.knowledge.indexing import Elsewhere, Indexer, Options, SeedRefusedError, SeedReport
 from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.manifest import Manifest
-from salambot.knowledge.sources import UnknownSource
-from salambot.knowledge.spread import Work, run_lock, wait_for_stragglers, workers
-from salambot.mounted_secrets import load_mounted_secrets
-from salambot.objects import Objects, ObjectsUnavailable
-from salambot.postgres_session import LockHeldError, hold_lock
-from salambot.vectors import VECTORS, open_store
-from salambot.vectors.base import VectorStoreError
+from salambot.knowledge.objects import Objects, ObjectsUnavailableError
+from salambot.knowledge.sources import UnknownSourceError
+from salambot.knowledge.vectors import VECTORS, open_store
+from salambot.knowledge.vectors.base import VectorStoreError
 
 if TYPE_CHECKING:  # a run without Redis should not pay for its client
     from redis.asyncio import Redis
 
-LOCK_TIMEOUT_S = 600
+LOCK_TIMEOUT_SECONDS = 600
 INTERRUPTED = 130
-_RETRY_S = 0.1
+_RETRY_SECONDS = 0.1
 _FAILURES = (
-    DatabaseUnavailable,
+    DatabaseUnavailableError,
     asyncpg.PostgresError,
     EmbeddingError,
     LockHeldError,
     MigrationError,
-    ObjectsUnavailable,
-    UnknownSource,
+    ObjectsUnavailableError,
+    UnknownSourceError,
     VectorStoreError,
     ValueError,  # a setting of the embedder or of the store, named by it
 )
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     load_mounted_secrets()
     if given.attached:
-        end_with_caller()
+        interrupt_when_stdin_closes()
     try:
         settings = JobSettings()
         logs.configure(settings, "seed", "stderr")  # standard output is the report's
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         missing = ", ".join(str(item["loc"][0]).upper() for item in error.errors())
         return speak.failed(given, f"not set, or not valid: {missing}")
-    except RefusedRun as refused:
+    except SeedRefusedError as refused:
         return speak.failed(given, str(refused), decision=refused.decision, question=refused.question)
     except KeyboardInterrupt:
         return speak.failed(given, "interrupted: the next run finishes the job", status=INTERRUPTED)
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _traced(settings: JobSettings, given: argparse.Namespace, speak: "_Speaker") -> Report:
+async def _traced(settings: JobSettings, given: argparse.Namespace, speak: "_Speaker") -> SeedReport:
     with tracing.request_trace({"traceparent": given.traceparent}, public=False, kind=SpanKind.INTERNAL) as span:
         span.update_name("seed")
         span.set_attribute("salambot.vector", given.vector)
@@ -120,7 +121,7 @@ def _tenant(name: str) -> str:
     return name
 
 
-async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speaker") -> Report:
+async def _seed(settings: JobSettings, given: argparse.Namespace, speak: "_Speaker") -> SeedReport:
     url = settings.postgres_url.get_secret_value()
     await migrate(url)
     embedder = open_embedder(settings.embedder)
@@ -156,13 +157,13 @@ async def _elsewhere(
     coordinator: int,
     parser: IsolatedParser,
 ) -> AsyncIterator[Elsewhere | None]:
-    """With --spread, yield what has batches indexed by every worker there is."""
+    """With --spread, yield a function that dispatches batches to all workers."""
     redis_url = settings.redis_url
     if not given.spread or given.dry_run or redis_url is None or not await _redis_answers(redis_url.get_secret_value()):
         yield None
         return
     own = BatchIndexer(pool, embedder, settings.objects_url, parser)
-    work: Work = {
+    work: BatchTask = {
         "tenant": given.tenant,
         "vector": given.vector,
         "embedder": embedder.name,
@@ -173,7 +174,7 @@ async def _elsewhere(
         "items": [],
     }
     try:
-        async with workers(redis_url.get_secret_value(), work, own.index) as elsewhere:
+        async with distributed_indexer(redis_url.get_secret_value(), work, own.index) as elsewhere:
             yield elsewhere
     finally:
         await own.close()
@@ -185,20 +186,20 @@ async def _tenant_lock(pool: Pool, tenant: str, speak: "_Speaker") -> AsyncItera
 
     The lock goes with its connection: a killed run leaves none.
     """
-    with unavailable_as_problem():
-        async with pool.acquire(timeout=database.ACQUIRE_TIMEOUT_S) as connection:
+    with translate_errors():
+        async with pool.acquire(timeout=database.ACQUIRE_TIMEOUT_SECONDS) as connection:
             waiting = partial(speak.event, "waiting", {"for": "another seed of this tenant"})
-            async with hold_lock(connection, run_lock(tenant), seconds=LOCK_TIMEOUT_S, on_wait=waiting):
-                await wait_for_stragglers(connection, tenant)
+            async with hold_lock(connection, run_lock_sql(tenant), seconds=LOCK_TIMEOUT_SECONDS, on_wait=waiting):
+                await wait_for_previous_run(connection, tenant)
                 yield int(await connection.fetchval("SELECT pg_backend_pid()"))
 
 
 async def _redis_answers(url: str) -> bool:
     from redis.exceptions import RedisError
 
-    from salambot import cache
+    from salambot.core import redis_client
 
-    redis = cache.connect(url)
+    redis = redis_client.connect(url)
     try:
         return bool(await redis.ping())
     except RedisError:
@@ -209,15 +210,15 @@ async def _redis_answers(url: str) -> bool:
 
 
 async def _tell_rag(settings: JobSettings, tenant: str) -> None:
-    """Return once no rag answers from the index as it was: told by Redis, or after the time that Redis is believed."""
+    """Wait until no rag serves the old index: notified by Redis, or after the cache TTL."""
     if settings.redis_url is None:
         return
-    from salambot import cache
-    from salambot.knowledge.version import FRESH_S, TRUSTED_S
+    from salambot.core import redis_client
+    from salambot.knowledge.version import CACHE_TTL_SECONDS, MAX_STALENESS_SECONDS
 
-    redis = cache.connect(settings.redis_url.get_secret_value())
+    redis = redis_client.connect(settings.redis_url.get_secret_value())
     try:
-        async with asyncio.timeout(TRUSTED_S + FRESH_S):
+        async with asyncio.timeout(MAX_STALENESS_SECONDS + CACHE_TTL_SECONDS):
             await _tell(redis, tenant)
     except TimeoutError:
         print("redis does not answer: waited until nothing older is believed", file=sys.stderr)  # noqa: T201
@@ -228,17 +229,17 @@ async def _tell_rag(settings: JobSettings, tenant: str) -> None:
 async def _tell(redis: "Redis", tenant: str) -> None:
     from redis.exceptions import RedisError
 
-    from salambot.knowledge.version import forget_version
+    from salambot.knowledge.version import publish_version
 
     while True:
         try:
-            return await forget_version(redis, tenant)
+            return await publish_version(redis, tenant)
         except RedisError:
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 class _Speaker:
-    """Events and the report on standard output, a failure on standard error too."""
+    """Writes events and the report to standard output, and failures to standard error too."""
 
     def __init__(self, *, events: bool) -> None:
         self._events = events
@@ -247,7 +248,7 @@ class _Speaker:
         if self._events:
             self._print({"schema_version": "1.0", "event": name, **members})
 
-    def done(self, given: argparse.Namespace, report: Report, duration_ms: int) -> None:
+    def done(self, given: argparse.Namespace, report: SeedReport, duration_ms: int) -> None:
         figures = asdict(report)
         chunks = {name: figures.pop(name) for name in ("embedded", "upserted", "deleted")}
         status = "planned" if given.dry_run else "done"

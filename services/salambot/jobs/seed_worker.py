@@ -9,43 +9,44 @@ import structlog
 from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
-from salambot import database, logs, telemetry, tracing
-from salambot.database import Pool
-from salambot.embedders import open_embedder
-from salambot.embedders.base import Embedder
+from salambot import telemetry
+from salambot.core import database, logs, tracing
+from salambot.core.database import Pool
+from salambot.core.mounted_secrets import load_mounted_secrets
 from salambot.jobs.settings import JobSettings
+from salambot.knowledge.distributed import BatchTask, batch_lease, consume, decode_batch
+from salambot.knowledge.embedders import open_embedder
+from salambot.knowledge.embedders.base import Embedder
 from salambot.knowledge.embeddings import Embeddings
-from salambot.knowledge.indexing import Indexer, Report
+from salambot.knowledge.indexing import Indexer, SeedReport
 from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.manifest import Manifest
-from salambot.knowledge.spread import Work, consume, taking_part, unpacked
-from salambot.mounted_secrets import load_mounted_secrets
-from salambot.objects import Objects
-from salambot.vectors import open_store
-from salambot.vectors.base import VectorStore
+from salambot.knowledge.objects import Objects
+from salambot.knowledge.vectors import open_store
+from salambot.knowledge.vectors.base import VectorStore
 
 _log = structlog.get_logger(__name__)
 
 
 class BatchIndexer:
-    """Indexes one batch after another, of whatever tenant; stores stay open between them."""
+    """Indexes batches of any tenant; vector stores stay open between batches."""
 
     def __init__(self, pool: Pool, embedder: Embedder, objects_url: str, parser: IsolatedParser) -> None:
         self._pool, self._embedder, self._objects_url = pool, embedder, objects_url.rstrip("/")
         self._parser = parser
         self._stores: dict[str, VectorStore] = {}
 
-    async def index(self, work: Work) -> Report | None:
-        """Index a batch; None when its run is over, or was begun with another embedder."""
+    async def index(self, work: BatchTask) -> SeedReport | None:
+        """Index a batch. Returns None when its run is over or used another embedder."""
         if work["embedder"] != self._embedder.name:
             return None
         carrier = {"traceparent": work.get("traceparent", "")}
         with tracing.request_trace(carrier, public=False, kind=SpanKind.CONSUMER) as span:
             span.update_name("seed.batch")
-            async with taking_part(self._pool, work) as is_under_way:
+            async with batch_lease(self._pool, work) as is_under_way:
                 return await self._index(work) if is_under_way else None
 
-    async def _index(self, work: Work) -> Report:
+    async def _index(self, work: BatchTask) -> SeedReport:
         store = self._stores.get(work["vector"])
         if store is None:
             store = self._stores[work["vector"]] = open_store(work["vector"], self._pool, self._embedder)
@@ -54,7 +55,7 @@ class BatchIndexer:
         objects = Objects(f"{self._objects_url}/{work['below']}", tenant)
         manifest = Manifest(self._pool, tenant)
         indexer = Indexer(objects, manifest, embeddings, self._embedder, store, _silent, parser=self._parser)
-        return await indexer.index_batch(unpacked(work), full=work["full"])
+        return await indexer.index_batch(decode_batch(work), full=work["full"])
 
     async def close(self) -> None:
         """Close the stores; pool and embedder belong to whoever opened them."""
@@ -66,8 +67,8 @@ def _silent(_name: str, _members: Mapping[str, int | str]) -> None:
     """Announce nothing: the run that asked for a batch does."""
 
 
-async def work(settings: JobSettings) -> None:
-    """Index until SIGTERM or SIGINT."""
+async def run_worker(settings: JobSettings) -> None:
+    """Run until SIGTERM or SIGINT."""
     if settings.redis_url is None:
         raise ValueError("REDIS_URL is not set: it is where batches come from")
     stopping = asyncio.Event()
@@ -78,7 +79,7 @@ async def work(settings: JobSettings) -> None:
         parser = IsolatedParser(settings.document_seconds)
         batches = BatchIndexer(pool, embedder, settings.objects_url, parser)
 
-        async def index(work: Work) -> Report | None:
+        async def index(work: BatchTask) -> SeedReport | None:
             report = await batches.index(work)
             _log.info("batch", tenant=work["tenant"], documents=len(work["items"]), indexed=report is not None)
             return report
@@ -98,7 +99,7 @@ def main() -> int:
         settings = JobSettings()
         logs.configure(settings, "seed-worker")
         telemetry.start("seed-worker")
-        asyncio.run(work(settings))
+        asyncio.run(run_worker(settings))
     except ValidationError as error:
         print("not set: " + ", ".join(str(item["loc"][0]).upper() for item in error.errors()), file=sys.stderr)  # noqa: T201
         return 1

@@ -1,11 +1,11 @@
-"""What jobs read from their environment: the same variables as the services, without the token between these."""
+"""Settings of the jobs: the services' variables without the internal token."""
 
 from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from salambot.core.settings import LogSettings
 from salambot.knowledge.isolation import DOCUMENT_SECONDS
-from salambot.settings import LogSettings
 
 
 class JobSettings(LogSettings):
@@ -13,7 +13,7 @@ class JobSettings(LogSettings):
 
     postgres_url: SecretStr
     redis_url: SecretStr | None = None
-    """Where rag caches: told of a new index, and not needed to make one."""
+    """The cache of rag. It is invalidated after a seed; indexing does not need it."""
     objects_url: str
     vector: str = "local"
     embedder: str = "local"

@@ -10,8 +10,8 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from salambot.knowledge import parsers
 from salambot.knowledge.parsers.base import Document, Section
-from salambot.language import detect
-from salambot.text import analysis
+from salambot.language import analysis
+from salambot.language.detection import detect
 
 CAPACITY = 1200
 """Characters of a chunk at most: about 300 tokens of French, 400 of Arabic."""
@@ -19,7 +19,7 @@ HEADING = 300
 """Characters of the headings above it at most: of a longer question the rest is searched by its words only."""
 VERSION = "3"
 PIPELINE = f"parse {parsers.VERSION}, chunk {VERSION}, analyse {analysis.VERSION}"
-"""What made a chunk of a document: another value makes the manifest's entry stale."""
+"""Versions of parser and chunker. Another value makes manifest entries stale."""
 _K1, _B, _AVERAGE_TERMS = 1.2, 0.6, 60
 """BM25. The average is a constant: with the true one, each new document would change every weight."""
 _HEADING_WEIGHT = 2

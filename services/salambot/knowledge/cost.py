@@ -1,4 +1,4 @@
-"""What embedding will cost, before it is paid for."""
+"""The cost estimate of embedding."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

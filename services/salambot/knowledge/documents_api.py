@@ -8,12 +8,12 @@ from pydantic import Field
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from salambot.database import ACQUIRE_TIMEOUT_S, Pool, tenant_transaction
+from salambot.core.database import ACQUIRE_TIMEOUT_SECONDS, Pool, tenant_transaction
+from salambot.core.problems import Problem
+from salambot.core.schemas import Message, TenantName, Text, utc_text
+from salambot.knowledge.distributed import run_lock_sql
 from salambot.knowledge.manifest import Manifest
-from salambot.knowledge.spread import run_lock
-from salambot.knowledge.version import forget_version
-from salambot.messages import Message, TenantName, Text, utc_text
-from salambot.problems import Problem
+from salambot.knowledge.version import publish_version
 
 MAX_PAGE = 1000
 _log = structlog.get_logger(__name__)
@@ -65,8 +65,8 @@ class IndexedDocuments:
     async def remove(self, removal: Removal) -> list[str]:
         """Remove documents, and return the paths of those that were there. Raises Problem 409 while a seed runs."""
         manifest = Manifest(self._pool, removal.tenant)
-        lock = run_lock(removal.tenant)
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        lock = run_lock_sql(removal.tenant)
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
             if not await connection.fetchval(f"SELECT pg_try_advisory_lock({lock})"):
                 raise Problem(409, "seed_running", "A seed run of this tenant is under way.")
             try:
@@ -81,7 +81,7 @@ class IndexedDocuments:
     async def _forget(self, tenant: str) -> None:
         """Let searches look again; without Redis each does so within seconds."""
         try:
-            await forget_version(self._redis, tenant)
+            await publish_version(self._redis, tenant)
         except RedisError:
             _log.warning("the removal is seen later: redis does not answer", exc_info=True)
 

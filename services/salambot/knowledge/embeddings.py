@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salambot.database import Pool, tenant_transaction
-from salambot.embedders.base import Vectors
+from salambot.core.database import Pool, tenant_transaction
+from salambot.knowledge.embedders.base import Vectors
 
 _WIRE = np.dtype(">f2")
 
@@ -20,7 +20,7 @@ class Embeddings:
         self._embedder = embedder
         self._store = store
 
-    async def known(self, digests: Sequence[bytes]) -> set[bytes]:
+    async def find_embedded(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return those of `digests` that are embedded."""
         return await self._column(
             "SELECT digest FROM embeddings WHERE tenant = $1 AND embedder = $2 AND digest = ANY($3)",
@@ -28,7 +28,7 @@ class Embeddings:
             list(digests),
         )
 
-    async def keep(self, digests: Sequence[bytes], vectors: Vectors) -> None:
+    async def save(self, digests: Sequence[bytes], vectors: Vectors) -> None:
         """Keep vectors, in half precision."""
         wire = [row.astype(_WIRE).tobytes() for row in vectors]
         async with tenant_transaction(self._pool, self._tenant) as rows:
@@ -55,7 +55,7 @@ class Embeddings:
         vectors = np.array([np.frombuffer(row["embedding"], dtype=_WIRE) for row in found], dtype=np.float32)
         return [row["digest"] for row in found], vectors
 
-    async def stored(self, digests: Sequence[bytes]) -> set[bytes]:
+    async def find_stored(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return those of `digests` that the store accepted."""
         return await self._column(
             "SELECT digest FROM vector_entries WHERE tenant = $1 AND store = $2 AND digest = ANY($3)",
@@ -73,19 +73,19 @@ class Embeddings:
                 list(digests),
             )
 
-    async def unstored(self, limit: int) -> list[tuple[bytes, str]]:
+    async def find_pending(self, limit: int) -> list[tuple[bytes, str]]:
         """Return up to `limit` chunks that the store lacks, as digest and the text to embed where that is missing."""
         async with tenant_transaction(self._pool, self._tenant) as rows:
             found = await rows.fetch(_UNSTORED, self._tenant, self._store, limit)
         return [(row["digest"], _embedded(*row)) for row in found]
 
-    async def unused(self, limit: int) -> list[bytes]:
+    async def find_orphans(self, limit: int) -> list[bytes]:
         """Return up to `limit` digests that the store holds and no chunk has any more."""
         async with tenant_transaction(self._pool, self._tenant) as rows:
             found = await rows.fetch(_UNUSED, self._tenant, self._store, limit)
         return [row["digest"] for row in found]
 
-    async def forget(self, digests: Sequence[bytes]) -> None:
+    async def delete(self, digests: Sequence[bytes]) -> None:
         """Forget vectors that the store has deleted."""
         async with tenant_transaction(self._pool, self._tenant) as rows:
             await rows.execute(

@@ -9,18 +9,18 @@ from typing import Literal, TypedDict, TypeVar
 
 import numpy as np
 
-from salambot import tracing
-from salambot.embedders.base import Embedder
+from salambot.core import tracing
 from salambot.knowledge import parsers
 from salambot.knowledge.chunks import PIPELINE
 from salambot.knowledge.cost import LARGE, estimate, tokens_of
+from salambot.knowledge.embedders.base import Embedder
 from salambot.knowledge.embeddings import Embeddings
 from salambot.knowledge.isolation import IsolatedParser
-from salambot.knowledge.manifest import Entry, IndexedDocument, Manifest
+from salambot.knowledge.manifest import IndexedDocument, Manifest, ManifestEntry
+from salambot.knowledge.objects import Objects, StoredObject
 from salambot.knowledge.parsers.base import UnreadableDocumentError
-from salambot.knowledge.sources import SAMPLE, wanted
-from salambot.objects import Objects, StoredObject
-from salambot.vectors.base import VectorStore
+from salambot.knowledge.sources import SAMPLE, select_documents
+from salambot.knowledge.vectors.base import VectorStore
 
 BATCH_DOCUMENTS, BATCH_BYTES = 64, 8 * 1024 * 1024
 VECTOR_BATCH = 256
@@ -32,7 +32,7 @@ Announce = Callable[[str, Mapping[str, int | str]], None]
 Decision = Literal["embedder", "removals", "cost"]
 
 
-class RefusedRun(Exception):  # noqa: N818 - nothing went wrong: it needs a decision
+class SeedRefusedError(Exception):
     """The run was not begun, or stopped before it removed anything; the message says what to decide."""
 
     def __init__(self, decision: Decision, question: str, options: str) -> None:
@@ -43,7 +43,7 @@ class RefusedRun(Exception):  # noqa: N818 - nothing went wrong: it needs a deci
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asked for. `prune` is None where it said nothing; `paid` accepts what embedding costs."""
+    """Options of the command line. `prune` is None when not given; `paid` accepts the cost of embedding."""
 
     source: str | None = None
     full: bool = False
@@ -66,8 +66,8 @@ MAX_REPORTED = 1000
 
 
 @dataclass(slots=True)
-class Report:
-    """What a run did, or would do: the figures of `salambot seed --json`."""
+class SeedReport:
+    """The result of a run, or of a dry run: the figures of `salambot seed --json`."""
 
     seen: int = 0
     added: int = 0
@@ -80,7 +80,7 @@ class Report:
     upserted: int = 0
     deleted: int = 0
 
-    def add(self, other: "Report") -> None:
+    def merge(self, other: "SeedReport") -> None:
         """Count what another worker did."""
         self.added += other.added
         self.changed += other.changed
@@ -98,16 +98,16 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class IndexCandidate:
     """A document to read, and the label of its source."""
 
     item: StoredObject
     label: str
 
 
-Elsewhere = Callable[[Sequence[Candidate]], Awaitable["Report | None"]]
+Elsewhere = Callable[[Sequence[IndexCandidate]], Awaitable["SeedReport | None"]]
 """Has a batch indexed by some worker; None where nobody did."""
-AT_ONCE = 64
+MAX_CONCURRENCY = 64
 """Batches that wait for workers at the same time."""
 
 
@@ -116,7 +116,7 @@ class _Batch:
     """Documents that were read: to be committed, only touched, or unreadable for a reason."""
 
     ready: list[IndexedDocument] = field(default_factory=list)
-    touched: list[tuple[str, Entry]] = field(default_factory=list)
+    touched: list[tuple[str, ManifestEntry]] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -141,15 +141,16 @@ class Indexer:
         self._embedder = embedder
         self._store = store
         self._announce = announce
-        self._report = Report()
+        self._report = SeedReport()
         self._elsewhere = elsewhere
         self._parser = parser
         self._own_turn = asyncio.Lock()
 
-    async def run(self, vector: str, options: Options) -> Report:
+    async def run(self, vector: str, options: Options) -> SeedReport:
         """Bring the index up to date. A crash at any point loses nothing: the next run finishes the job.
 
-        Raises RefusedRun, UnknownSource, EmbeddingError, VectorStoreError, ObjectsUnavailable, DatabaseUnavailable.
+        Raises SeedRefusedError, UnknownSourceError, EmbeddingError, VectorStoreError, ObjectsUnavailableError,
+        DatabaseUnavailableError.
         """
         await self._refuse_another_embedder(options)
         entries = await self._manifest.entries()
@@ -168,21 +169,21 @@ class Indexer:
             await self._fill_store()
             await self._sweep()
             self._announce("settling", {})
-            await self._store.settle()
-            await self._manifest.finish(vector, self._embedder.name, self._embedder.dimensions)
+            await self._store.build_index()
+            await self._manifest.commit_version(vector, self._embedder.name, self._embedder.dimensions)
         return self._report
 
-    async def index_batch(self, batch: Sequence[Candidate], *, full: bool) -> Report:
+    async def index_batch(self, batch: Sequence[IndexCandidate], *, full: bool) -> SeedReport:
         """Index one batch of a run that another process coordinates; doing it twice changes nothing."""
         entries = await self._manifest.entries([candidate.item.path for candidate in batch])
         await self._index(batch, entries, Options(full=full))
         return self._report
 
     async def _index_all(
-        self, candidates: Sequence[Candidate], entries: Mapping[str, Entry], options: Options
+        self, candidates: Sequence[IndexCandidate], entries: Mapping[str, ManifestEntry], options: Options
     ) -> AsyncIterator[tuple[int, list[str]]]:
         """Yield of each batch how many documents it had, and those of the manifest that cannot be read any more."""
-        at_once = 1 if self._elsewhere is None or options.dry_run else AT_ONCE
+        at_once = 1 if self._elsewhere is None or options.dry_run else MAX_CONCURRENCY
         running: set[asyncio.Task[tuple[int, list[str]]]] = set()
         batches = _batches(candidates)
         try:
@@ -199,19 +200,19 @@ class Indexer:
                 task.cancel()
 
     async def _index_somewhere(
-        self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options
+        self, batch: Sequence[IndexCandidate], entries: Mapping[str, ManifestEntry], options: Options
     ) -> tuple[int, list[str]]:
         report = await self._elsewhere(batch) if self._elsewhere is not None and not options.dry_run else None
         if report is None:
             async with self._own_turn:
                 return len(batch), await self._index(batch, entries, options)
-        self._report.add(report)
+        self._report.merge(report)
         return len(batch), [item["path"] for item in report.rejected if item["path"] in entries]
 
     async def _refuse_another_embedder(self, options: Options) -> None:
         head = await self._manifest.head()
         if head.embedder not in {None, self._embedder.name} and not options.full:
-            raise RefusedRun(
+            raise SeedRefusedError(
                 "embedder",
                 f"the index was made by the embedder {head.embedder} ({head.dimensions} dimensions), and this is "
                 f"{self._embedder.name} ({self._embedder.dimensions})",
@@ -219,7 +220,7 @@ class Indexer:
             )
 
     async def _refuse_a_surprising_bill(
-        self, candidates: Sequence[Candidate], entries: Mapping[str, Entry], options: Options
+        self, candidates: Sequence[IndexCandidate], entries: Mapping[str, ManifestEntry], options: Options
     ) -> None:
         """Read everything once more beforehand where embedding costs money: that costs only time."""
         if options.paid or self._embedder.price == 0:
@@ -227,14 +228,18 @@ class Indexer:
         tokens = 0
         for batch in _batches(candidates):
             texts = _texts((await self._read_all(batch, entries, options)).ready)
-            known = set() if options.full else await self._embeddings.known(list(texts))
+            known = set() if options.full else await self._embeddings.find_embedded(list(texts))
             tokens += tokens_of(text for digest, text in texts.items() if digest not in known)
         if tokens >= LARGE:
-            raise RefusedRun("cost", f"this would embed {estimate(tokens, self._embedder.price)}", "--yes accepts that")
+            raise SeedRefusedError(
+                "cost", f"this would embed {estimate(tokens, self._embedder.price)}", "--yes accepts that"
+            )
 
-    async def _compare(self, entries: dict[str, Entry], options: Options) -> tuple[list[Candidate], list[str]]:
+    async def _compare(
+        self, entries: dict[str, ManifestEntry], options: Options
+    ) -> tuple[list[IndexCandidate], list[str]]:
         """Return what has to be read, and the paths of the manifest that are to go."""
-        want = await wanted(self._objects, options.source)
+        want = await select_documents(self._objects, options.source)
         self._report.seen = len(want.documents) + len(want.refused)
         self._report.rejected += [{"path": path, "reason": reason} for path, reason in want.refused.items()]
         candidates, moved = [], []
@@ -243,13 +248,13 @@ class Indexer:
             if not parsers.is_document(path):
                 self._reject(path, "not a format that is read")
             elif options.full or entry is None or (entry.etag, entry.pipeline) != (item.etag, PIPELINE):
-                candidates.append(Candidate(item, label))
+                candidates.append(IndexCandidate(item, label))
             else:
                 self._report.unchanged += 1
                 if entry.source != label:
-                    moved.append((path, Entry(label, entry.digest, entry.pipeline, entry.etag)))
+                    moved.append((path, ManifestEntry(label, entry.digest, entry.pipeline, entry.etag)))
         if moved and not options.dry_run:
-            await self._manifest.touch(moved)
+            await self._manifest.update_metadata(moved)
         gone = {SAMPLE, options.source} if options.source is not None and options.source != SAMPLE else {options.source}
         leftover = [
             path
@@ -258,7 +263,9 @@ class Indexer:
         ]
         return candidates, leftover
 
-    async def _index(self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options) -> list[str]:
+    async def _index(
+        self, batch: Sequence[IndexCandidate], entries: Mapping[str, ManifestEntry], options: Options
+    ) -> list[str]:
         """Index one batch; return the paths that the manifest knows and that cannot be read any more."""
         read = await self._read_all(batch, entries, options)
         for path, reason in read.rejected:
@@ -271,18 +278,20 @@ class Indexer:
         await self._write(read.ready, read.touched, options)
         return [path for path, _ in read.rejected if path in entries]
 
-    async def _read_all(self, batch: Sequence[Candidate], entries: Mapping[str, Entry], options: Options) -> _Batch:
+    async def _read_all(
+        self, batch: Sequence[IndexCandidate], entries: Mapping[str, ManifestEntry], options: Options
+    ) -> _Batch:
         contents = await asyncio.gather(*(self._content(candidate.item) for candidate in batch))
         read = _Batch()
         for candidate, content in zip(batch, contents, strict=True):
             path, known = candidate.item.path, entries.get(candidate.item.path)
             digest = hashlib.sha256(content or b"").digest()
-            entry = Entry(candidate.label, digest, PIPELINE, candidate.item.etag)
+            entry = ManifestEntry(candidate.label, digest, PIPELINE, candidate.item.etag)
             if known is not None and (known.digest, known.pipeline) == (digest, PIPELINE) and not options.full:
                 read.touched.append((path, entry))
                 continue
             try:
-                with tracing.step("seed.document", {"salambot.bytes": len(content or b"")}):
+                with tracing.start_step("seed.document", {"salambot.bytes": len(content or b"")}):
                     read.ready.append(await self._parse(candidate.item, entry, content))
             except UnreadableDocumentError as reason:
                 read.rejected.append((path, str(reason)))
@@ -292,7 +301,7 @@ class Indexer:
         """Read a document; one that is over the limit would only fill the memory."""
         return await self._objects.read(item.path) if item.size <= parsers.MAX_DOCUMENT_BYTES else None
 
-    async def _parse(self, item: StoredObject, entry: Entry, content: bytes | None) -> IndexedDocument:
+    async def _parse(self, item: StoredObject, entry: ManifestEntry, content: bytes | None) -> IndexedDocument:
         parsers.refuse_large(item.size)
         if content is None:
             raise UnreadableDocumentError("it went while this ran")
@@ -305,15 +314,15 @@ class Indexer:
         )
 
     async def _write(
-        self, ready: Sequence[IndexedDocument], touched: Sequence[tuple[str, Entry]], options: Options
+        self, ready: Sequence[IndexedDocument], touched: Sequence[tuple[str, ManifestEntry]], options: Options
     ) -> None:
         texts = _texts(ready)
         if options.dry_run:
-            known = set() if options.full else await self._embeddings.known(list(texts))
+            known = set() if options.full else await self._embeddings.find_embedded(list(texts))
             self._report.embedded += len(texts.keys() - known)
             return
         if touched:
-            await self._manifest.touch(touched)
+            await self._manifest.update_metadata(touched)
         if ready:
             await self._provide_vectors(texts, again=options.full)
             await self._manifest.commit(ready)
@@ -321,14 +330,14 @@ class Indexer:
     async def _provide_vectors(self, texts: Mapping[bytes, str], *, again: bool = False) -> None:
         """Embed what is not embedded, and give the store what it lacks; in this order, so a crash repeats little."""
         digests = sorted(texts)  # the same order for all: two workers that write the same rows must not deadlock
-        known = set() if again else await self._embeddings.known(digests)
+        known = set() if again else await self._embeddings.find_embedded(digests)
         new = [digest for digest in digests if digest not in known]
         for part in _slices(new):
             vectors = await self._embedder.embed([texts[digest] for digest in part])
-            await self._embeddings.keep(part, vectors)
+            await self._embeddings.save(part, vectors)
             self._report.embedded += len(part)
             self._announce("embedded", {"chunks": self._report.embedded})
-        stored = set() if again else await self._embeddings.stored(digests)
+        stored = set() if again else await self._embeddings.find_stored(digests)
         for part in _slices([digest for digest in digests if digest not in stored]):
             loaded, vectors = await self._embeddings.load(part)
             real = np.flatnonzero(vectors.any(axis=1)).tolist()  # a chunk of stop words only has no direction
@@ -337,12 +346,12 @@ class Indexer:
             self._report.upserted += len(part)
             self._announce("upserted", {"chunks": self._report.upserted})
 
-    async def _remove(self, leftover: Sequence[str], entries: Mapping[str, Entry], options: Options) -> None:
+    async def _remove(self, leftover: Sequence[str], entries: Mapping[str, ManifestEntry], options: Options) -> None:
         if options.prune is False or not leftover:
             return
         owned = sum(path not in entries or entries[path].source != SAMPLE for path in leftover)
         if options.prune is None and owned > self._report.seen:
-            raise RefusedRun(
+            raise SeedRefusedError(
                 "removals",
                 f"this would remove {owned} documents, more than half of all",
                 "--prune removes them, --no-prune keeps them",
@@ -355,14 +364,14 @@ class Indexer:
 
     async def _fill_store(self) -> None:
         """Give the store what it lacks of the whole index: after a switch of stores, or a crash."""
-        while chunks := await self._embeddings.unstored(VECTOR_BATCH):
+        while chunks := await self._embeddings.find_pending(VECTOR_BATCH):
             await self._provide_vectors(dict(chunks))
 
     async def _sweep(self) -> None:
         """Delete the vectors that no chunk has any more."""
-        while digests := await self._embeddings.unused(VECTOR_BATCH):
+        while digests := await self._embeddings.find_orphans(VECTOR_BATCH):
             await self._store.delete(self._tenant, digests)
-            await self._embeddings.forget(digests)
+            await self._embeddings.delete(digests)
             self._report.deleted += len(digests)
             self._announce("swept", {"chunks": self._report.deleted})
         await self._embeddings.drop_unused()
@@ -386,9 +395,9 @@ def _texts(ready: Iterable[IndexedDocument]) -> dict[bytes, str]:
     return {piece.digest: piece.embedded for document in ready for piece in document.chunks}
 
 
-def _batches(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+def _batches(candidates: Sequence[IndexCandidate]) -> Iterator[list[IndexCandidate]]:
     """Bound what is in memory at once, whatever the corpus."""
-    batch: list[Candidate] = []
+    batch: list[IndexCandidate] = []
     size = 0
     for candidate in candidates:
         if batch and (len(batch) >= BATCH_DOCUMENTS or size + candidate.item.size > BATCH_BYTES):

@@ -1,4 +1,4 @@
-"""What is indexed, and from which bytes: the manifest that makes seeding incremental and exact."""
+"""The manifest of indexed documents and their digests; it makes seeding incremental and exact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from datetime import datetime
 
 import orjson
 
-from salambot.database import Connection, Pool, tenant_transaction
+from salambot.core.database import Connection, Pool, tenant_transaction
 from salambot.knowledge.chunks import Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What the manifest knows of a document."""
+class ManifestEntry:
+    """The manifest entry of a document."""
 
     source: str
     digest: bytes
@@ -25,7 +25,7 @@ class IndexedDocument:
     """A document that is ready to be committed, with its chunks in order."""
 
     path: str
-    entry: Entry
+    entry: ManifestEntry
     title: str
     uri: str
     updated_at: datetime
@@ -35,7 +35,7 @@ class IndexedDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexHead:
+class IndexVersion:
     """How the tenant's index was made last; None before the first run."""
 
     version: int
@@ -51,7 +51,7 @@ class Manifest:
         self._pool = pool
         self.tenant = tenant
 
-    async def entries(self, paths: Sequence[str] | None = None) -> dict[str, Entry]:
+    async def entries(self, paths: Sequence[str] | None = None) -> dict[str, ManifestEntry]:
         """Return all documents by path, or those of `paths`: about 250 bytes of memory each."""
         async with tenant_transaction(self._pool, self.tenant) as rows:
             found = await rows.fetch(
@@ -60,15 +60,18 @@ class Manifest:
                 self.tenant,
                 paths,
             )
-        return {row["path"]: Entry(row["source"], row["digest"], row["pipeline"], row["etag"] or "") for row in found}
+        return {
+            row["path"]: ManifestEntry(row["source"], row["digest"], row["pipeline"], row["etag"] or "")
+            for row in found
+        }
 
-    async def head(self) -> IndexHead:
+    async def head(self) -> IndexVersion:
         """Return how the index was made."""
         async with tenant_transaction(self._pool, self.tenant) as rows:
             row = await rows.fetchrow(
                 "SELECT version, vector, embedder, dimensions FROM index_state WHERE tenant = $1", self.tenant
             )
-        return IndexHead(*row) if row is not None else IndexHead(0, None, None, None)
+        return IndexVersion(*row) if row is not None else IndexVersion(0, None, None, None)
 
     async def commit(self, documents: Sequence[IndexedDocument]) -> None:
         """Replace these documents at once: a reader sees all of a document as it was, or all of it as it is."""
@@ -78,7 +81,7 @@ class Manifest:
             await rows.execute(_INSERT_CHUNKS, self.tenant, orjson.dumps(_chunks(documents)).decode())
             await self._raise_version(rows)
 
-    async def touch(self, entries: Sequence[tuple[str, Entry]]) -> None:
+    async def update_metadata(self, entries: Sequence[tuple[str, ManifestEntry]]) -> None:
         """Remember new etags and sources of documents whose content did not change."""
         async with tenant_transaction(self._pool, self.tenant) as rows:
             await rows.executemany(
@@ -92,7 +95,7 @@ class Manifest:
             await self._delete(rows, paths)
             await self._raise_version(rows)
 
-    async def finish(self, vector: str, embedder: str, dimensions: int) -> int:
+    async def commit_version(self, vector: str, embedder: str, dimensions: int) -> int:
         """Record how the index is made now; return its version."""
         async with tenant_transaction(self._pool, self.tenant) as rows:
             return int(await rows.fetchval(_FINISH, self.tenant, vector, embedder, dimensions))

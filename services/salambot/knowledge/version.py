@@ -4,14 +4,14 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from salambot.database import Pool, tenant_transaction
+from salambot.core.database import Pool, tenant_transaction
 
-FRESH_S = 0.25
+CACHE_TTL_SECONDS = 0.25
 """How long a process believes a version without asking Redis again."""
-TRUSTED_S = 10
+MAX_STALENESS_SECONDS = 10
 """How long a version in Redis is believed: the longest that an old answer can live when a seed run could not say."""
 _CHANGED = b""
-_CHANGED_S = 30
+_CHANGED_SECONDS = 30
 """How long Redis takes no version after a change: longer than any reader takes between Postgres and Redis."""
 
 
@@ -25,15 +25,15 @@ async def cached_version(redis: Redis, tenant: str) -> int | None:
     return int(found) if found else None
 
 
-async def remember_version(redis: Redis, tenant: str, version: int) -> None:
+async def cache_version(redis: Redis, tenant: str, version: int) -> None:
     """Let others know what was read from Postgres, unless the index has changed since. Raises RedisError."""
-    await redis.set(_key(tenant), version, ex=TRUSTED_S, nx=True)
+    await redis.set(_key(tenant), version, ex=MAX_STALENESS_SECONDS, nx=True)
 
 
-async def forget_version(redis: Redis, tenant: str) -> None:
+async def publish_version(redis: Redis, tenant: str) -> None:
     """Return once every search looks at the index as Postgres has it now. Raises RedisError."""
-    await redis.set(_key(tenant), _CHANGED, ex=_CHANGED_S)
-    await asyncio.sleep(FRESH_S)
+    await redis.set(_key(tenant), _CHANGED, ex=_CHANGED_SECONDS)
+    await asyncio.sleep(CACHE_TTL_SECONDS)
 
 
 async def current_version(pool: Pool, tenant: str) -> int:

@@ -1,9 +1,9 @@
-"""What every LLM provider offers: a reply to a prompt from passages, whole or in pieces."""
+"""The LLM protocol: a reply to a prompt from passages, whole or streamed."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
+from salambot.core.schemas import ComposeRequest, Reply, ReplyCompleted, ReplyDelta, ReplyFailed
 
 
 class Llm(Protocol):
@@ -13,7 +13,7 @@ class Llm(Protocol):
         """Return the whole reply, in the language of the prompt, resting on `request.passages`."""
         ...
 
-    def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+    def stream(self, request: ComposeRequest) -> AsyncGenerator[ReplyDelta | ReplyCompleted | ReplyFailed, None]:
         """Yield the reply's text in pieces, then the whole once. Closing the iterator cancels the call."""
         ...
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from salambot.messages import Citation, Passage
-from salambot.text.normalisation import normalise
+from salambot.core.schemas import Citation, Passage
+from salambot.language.normalisation import normalise
 
 _NAME = (
     r"(?:passages?|sources?|docs?|documents?|extraits?|ref|réf|réfs?|n[°o]|مقطع|المقطع|المصدر|مصدر|وثيقة)\.?\s*:?\s*"

@@ -5,14 +5,14 @@ from contextlib import aclosing
 
 import structlog
 
+from salambot.core.problems import Problem
+from salambot.core.schemas import ComposeRequest, Reply, ReplyCompleted, ReplyDelta, ReplyFailed
 from salambot.llms.base import Llm
-from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
-from salambot.problems import Problem
 
 _log = structlog.get_logger(__name__)
 
 
-class WithFallback:
+class FallbackLlm:
     """Ask `first`; when it fails before it said anything, ask `second`."""
 
     def __init__(self, first: Llm, second: Llm) -> None:
@@ -27,7 +27,7 @@ class WithFallback:
             _log.warning("the model failed, the local provider answers", code=problem.code)
             return await self._second.reply(request)
 
-    async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+    async def stream(self, request: ComposeRequest) -> AsyncGenerator[ReplyDelta | ReplyCompleted | ReplyFailed, None]:
         """Yield the events of the first, or else of the second; never of both."""
         said_something = False
         try:

@@ -4,15 +4,24 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from salambot.answers.answering import Answer, find_answers
-from salambot.businesses import NOBODY, Business, Businesses, business_of
-from salambot.followup import readings
-from salambot.language import detect
+from salambot.core.businesses import NOBODY, Business, Businesses, business_of
+from salambot.core.schemas import (
+    Citation,
+    ComposeRequest,
+    Language,
+    Reply,
+    ReplyCompleted,
+    ReplyDelta,
+    ReplyFailed,
+    Usage,
+)
+from salambot.language.detection import detect
+from salambot.language.query_rewriting import contextual_queries
+from salambot.language.small_talk import asks_for_a_person, detect_small_talk, is_complaint, opens_with_greeting
 from salambot.llms.phrases import PHRASES, Phrase, phrase
-from salambot.messages import Citation, Completed, ComposeRequest, Delta, Failed, Language, Reply, Usage
-from salambot.smalltalk import asks_for_a_person, courtesy_of, is_complaint, opens_with_greeting
 
 MODEL = "extractive-1"
-LONGEST_ANSWER = 900
+MAX_ANSWER_LENGTH = 900
 """Characters of the passages' own words in one reply: chat is read on telephones."""
 _SENTENCE_END = re.compile(r"(?<=[.!?؟…])\s+|\n")
 _ASKS = re.compile(r"[?؟]")
@@ -29,12 +38,12 @@ class LocalLlm:
         """Return the reply; never fails."""
         return compose(request, business_of(self._businesses, request.tenant))
 
-    async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+    async def stream(self, request: ComposeRequest) -> AsyncGenerator[ReplyDelta | ReplyCompleted | ReplyFailed, None]:
         """Yield the reply a few words at a time."""
         reply = await self.reply(request)
         for piece in _PIECE.findall(reply.reply):
-            yield Delta(text=piece)
-        yield Completed(reply=reply)
+            yield ReplyDelta(text=piece)
+        yield ReplyCompleted(reply=reply)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -43,11 +52,11 @@ class LocalLlm:
 def compose(request: ComposeRequest, business: Business = NOBODY) -> Reply:
     """Compose the reply: a courtesy for a courtesy, else the answer of the passages, else "I do not know"."""
     language = detect(request.prompt, request.locale)
-    if courtesy := courtesy_of(request.prompt):
+    if courtesy := detect_small_talk(request.prompt):
         return _reply(request, language, phrase(courtesy, language, business, request.contact))
     upset = is_complaint(request.prompt)
     opening = _opening(request, language, business, upset=upset)
-    question = request.question or readings(request.prompt, request.context)[0]
+    question = request.question or contextual_queries(request.prompt, request.context)[0]
     answers = [] if upset and not _ASKS.search(request.prompt) else find_answers(question, language, request.passages)
     if not answers:
         name: Phrase = "human" if asks_for_a_person(request.prompt) else "unknown"
@@ -67,10 +76,10 @@ def _opening(request: ComposeRequest, language: Language, business: Business, *,
 
 def shorten(text: str) -> tuple[str, bool]:
     """Return `text` whole, or its first sentences up to LONGEST_ANSWER characters, and whether it is whole."""
-    if len(text) <= LONGEST_ANSWER:
+    if len(text) <= MAX_ANSWER_LENGTH:
         return text, True
-    ends = [match.start() for match in _SENTENCE_END.finditer(text) if 0 < match.start() <= LONGEST_ANSWER]
-    return (text[: ends[-1]] if ends else text[: LONGEST_ANSWER - 1].rsplit(" ", 1)[0] + "…"), False
+    ends = [match.start() for match in _SENTENCE_END.finditer(text) if 0 < match.start() <= MAX_ANSWER_LENGTH]
+    return (text[: ends[-1]] if ends else text[: MAX_ANSWER_LENGTH - 1].rsplit(" ", 1)[0] + "…"), False
 
 
 def _reply(

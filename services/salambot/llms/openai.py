@@ -12,22 +12,22 @@ import stamina
 from pydantic import SecretStr, ValidationError
 from stamina.instrumentation import set_on_retry_hooks
 
-from salambot.businesses import Businesses, business_of
-from salambot.language import detect
-from salambot.llms.asking import Asking, BrokenError, RefusedError
-from salambot.llms.circuit import Circuit
+from salambot.core.businesses import Businesses, business_of
+from salambot.core.problems import Problem
+from salambot.core.schemas import ComposeRequest, Language, Reply, ReplyCompleted, ReplyDelta, ReplyFailed, utc_now
+from salambot.language.detection import detect
+from salambot.llms.circuit_breaker import CircuitBreaker
 from salambot.llms.citations import CitationReader
-from salambot.llms.openai_dialects import ChatCompletions, Dialect, Messages, Part, Responses
+from salambot.llms.openai_apis import ChatCompletions, CompletionApi, CompletionChunk, Messages, Responses
+from salambot.llms.openai_http import ApiError, ConnectionFailedError, OpenAiHttp
 from salambot.llms.parameters import is_too_long
 from salambot.llms.phrases import phrase
 from salambot.llms.prompting import is_certain, messages_for
 from salambot.llms.thinking import ThinkingFilter, without_thinking
-from salambot.messages import Completed, ComposeRequest, Delta, Failed, Language, Reply, utc_now
-from salambot.problems import Problem
 
 _OPENAI = "api.openai.com"
-_CONNECT_S = 5.0
-_PATIENCE_S = 5.0
+_CONNECT_SECONDS = 5.0
+_PATIENCE_SECONDS = 5.0
 """The longest Retry-After that a customer is made to wait for."""
 _OPENING_TIMEOUTS = 4
 """How many times its timeout a stream may take to its first word, as long as something comes: models think."""
@@ -38,7 +38,7 @@ class EmptyAnswerError(Exception):
     """The model answered without a text, and not for a reason that is known."""
 
 
-_FAILURES = (BrokenError, RefusedError, EmptyAnswerError, TimeoutError, JSONDecodeError, ValidationError)
+_FAILURES = (ConnectionFailedError, ApiError, EmptyAnswerError, TimeoutError, JSONDecodeError, ValidationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ class OpenAiLlm:
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         set_on_retry_hooks([])  # the default hook logs the error's text, which may quote a customer
         self._config = config
-        connect_s = min(_CONNECT_S, config.timeout)
+        connect_s = min(_CONNECT_SECONDS, config.timeout)
         self._client = openai.AsyncOpenAI(
             api_key=config.api_key.get_secret_value(), base_url=config.base_url, max_retries=0
         )
-        self._asking = Asking(self._client, connect_s)
+        self._asking = OpenAiHttp(self._client, connect_s)
         self.host = self._client.base_url.host
         dialect = Responses if self.host == _OPENAI else ChatCompletions
-        self._dialect: Dialect = dialect(self._client, self._asking, config.model)
-        self.circuit = Circuit(self.host, config.circuit_failures, config.circuit_seconds)
+        self._dialect: CompletionApi = dialect(self._client, self._asking, config.model)
+        self.circuit = CircuitBreaker(self.host, config.circuit_failures, config.circuit_seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -87,31 +87,31 @@ class OpenAiLlm:
             text = _whole_sentences(text)
         return self._reply(request, text, reader, part)
 
-    async def stream(self, request: ComposeRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
+    async def stream(self, request: ComposeRequest) -> AsyncGenerator[ReplyDelta | ReplyCompleted | ReplyFailed, None]:
         """Yield the reply as the model writes it. What fails before the first piece is tried again."""
         reader = CitationReader(request.passages)
         said: list[str] = []
-        last = Part()
+        last = CompletionChunk()
         async with self._guarded(), aclosing(self._parts(request)) as parts:
             async for part in parts:
                 last = part if part.finish_reason else last
                 if text := reader.feed(part.text):
                     said.append(text)
-                    yield Delta(text=text)
+                    yield ReplyDelta(text=text)
             if last.finish_reason is None:
                 raise Problem(502, "llm_broken", f"{self.host} broke off in the middle of its answer.")
             if text := reader.finish():
                 said.append(text)
-                yield Delta(text=text)
+                yield ReplyDelta(text=text)
         reply = self._reply(request, "".join(said), reader, last)
         if not said:
-            yield Delta(text=reply.reply)
-        yield Completed(reply=reply)
+            yield ReplyDelta(text=reply.reply)
+        yield ReplyCompleted(reply=reply)
 
     def _messages(self, request: ComposeRequest) -> Messages:
         return messages_for(request, business_of(self._config.businesses, request.tenant), utc_now())
 
-    async def _retried(self, request: ComposeRequest) -> Part:
+    async def _retried(self, request: ComposeRequest) -> CompletionChunk:
         try:
             return await self._whole(request)
         except Exception as error:  # noqa: BLE001 - raised again below
@@ -124,12 +124,12 @@ class OpenAiLlm:
                 return await self._whole(request)
         raise AssertionError("stamina returns or raises")
 
-    async def _whole(self, request: ComposeRequest) -> Part:
+    async def _whole(self, request: ComposeRequest) -> CompletionChunk:
         """Ask, and ask again as the server's refusals teach; each teaches one thing, so that this ends."""
         while True:
             try:
-                part = await self._dialect.whole(self._messages(request))
-            except RefusedError as refused:
+                part = await self._dialect.complete(self._messages(request))
+            except ApiError as refused:
                 request = self._adapted(request, refused)
                 continue
             text = without_thinking(part.text)
@@ -138,7 +138,7 @@ class OpenAiLlm:
             if part.finish_reason != "length" or not self._dialect.parameters.raise_budget():
                 raise EmptyAnswerError
 
-    def _adapted(self, request: ComposeRequest, refused: RefusedError) -> ComposeRequest:
+    def _adapted(self, request: ComposeRequest, refused: ApiError) -> ComposeRequest:
         """Return what to ask after a refusal that says what is wrong; else raise it."""
         if self._dialect.parameters.learn(refused):
             return request
@@ -147,7 +147,7 @@ class OpenAiLlm:
             return request.model_copy(update={"context": [], "passages": request.passages[:kept]})
         raise refused
 
-    async def _parts(self, request: ComposeRequest) -> AsyncGenerator[Part, None]:
+    async def _parts(self, request: ComposeRequest) -> AsyncGenerator[CompletionChunk, None]:
         """Yield the parts of the first attempt that yields any; each may take as long as a whole reply."""
         parts, part = await self._opened(request)
         async with aclosing(parts):
@@ -155,20 +155,24 @@ class OpenAiLlm:
                 yield part
                 part = await anext(parts, None)
 
-    async def _opened(self, request: ComposeRequest) -> tuple[AsyncGenerator[Part, None], Part | None]:
+    async def _opened(
+        self, request: ComposeRequest
+    ) -> tuple[AsyncGenerator[CompletionChunk, None], CompletionChunk | None]:
         async with asyncio.timeout(_OPENING_TIMEOUTS * self._config.timeout):
             async for attempt in self._attempts():
                 with attempt:
                     return await self._first_part(request)
         raise AssertionError("stamina returns or raises")
 
-    async def _first_part(self, request: ComposeRequest) -> tuple[AsyncGenerator[Part, None], Part | None]:
+    async def _first_part(
+        self, request: ComposeRequest
+    ) -> tuple[AsyncGenerator[CompletionChunk, None], CompletionChunk | None]:
         """Return a stream with its first part that says something, asked for again as refusals teach."""
         while True:
             parts = self._visible(request)
             try:
                 part = await anext(parts, None)
-            except RefusedError as refused:
+            except ApiError as refused:
                 request = self._adapted(request, refused)
                 continue
             if part is None or part.text or part.finish_reason == "content_filter":
@@ -177,10 +181,10 @@ class OpenAiLlm:
             if part.finish_reason != "length" or not self._dialect.parameters.raise_budget():
                 raise EmptyAnswerError
 
-    async def _visible(self, request: ComposeRequest) -> AsyncGenerator[Part, None]:
+    async def _visible(self, request: ComposeRequest) -> AsyncGenerator[CompletionChunk, None]:
         """Yield the parts without the model's reasoning, those that say something and the last."""
         thinking = ThinkingFilter(starts_inside=self._dialect.parameters.thinks_unopened)
-        async with aclosing(self._dialect.parts(self._messages(request))) as parts:
+        async with aclosing(self._dialect.stream(self._messages(request))) as parts:
             while True:
                 async with asyncio.timeout(self._config.timeout):
                     part = await anext(parts, None)
@@ -189,7 +193,7 @@ class OpenAiLlm:
                 text = thinking.feed(part.text) + (thinking.finish() if part.finish_reason else "")
                 self._dialect.parameters.thinks_unopened |= thinking.closed_unopened
                 if text and part.finish_reason:
-                    yield Part(text)
+                    yield CompletionChunk(text)
                 if text or part.finish_reason:
                     yield replace(part, text="" if part.finish_reason else text)
 
@@ -206,7 +210,7 @@ class OpenAiLlm:
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
         """Run a call in the circuit, its errors turned into problems; OpenTelemetry's own package makes its span."""
-        async with self.circuit.closed():
+        async with self.circuit.guard():
             try:
                 yield
             except _FAILURES as error:
@@ -216,15 +220,15 @@ class OpenAiLlm:
         match error:
             case TimeoutError():
                 return Problem(504, "llm_timeout", f"{self.host} did not answer in time.")
-            case RefusedError():
+            case ApiError():
                 return self._refusal(error)
-            case BrokenError():
+            case ConnectionFailedError():
                 return self._unavailable("cannot be reached, or broke off")
             case EmptyAnswerError():
                 return Problem(502, "llm_invalid", f"{self.host} answered without a text.")
         return Problem(502, "llm_invalid", f"{self.host} answered with something that is not of its protocol.")
 
-    def _refusal(self, refused: RefusedError) -> Problem:
+    def _refusal(self, refused: ApiError) -> Problem:
         match refused.status:
             case 402:
                 return Problem(503, "llm_quota_exceeded", f"{self.host} refuses: the account has no credit left.")
@@ -241,7 +245,7 @@ class OpenAiLlm:
     def _unavailable(self, why: str) -> Problem:
         return Problem(503, "llm_unavailable", f"{self.host} {why}.", headers={"Retry-After": "5"})
 
-    def _reply(self, request: ComposeRequest, text: str, reader: CitationReader, part: Part) -> Reply:
+    def _reply(self, request: ComposeRequest, text: str, reader: CitationReader, part: CompletionChunk) -> Reply:
         language = _language(request, text)
         business = business_of(self._config.businesses, request.tenant)
         return Reply(
@@ -267,20 +271,20 @@ def _whole_sentences(text: str) -> str:
     return text[: end + 1] if end > 0 else text
 
 
-def _is_out_of_quota(refused: RefusedError) -> bool:
+def _is_out_of_quota(refused: ApiError) -> bool:
     return "insufficient_quota" in refused.codes
 
 
 def _is_worth_another_try(error: Exception) -> bool | float:
     """Decide on one failure; a float is what the host asked to wait, in seconds."""
-    if isinstance(error, RefusedError):
+    if isinstance(error, ApiError):
         passes = error.status >= 500 or (error.status == 429 and not _is_out_of_quota(error))
         return passes and _asked_wait(error.retry_after)
-    return isinstance(error, BrokenError | EmptyAnswerError | JSONDecodeError | ValidationError)
+    return isinstance(error, ConnectionFailedError | EmptyAnswerError | JSONDecodeError | ValidationError)
 
 
 def _asked_wait(given: str) -> bool | float:
     if not given.isdigit():
         return True
     seconds = float(given)
-    return seconds <= _PATIENCE_S and (seconds or True)
+    return seconds <= _PATIENCE_SECONDS and (seconds or True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from salambot.llms.asking import RefusedError
+from salambot.llms.openai_http import ApiError
 
 REPLY_TOKENS = 700
 MAX_REPLY_TOKENS = 6_000
@@ -43,7 +43,7 @@ class Parameters:
         """Return the members that were not refused."""
         return {name: value for name, value in members.items() if name not in self.dropped}
 
-    def learn(self, refused: RefusedError) -> bool:
+    def learn(self, refused: ApiError) -> bool:
         """Return True if the next question differs by what this refusal teaches."""
         if refused.status not in _BAD_REQUEST or is_too_long(refused):
             return False
@@ -75,7 +75,7 @@ class Parameters:
         return True
 
 
-def is_too_long(refused: RefusedError) -> bool:
+def is_too_long(refused: ApiError) -> bool:
     """Return True if a question was refused for its length."""
     return "context_length_exceeded" in refused.codes or (
         refused.status in _BAD_REQUEST | {413} and _TOO_LONG.search(refused.message) is not None

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from salambot.businesses import NOBODY, Business
-from salambot.messages import Language
+from salambot.core.businesses import NOBODY, Business
+from salambot.core.schemas import Language
 
 Phrase = Literal[
     "greeting", "thanks", "reaction", "blessing", "farewell", "nothing", "unknown", "refused", "regret", "human",

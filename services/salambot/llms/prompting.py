@@ -5,10 +5,10 @@ from datetime import datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from salambot.businesses import Business
-from salambot.language import detect
-from salambot.llms.openai_dialects import Messages
-from salambot.messages import ComposeRequest, Language, Passage
+from salambot.core.businesses import Business
+from salambot.core.schemas import ComposeRequest, Language, Passage
+from salambot.language.detection import detect
+from salambot.llms.openai_apis import Messages
 
 ZONE = ZoneInfo("Africa/Casablanca")
 _LANGUAGE_NAMES: dict[Language, str] = {

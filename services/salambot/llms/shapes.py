@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from salambot.messages import Usage
+from salambot.core.schemas import Usage
 
 FinishReason = Literal["stop", "length", "content_filter"]
 _REASONS: dict[str, FinishReason] = {

@@ -19,7 +19,7 @@ _CLOSE_OF = {opens.casefold(): closes.casefold() for opens, closes in _MARKS}
 _SPECIAL = re.compile(
     r"<\|(?:im_end|im_start|eot_id|end|endoftext|start|return|message|end_of_solution|begin_of_solution)\|>|</s>"
 )
-_LONGEST_MARK = max(len(mark) for pair in _MARKS for mark in pair)
+_MAX_MARK_LENGTH = max(len(mark) for pair in _MARKS for mark in pair)
 
 
 class ThinkingFilter:
@@ -42,7 +42,7 @@ class ThinkingFilter:
             if self._closes is not None:
                 end = self._end_of_thinking(text)
                 if end is None:
-                    self._held = text[-_LONGEST_MARK:]
+                    self._held = text[-_MAX_MARK_LENGTH:]
                     break
                 text, self._closes, self._begins = text[end:].lstrip(), None, True
             opened = _OPENS.search(text)
@@ -91,7 +91,7 @@ def without_thinking(text: str) -> str:
 
 def _start_of_a_mark(text: str) -> int:
     """Return how many characters at the end of a text may begin a mark."""
-    tail = text[-_LONGEST_MARK:].casefold()
+    tail = text[-_MAX_MARK_LENGTH:].casefold()
     marks = [mark.casefold() for pair in _MARKS for mark in pair] + ["<|im_end|>", "<|endoftext|>", "</s>"]
     return next(
         (

@@ -52,7 +52,7 @@ def uses_roles() -> bool:
     return bool(_value("SELECT prosrc LIKE '%''role''%' FROM pg_proc WHERE oid = 'enter_tenant(text)'::regprocedure"))
 
 
-def isolate(table: str) -> None:
+def enable_row_level_security(table: str) -> None:
     """Let a transaction see and write only the rows of the tenant that it entered; nobody else sees any.
 
     FORCE binds the table's owner too. A superuser would still pass, therefore `enter_tenant` changes to TENANT_ROLE.

@@ -5,21 +5,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from salambot.application import add_exchange, service_app
-from salambot.language import detect
+from salambot.core.schemas import ComposeRequest
+from salambot.http.application import add_exchange, service_app
+from salambot.language.detection import detect
 from salambot.llms.base import Llm
 from salambot.llms.local import LocalLlm
-from salambot.messages import ComposeRequest
-from salambot.nlu.counting import Counted
+from salambot.nlu.instrumented_llm import InstrumentedLlm
 from salambot.nlu.settings import NluSettings
-from salambot.replies import Replies
+from salambot.rpc.reply_endpoint import ReplyEndpoint
 from salambot_contracts.http_url import parse_openai_url
 
 
 def create_app(settings: NluSettings | None = None) -> FastAPI:
     """Build the service; without `settings` it reads its environment."""
     chosen = settings or NluSettings()
-    llm = Counted(open_llm(chosen))
+    llm = InstrumentedLlm(open_llm(chosen))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -29,7 +29,7 @@ def create_app(settings: NluSettings | None = None) -> FastAPI:
 
     app = service_app("nlu", chosen, lifespan=lifespan)
 
-    add_exchange(app, "/internal/generate", Replies(ComposeRequest, llm))
+    add_exchange(app, "/internal/generate", ReplyEndpoint(ComposeRequest, llm))
     return app
 
 
@@ -39,7 +39,7 @@ def open_llm(settings: NluSettings) -> Llm:
         return LocalLlm(settings.businesses)
     if settings.openai_api_key is None:
         raise ValueError("LLM=openai needs OPENAI_API_KEY")
-    from salambot.llms.fallback import WithFallback
+    from salambot.llms.fallback import FallbackLlm
     from salambot.llms.openai import OpenAiConfig, OpenAiLlm
 
     config = OpenAiConfig(
@@ -53,4 +53,4 @@ def open_llm(settings: NluSettings) -> Llm:
         businesses=settings.businesses,
     )
     llm = OpenAiLlm(config)
-    return WithFallback(llm, LocalLlm(settings.businesses)) if settings.llm_fallback == "local" else llm
+    return FallbackLlm(llm, LocalLlm(settings.businesses)) if settings.llm_fallback == "local" else llm

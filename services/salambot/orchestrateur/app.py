@@ -8,33 +8,33 @@ from datetime import timedelta
 import structlog
 from fastapi import FastAPI
 
-from salambot import cache, database
-from salambot.application import Check, add_exchange, service_app
-from salambot.database import DatabaseUnavailable
-from salambot.delivery.console import add_console
-from salambot.hops import Hop
+from salambot.core import database, redis_client
+from salambot.core.database import DatabaseUnavailableError
+from salambot.core.schemas import ReplyRequest
+from salambot.http.application import Check, add_exchange, service_app
 from salambot.knowledge.documents_api import add_documents
-from salambot.messages import ReplyRequest
+from salambot.orchestrateur.audit_api import add_records
+from salambot.orchestrateur.audit_chain import HashChain
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
-from salambot.orchestrateur.records import add_records
-from salambot.orchestrateur.seals import Seals
 from salambot.orchestrateur.settings import OrchestrateurSettings
-from salambot.replies import Replies
+from salambot.rpc.reply_endpoint import ReplyEndpoint
+from salambot.rpc.service_client import ServiceClient
 from salambot.telemetry.commands import add_commands
-from salambot.telemetry.reading import add_reading
+from salambot.telemetry.query_api import add_routes
+from salambot.webhooks.api import add_console
 
-_FORGETTING_EVERY_S = 3600
+_FORGETTING_EVERY_SECONDS = 3600
 _log = structlog.get_logger(__name__)
 
 
 def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     """Build the service; without `settings` it reads its environment."""
     chosen = settings or OrchestrateurSettings()
-    redis = cache.connect(chosen.redis_url.get_secret_value())
+    redis = redis_client.connect(chosen.redis_url.get_secret_value())
     key = (chosen.user_hash_key or chosen.internal_token).get_secret_value().encode()
-    rag = Hop("rag", chosen.rag_url, chosen.internal_token)
-    nlu = Hop("nlu", chosen.nlu_url, chosen.internal_token)
+    rag = ServiceClient("rag", chosen.rag_url, chosen.internal_token)
+    nlu = ServiceClient("nlu", chosen.nlu_url, chosen.internal_token)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,16 +46,18 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
             stack.callback(app.state.pool.terminate)
             conversations = Conversations(app.state.pool, redis)
             dialogue = Dialogue(chosen, rag, nlu, conversations)
-            add_exchange(app, "/internal/reply", Replies(ReplyRequest, dialogue))
+            add_exchange(app, "/internal/reply", ReplyEndpoint(ReplyRequest, dialogue))
             forgetting = asyncio.create_task(_forget(conversations, timedelta(days=chosen.conversation_retention_days)))
             stack.callback(forgetting.cancel)
-            sealing = asyncio.create_task(Seals(app.state.pool, key).keep(timedelta(days=chosen.audit_retention_days)))
+            sealing = asyncio.create_task(
+                HashChain(app.state.pool, key).run(timedelta(days=chosen.audit_retention_days))
+            )
             stack.callback(sealing.cancel)
             yield
 
     async def postgres() -> None:
         if not await database.is_reachable(app.state.pool):
-            raise database.unavailable()
+            raise database.database_problem()
 
     async def ping_redis() -> None:
         await redis.ping()
@@ -73,14 +75,14 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     add_records(app, redis, key)
     add_documents(app, redis)
     add_commands(app)
-    add_reading(app, redis)
+    add_routes(app, redis)
     return app
 
 
 async def _forget(conversations: Conversations, older_than: timedelta) -> None:
-    """Delete what is too old, now and every hour; while Postgres is away, later."""
+    """Purge old turns now and every hour; wait while Postgres is down."""
     while True:
-        with suppress(DatabaseUnavailable):
-            if forgotten := await conversations.forget(older_than):
+        with suppress(DatabaseUnavailableError):
+            if forgotten := await conversations.purge(older_than):
                 _log.info("old turns are forgotten", turns=forgotten)
-        await asyncio.sleep(_FORGETTING_EVERY_S)
+        await asyncio.sleep(_FORGETTING_EVERY_SECONDS)

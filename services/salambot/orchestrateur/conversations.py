@@ -1,4 +1,4 @@
-"""Conversations: durable in Postgres with the audit trail, their latest turns hot in Redis."""
+"""Conversations: durable in Postgres with the audit trail, recent turns cached in Redis."""
 
 import time
 from datetime import datetime, timedelta
@@ -10,10 +10,16 @@ from pydantic import TypeAdapter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from salambot import tracing
-from salambot.database import ACQUIRE_TIMEOUT_S, DatabaseUnavailable, Pool, unavailable, unavailable_as_problem
-from salambot.messages import Message, Reply, ReplyRequest, Turn, utc_now
-from salambot.trips import SharedTrips
+from salambot.core import tracing
+from salambot.core.batching import Batcher
+from salambot.core.database import (
+    ACQUIRE_TIMEOUT_SECONDS,
+    DatabaseUnavailableError,
+    Pool,
+    database_problem,
+    translate_errors,
+)
+from salambot.core.schemas import Message, Reply, ReplyRequest, Turn, utc_now
 
 REMEMBERED_TURNS = 12
 REMEMBERED_FOR = timedelta(hours=24)
@@ -22,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Hot(Message):
-    """The latest turns of one conversation as Redis holds them; `at` is in seconds since the epoch."""
+    """Cached turns of one conversation; `at` is in seconds since the epoch."""
 
     at: float
     turns: list[Turn]
@@ -43,17 +49,20 @@ _turns: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
 
 
 class Conversations:
-    """What was said. Every method is one round trip to Postgres at most, and raises Problem 503 when it is away."""
+    """Stored conversations.
+
+    Each method costs at most one round trip to Postgres and raises Problem 503 when it is down.
+    """
 
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
         self._redis = redis
         self._trusted_since = 0.0
         self._redis_works = True
-        self._recording = SharedTrips(self._record_all)
+        self._recording = Batcher(self._record_all)
 
-    async def latest(self, request: ReplyRequest) -> list[Turn]:
-        """Return the latest turns with this user, oldest first; none where the user is not known."""
+    async def recent_turns(self, request: ReplyRequest) -> list[Turn]:
+        """Return the recent turns with this user, oldest first; empty if the user is unknown."""
         if request.user is None:
             return []
         hot = await self._read_hot(request)
@@ -65,7 +74,7 @@ class Conversations:
         )
 
     async def record(self, request: ReplyRequest, reply: Reply) -> None:
-        """Store what was asked and answered, with its audit record: when this returns, both are durable."""
+        """Store a message and its reply with the audit record; both are durable on return."""
         most = REMEMBERED_TURNS if request.user else 0
         turns = await self._recording(
             (
@@ -79,9 +88,9 @@ class Conversations:
             await self._write_hot(request, turns)
 
     async def _record_all(self, exchanges: list[_Exchange]) -> list[list[Turn]]:
-        """Store exchanges in one transaction: one wait for the disk for all of them.
+        """Store exchanges in one transaction, with one disk flush for all.
 
-        Sorted, so that two of them at once lock conversations in one order.
+        Sorted, so that concurrent calls lock conversations in the same order.
         """
         order = sorted(range(len(exchanges)), key=lambda position: exchanges[position][:3])
         columns = [list(column) for column in zip(*(exchanges[position] for position in order), strict=True)]
@@ -90,15 +99,15 @@ class Conversations:
         return [turns[position] for position in range(len(exchanges))]
 
     async def record_refusal(self, request: ReplyRequest, code: str) -> None:
-        """Store that there was no reply, and why: the code of a problem."""
+        """Store that there was no reply, with the problem code."""
         await self._call(
             "SELECT record_audit($1, $2, 'reply', $3, $4, $5)",
             *(request.tenant, _actor(request), code, tracing.trace_id(), request.correlation_id),
         )
 
-    async def forget(self, older_than: timedelta) -> int:
-        """Delete the turns of all tenants that are older; return how many."""
-        with unavailable_as_problem():
+    async def purge(self, older_than: timedelta) -> int:
+        """Delete older turns of all tenants; return how many."""
+        with translate_errors():
             return int(await self._pool.fetchval("SELECT forget_before($1)", utc_now() - older_than, timeout=300))
 
     async def _call(self, query: str, *arguments: object) -> list[Turn]:
@@ -106,11 +115,11 @@ class Conversations:
 
     async def _fetch(self, query: str, *arguments: object) -> list[Record]:
         try:
-            with unavailable_as_problem():
-                async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            with translate_errors():
+                async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
                     return await connection.fetch(query, *arguments)
-        except DatabaseUnavailable as error:
-            raise unavailable() from error
+        except DatabaseUnavailableError as error:
+            raise database_problem() from error
 
     async def _read_hot(self, request: ReplyRequest) -> list[Turn] | None:
         try:
@@ -133,7 +142,7 @@ class Conversations:
             self._redis_works = True
 
     def _redis_failed(self, error: RedisError) -> None:
-        """Go on without Redis. What it holds from before may miss turns from now on: it is not trusted any more."""
+        """Stop using Redis. Its cached turns may be incomplete from now on and are no longer used."""
         self._trusted_since = time.time()
         _HOT_ERRORS.inc()
         if self._redis_works:
@@ -154,5 +163,5 @@ def _actor(request: ReplyRequest) -> str:
 
 
 def _storable(text: str) -> str:
-    """Postgres stores any text but the NUL character."""
+    """Drop NUL, the one character that Postgres cannot store."""
     return text.replace("\0", "")

@@ -1,40 +1,42 @@
-"""One reply: what was said before, retrieval, generation, and keeping what was said."""
+"""One reply: history, retrieval, generation, storage."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from salambot.answers.contacts import find_contact
-from salambot.followup import Reading, read
-from salambot.hops import Hop
-from salambot.messages import (
-    Completed,
+from salambot.core.problems import Problem
+from salambot.core.schemas import (
     ComposeRequest,
-    Delta,
-    Failed,
     Passage,
     Reply,
+    ReplyCompleted,
+    ReplyDelta,
+    ReplyFailed,
     ReplyRequest,
     RetrievalRequest,
     RetrievedPassages,
     Turn,
 )
+from salambot.language.policy import refusal_of
+from salambot.language.query_rewriting import Reading, read
+from salambot.language.small_talk import detect_small_talk, is_complaint
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.settings import OrchestrateurSettings
-from salambot.policy import refusal_of
-from salambot.problems import Problem
-from salambot.smalltalk import courtesy_of, is_complaint
+from salambot.rpc.service_client import ServiceClient
 
 PASSAGES, PASSAGES_FOR_MODEL = 5, 8
 _CONTACT_QUESTIONS = ("Quel est votre numéro de téléphone ?", "contact", "ما هو رقم الهاتف؟")
 """What the documents are asked where a customer is sent to a person; retrieval remembers the answers."""
-LONGEST_QUERY = 2_000
-"""Characters of a prompt that retrieval looks at."""
+MAX_QUERY_LENGTH = 2_000
+"""Characters of a prompt that retrieval uses."""
 
 
 class Dialogue:
-    """Replies to customers. Both ways raise Problem when a service or Postgres fails."""
+    """Replies to customers. Both methods raise Problem when a service or Postgres fails."""
 
-    def __init__(self, settings: OrchestrateurSettings, rag: Hop, nlu: Hop, conversations: Conversations) -> None:
+    def __init__(
+        self, settings: OrchestrateurSettings, rag: ServiceClient, nlu: ServiceClient, conversations: Conversations
+    ) -> None:
         self._settings = settings
         self._rag = rag
         self._nlu = nlu
@@ -51,16 +53,16 @@ class Dialogue:
             raise
         return reply
 
-    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Delta | Completed | Failed, None]:
-        """Yield the reply in pieces; Completed comes once it is stored."""
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[ReplyDelta | ReplyCompleted | ReplyFailed, None]:
+        """Yield the reply in pieces; ReplyCompleted follows once it is stored."""
         try:
             question = await self._prepare(request)
             events = self._nlu.stream("/internal/generate", question, self._settings.generate_timeout_s)
             async with aclosing(events) as pieces:
                 async for event in pieces:
-                    if isinstance(event, Completed):
+                    if isinstance(event, ReplyCompleted):
                         await self._conversations.record(request, event.reply)
-                    elif isinstance(event, Failed):
+                    elif isinstance(event, ReplyFailed):
                         await self._note(request, str(event.problem.get("code", "upstream_failed")))
                     yield event
         except Problem as problem:
@@ -68,7 +70,7 @@ class Dialogue:
             raise
 
     async def _prepare(self, request: ReplyRequest) -> ComposeRequest:
-        context = request.context or await self._conversations.latest(request)
+        context = request.context or await self._conversations.recent_turns(request)
         question, passages = await self._retrieve(request, context)
         return ComposeRequest(
             tenant=request.tenant,
@@ -82,7 +84,7 @@ class Dialogue:
 
     async def _contact(self, request: ReplyRequest, passages: list[Passage]) -> str | None:
         """Return how to reach the business, for a reply that sends the customer there."""
-        if (passages and not is_complaint(request.prompt)) or courtesy_of(request.prompt) is not None:
+        if (passages and not is_complaint(request.prompt)) or detect_small_talk(request.prompt) is not None:
             return None
         for question in _CONTACT_QUESTIONS:
             if contact := find_contact(await self._search(request.tenant, Reading(question), floor=0.0)):
@@ -94,7 +96,7 @@ class Dialogue:
 
         Small talk needs nothing, and what asks for another person's data gets nothing.
         """
-        if courtesy_of(request.prompt) is not None or refusal_of(request.prompt) is not None:
+        if detect_small_talk(request.prompt) is not None or refusal_of(request.prompt) is not None:
             return None, []
         reading = read(request.prompt, context)
         found = await self._search(request.tenant, reading)
@@ -105,7 +107,7 @@ class Dialogue:
         judged_by_model = self._settings.llm == "openai"
         start = reading.prompt.lstrip() or reading.prompt  # white space alone is no query
         search = RetrievalRequest(
-            query=start[:LONGEST_QUERY],
+            query=start[:MAX_QUERY_LENGTH],
             before=reading.before,
             tenant=tenant,
             top_k=PASSAGES_FOR_MODEL if judged_by_model else PASSAGES,
@@ -115,6 +117,6 @@ class Dialogue:
         return found.results
 
     async def _note(self, request: ReplyRequest, code: str) -> None:
-        """Audit that there was no reply, as far as Postgres is there to keep it."""
+        """Record in the audit trail that there was no reply, if Postgres is up."""
         with suppress(Problem):
             await self._conversations.record_refusal(request, code)

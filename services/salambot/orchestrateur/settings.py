@@ -1,19 +1,19 @@
-"""What orchestrateur reads from its environment."""
+"""Settings of orchestrateur."""
 
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from salambot.settings import ServiceSettings
+from salambot.core.settings import ServiceSettings
 
 
 class OrchestrateurSettings(ServiceSettings):
-    """Where conversations stand and which services are asked. Times are in seconds."""
+    """URLs and limits of the dialogue service. Times are in seconds."""
 
     postgres_url: SecretStr
     redis_url: SecretStr
     user_hash_key: SecretStr | None = None
-    """Opens the messages that are kept whole for a replay."""
+    """Key of the stored message bodies that a replay needs."""
     rag_url: str = "http://127.0.0.1:8083"
     nlu_url: str = "http://127.0.0.1:8082"
     llm: Literal["local", "openai"] = "local"

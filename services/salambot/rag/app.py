@@ -8,30 +8,30 @@ from typing import Annotated
 from fastapi import FastAPI, Query, Request
 from pydantic import ValidationError
 
-from salambot import cache, database, problems
-from salambot.application import Check, add_exchange, service_app
-from salambot.database import DatabaseUnavailable
-from salambot.embedders import open_embedder
-from salambot.messages import IndexState, RetrievalRequest, TenantName
+from salambot.core import database, problems, redis_client
+from salambot.core.database import DatabaseUnavailableError
+from salambot.core.schemas import IndexState, RetrievalRequest, TenantName
+from salambot.http.application import Check, add_exchange, service_app
+from salambot.knowledge.embedders import open_embedder
+from salambot.knowledge.vectors import open_store
+from salambot.rag.cached_search import CachedRetriever
 from salambot.rag.calibration import load_calibration
-from salambot.rag.lookup import Lookup
-from salambot.rag.search import Searcher
+from salambot.rag.retrieval import Retriever
 from salambot.rag.settings import RagSettings
-from salambot.vectors import open_store
 
 
 def create_app(settings: RagSettings | None = None) -> FastAPI:
     """Build the service; without `settings` it reads its environment."""
     chosen = settings or RagSettings()
-    redis = cache.connect(chosen.redis_url.get_secret_value())
+    redis = redis_client.connect(chosen.redis_url.get_secret_value())
     embedder = open_embedder(chosen.embedder)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = app.state.pool = await database.connect(chosen.postgres_url.get_secret_value())
         store = open_store(chosen.vector, pool, embedder)
-        lookup = Lookup(pool, store, embedder, load_calibration(chosen.embedder), chosen.search_floor)
-        searcher = Searcher(lookup, pool, redis, cache_s=chosen.search_cache_s)
+        lookup = Retriever(pool, store, embedder, load_calibration(chosen.embedder), chosen.search_floor)
+        searcher = CachedRetriever(lookup, pool, redis, cache_s=chosen.search_cache_s)
         add_exchange(app, "/internal/search", _Search(searcher))
         app.state.vector = chosen.vector
         yield
@@ -42,7 +42,7 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
 
     async def postgres() -> None:
         if not await database.is_reachable(app.state.pool):
-            raise database.unavailable()
+            raise database.database_problem()
 
     async def ping() -> None:
         await redis.ping()
@@ -57,27 +57,27 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
 class _Search:
     """`/internal/search`: a RetrievalRequest in, RetrievedPassages out, in one line."""
 
-    def __init__(self, searcher: Searcher) -> None:
+    def __init__(self, searcher: CachedRetriever) -> None:
         self._searcher = searcher
 
-    async def whole(self, body: bytes, /) -> bytes:
+    async def call(self, body: bytes, /) -> bytes:
         """Return the passages; raises Problem."""
         started = time.perf_counter()
         try:
             found = await self._searcher.search(RetrievalRequest.model_validate_json(body))
         except ValidationError as error:
             raise problems.invalid(error) from error
-        except DatabaseUnavailable as error:
-            raise database.unavailable() from error
+        except DatabaseUnavailableError as error:
+            raise database.database_problem() from error
         return b'{"results":%b,"took_ms":%.2f}' % (found, (time.perf_counter() - started) * 1000)
 
-    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+    async def stream(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
         """Yield the one line."""
-        yield b"%b\n" % await self.whole(body)
+        yield b"%b\n" % await self.call(body)
 
 
 async def _index(request: Request, tenant: Annotated[TenantName, Query()]) -> IndexState:
-    """Tell what a tenant's index holds."""
+    """Report what a tenant's index holds."""
     async with database.tenant_transaction(request.app.state.pool, tenant) as rows:
         row = await rows.fetchrow("SELECT vector, documents, chunks FROM index_state WHERE tenant = $1", tenant)
     configured: str = request.app.state.vector

@@ -7,17 +7,17 @@ from typing import Any
 
 import orjson
 
-from salambot.database import Pool, tenant_transaction
-from salambot.messages import Passage
+from salambot.core.database import Pool, tenant_transaction
+from salambot.core.schemas import Passage
+from salambot.knowledge.vectors.base import Hit
+from salambot.language.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
 from salambot.rag.frequencies import Frequencies
-from salambot.rag.question import Question, Weighed, weigh
-from salambot.text.analysis import CONCEPT, HEARD, SKELETON, Token, analyse
-from salambot.vectors.base import Hit
+from salambot.rag.query import AnalysedQuery, WeightedQuery, weight_query
 
 LIMIT = 30
 """Candidates of each search; with a filter FILTERED, because many will not pass it."""
 FILTERED = 400
-MOST_POSTINGS = 10_000
+MAX_POSTINGS = 10_000
 """Read for one question: what stands in most passages of a large index tells little, and costs most."""
 _VARIANT, _CONCEPT = 0.6, 0.7
 """Of a term's idf: a skeleton or a concept stands for more than was said."""
@@ -68,10 +68,10 @@ async def gather_candidates(
     pool: Pool,
     frequencies: Frequencies,
     tenant: str,
-    question: Question,
+    question: AnalysedQuery,
     hits: Sequence[Hit],
     wanted: Mapping[str, str],
-) -> tuple[Weighed, list[Candidate]]:
+) -> tuple[WeightedQuery, list[Candidate]]:
     """Return the question weighed by this index, and the passages that match it or were hit, unordered."""
     async with tenant_transaction(pool, tenant) as rows:
         weighed, terms = _weigh(question, *await frequencies.of(rows, tenant, question.terms))
@@ -104,16 +104,16 @@ def heading_tokens(heading: str, language: str) -> tuple[Token, ...]:
     return tuple(analyse(heading, language))
 
 
-def _weigh(question: Question, frequencies: Mapping[str, int], chunks: int) -> tuple[Weighed, list[str]]:
+def _weigh(question: AnalysedQuery, frequencies: Mapping[str, int], chunks: int) -> tuple[WeightedQuery, list[str]]:
     """Weigh the question; choose the terms to search by: the rarest, as long as their postings are few enough."""
     chosen: list[str] = []
     postings = 0
     for term in sorted(frequencies, key=frequencies.__getitem__):
         postings += frequencies[term]
-        if chosen and postings > MOST_POSTINGS:
+        if chosen and postings > MAX_POSTINGS:
             break
         chosen.append(term)
-    return weigh(question, frequencies, chunks), chosen
+    return weight_query(question, frequencies, chunks), chosen
 
 
 def term_worth(term: str) -> float:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from salambot.messages import Language
+from salambot.core.schemas import Language
+from salambot.language import meanings
+from salambot.language.analysis import CONCEPT, Token
 from salambot.rag.candidates import Candidate
-from salambot.rag.question import Weighed, is_exact, is_place, match
-from salambot.text import meanings
-from salambot.text.analysis import CONCEPT, Token
+from salambot.rag.query import WeightedQuery, is_exact, is_place, match
 
 Matrix = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ class Evidence:
     on_the_point: NDArray[np.bool_]
 
 
-def weigh_evidence(weighed: Weighed, candidates: Sequence[Candidate]) -> Evidence:
+def weigh_evidence(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> Evidence:
     """Return what speaks for each of at least one candidate."""
     lexical = _lexical(weighed, candidates)
     similarity = np.array([candidate.similarity or 0.0 for candidate in candidates])
@@ -115,7 +115,7 @@ def weigh_evidence(weighed: Weighed, candidates: Sequence[Candidate]) -> Evidenc
     return Evidence(np.stack(columns, axis=1), np.array(_asked(weighed, words)), _on_the_point(weighed, words))
 
 
-def _on_the_point(weighed: Weighed, words: "_WordMeanings") -> NDArray[np.bool_]:
+def _on_the_point(weighed: WeightedQuery, words: "_WordMeanings") -> NDArray[np.bool_]:
     """Return which passages say what a follow-up itself is about: what was asked before never answers alone."""
     shares = weighed.question.shares
     own = [at for at, share in enumerate(shares) if share == 1 and not weighed.is_generic(at)]
@@ -125,21 +125,23 @@ def _on_the_point(weighed: Weighed, words: "_WordMeanings") -> NDArray[np.bool_]
     return found
 
 
-def _lexical(weighed: Weighed, candidates: Sequence[Candidate]) -> Matrix:
+def _lexical(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> Matrix:
     """Return coverage, how well the heading asks the same (F1), how much of the question it covers, and the point."""
     rows = []
     for candidate in candidates:
         terms = frozenset(term for token in candidate.heading for term in (*token.forms, *token.concepts))
-        recall, precision = weighed.coverage(terms), weighed.precision(candidate.heading)
+        recall, precision = weighed.coverage(terms), weighed.heading_share(candidate.heading)
         heading = 2 * recall * precision / (recall + precision) if recall and precision else 0.0
-        rows.append((weighed.coverage(candidate.terms), heading, recall, float(weighed.has_the_point(candidate.terms))))
+        rows.append(
+            (weighed.coverage(candidate.terms), heading, recall, float(weighed.matches_key_term(candidate.terms)))
+        )
     return np.array(rows).T
 
 
 class _WordMeanings:
     """The question's words against the words of each passage: the same stem, or the nearest meaning."""
 
-    def __init__(self, weighed: Weighed, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, weighed: WeightedQuery, candidates: Sequence[Candidate]) -> None:
         question = weighed.question
         tokens = question.tokens
         rows = [meanings.row_of(token, question.language) for token in tokens]
@@ -198,7 +200,7 @@ def _nearest(
     return near
 
 
-def _weight(token: Token, weighed: Weighed, at: int) -> float:
+def _weight(token: Token, weighed: WeightedQuery, at: int) -> float:
     """Weigh a token by how rare it is in the language at large: filler that no document holds weighs little."""
     frequency = meanings.frequency_of(token, weighed.question.language)
     rarity = min(1.0, max(_LEAST_WEIGHT, (_COMMON - frequency) / _SPAN))
@@ -218,7 +220,7 @@ def heading_meaning(heading: tuple[Token, ...], language: str) -> meanings.Vecto
     return meanings.sentence(np.array(rows, dtype=np.intp))
 
 
-def _closed_classes(weighed: Weighed, candidates: Sequence[Candidate]) -> list[Matrix]:
+def _closed_classes(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> list[Matrix]:
     """Return what is asked for and not there of places, days and numbers, none of which is like another."""
     tokens = weighed.question.tokens
     places = [token for token in tokens if is_place(token)]
@@ -231,7 +233,7 @@ def _closed_classes(weighed: Weighed, candidates: Sequence[Candidate]) -> list[M
     return [np.array(column, dtype=float) for column in (away, here, exact, number)]
 
 
-def _asked(weighed: Weighed, words: _WordMeanings) -> list[float]:
+def _asked(weighed: WeightedQuery, words: _WordMeanings) -> list[float]:
     question = weighed.question
     count = len(question.tokens)
     points = [at for at in range(count) if not weighed.is_generic(at)]

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from salambot.database import Connection
+from salambot.core.database import Connection
 
 COMMON = 2_000
 """Chunks from which on a term takes long to count, and is not counted for each question."""
-BELIEVED_S = 60
+TTL_SECONDS = 60
 """How long such a count is believed: of so many, what a seed run adds or takes in a minute weighs nothing."""
-MOST_REMEMBERED = 10_000
+MAX_ENTRIES = 10_000
 
 
 class Frequencies:
@@ -26,11 +26,11 @@ class Frequencies:
         counted = await rows.fetch(_COUNT, tenant, [term for term in terms if term not in counts])
         fresh = {row["term"]: int(row["chunks"]) for row in counted}
         chunks = fresh.pop("", 0)
-        self._remember(tenant, {term: count for term, count in fresh.items() if count >= COMMON}, now + BELIEVED_S)
+        self._remember(tenant, {term: count for term, count in fresh.items() if count >= COMMON}, now + TTL_SECONDS)
         return counts | fresh, chunks
 
     def _remember(self, tenant: str, common: dict[str, int], until: float) -> None:
-        if len(self._common) > MOST_REMEMBERED:
+        if len(self._common) > MAX_ENTRIES:
             self._common.clear()
         self._common.update({(tenant, term): (until, count) for term, count in common.items()})
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salambot.messages import Passage
+from salambot.core.schemas import Passage
 from salambot.rag.calibration import Calibration
 from salambot.rag.candidates import Candidate
 from salambot.rag.evidence import weigh_evidence
-from salambot.rag.question import Weighed
+from salambot.rag.query import WeightedQuery
 
 _SAME = 0.9
 """Two passages with this much of their terms in common (Jaccard) say the same."""
@@ -17,7 +17,7 @@ _COMPANY = 0.25
 
 
 def rank(
-    weighed: Weighed, candidates: Sequence[Candidate], calibration: Calibration, *, floor: float, top_k: int
+    weighed: WeightedQuery, candidates: Sequence[Candidate], calibration: Calibration, *, floor: float, top_k: int
 ) -> list[Passage]:
     """Return the best passages, at most `top_k`, best first; none when the first one's probability is below `floor`."""
     if not candidates:

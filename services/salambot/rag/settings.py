@@ -1,12 +1,12 @@
-"""What rag reads from its environment."""
+"""Settings of rag."""
 
 from pydantic import Field, SecretStr
 
-from salambot.settings import ServiceSettings
+from salambot.core.settings import ServiceSettings
 
 
 class RagSettings(ServiceSettings):
-    """Where the index stands, and how search behaves."""
+    """The index and the search options."""
 
     postgres_url: SecretStr
     redis_url: SecretStr

@@ -8,12 +8,12 @@ from salambot.telemetry.settings import TelemetrySettings
 if TYPE_CHECKING:
     from salambot.telemetry.commands import CommandSpan
 
-STOP_S = 2.0
+STOP_SECONDS = 2.0
 """How long what is pending may take to leave when a process ends."""
 
 
 class Exporting(Protocol):
-    """What `start` started."""
+    """A running telemetry pipeline."""
 
     def report(self, span: "CommandSpan") -> None:
         """Export a span that another program made."""
@@ -31,8 +31,8 @@ _running: dict[str, Exporting] = {}
 def start(service: str) -> None:
     """Begin to export as the environment says; once a service, and not at all with telemetry off."""
     settings = TelemetrySettings()
-    if settings.way != "off" and service not in _running:
-        _running[service] = import_module("salambot.telemetry.exporting").begin(settings, service)
+    if settings.destination != "off" and service not in _running:
+        _running[service] = import_module("salambot.telemetry.setup").configure(settings, service)
 
 
 def report(span: "CommandSpan") -> bool:
@@ -46,4 +46,4 @@ def report(span: "CommandSpan") -> bool:
 def stop(service: str) -> None:
     """Flush: at most STOP_S seconds, whatever the receiver does. Blocks: call it off the event loop."""
     if (exporting := _running.pop(service, None)) is not None:
-        exporting.stop(STOP_S)
+        exporting.stop(STOP_SECONDS)

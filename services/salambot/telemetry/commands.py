@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from salambot import telemetry
-from salambot.messages import Message
+from salambot.core.schemas import Message
 
 
 class CommandSpan(Message):

@@ -13,16 +13,16 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
-from salambot.telemetry.counting import DROPPED
+from salambot.telemetry.self_metrics import DROPPED
 
 _unrecorded = DROPPED.labels("traces", "not_sampled")
 
 
-LASTING = 100
-A_SECOND = 5
+BURST = 100
+TRACES_PER_SECOND = 5
 
 
-class Reservoir(Sampler):
+class RateLimitedSampler(Sampler):
     """Records what fits into a bucket that fills up again (`clock` in seconds); the rest is counted."""
 
     def __init__(self, *, lasting: int, a_second: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -4,7 +4,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from salambot.privacy import redact
+from salambot.core.privacy import redact
 
 _KNOWN = (
     "http.", "db.", "server.", "network.", "gen_ai.", "error.", "messaging.", "salambot.", "net.", "url.scheme", "rpc.",

@@ -1,11 +1,11 @@
-"""What decides whether and where telemetry goes; the standard OTEL_* variables are read by OpenTelemetry itself."""
+"""Settings of telemetry. The standard OTEL_* variables are read by OpenTelemetry itself."""
 
 from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from salambot.settings import ServiceSettings
+from salambot.core.settings import ServiceSettings
 
 
 class TelemetrySettings(BaseSettings):
@@ -21,8 +21,8 @@ class TelemetrySettings(BaseSettings):
     redis_url: SecretStr | None = None
 
     @property
-    def way(self) -> Literal["off", "otlp", "local"]:
-        """Where telemetry goes."""
+    def destination(self) -> Literal["off", "otlp", "local"]:
+        """The destination of telemetry."""
         if self.telemetry == "local" and self.redis_url is not None:
             return "local"
         return "otlp" if self.telemetry != "off" and self.otel_exporter_otlp_endpoint else "off"

@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from salambot_cli.catalog.kubernetes import ClusterFacts, render_kubernetes
-from salambot_cli.catalog.load import load_environment
-from salambot_cli.catalog.render import ComposeFacts, render_compose
+from salambot_cli.config.load import load_environment
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
-from salambot_cli.runtimes.container_view import addressed_view, own_secrets
+from salambot_cli.render.compose import ComposeFacts, render_compose
+from salambot_cli.render.kubernetes import ClusterFacts, render_kubernetes
+from salambot_cli.stack.runtimes.container_view import environment_with_addresses, own_secrets
 
 Document = dict[str, Any]
 PASSWORDS = {"POSTGRES_PASSWORD": Secret("sentinel-own-pg"), "REDIS_PASSWORD": Secret("sentinel-own-redis")}
@@ -43,7 +43,7 @@ def environment_of(folder: Path, kind: str) -> Environment:
     (folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     known = {} if kind == "local" else {**CLOUD, "QDRANT_URL": "https://qdrant.example:6333", "QDRANT_API_KEY": "q"}
     environment = load_environment(folder, environ=known)
-    return addressed_view(environment, own_secrets(environment))
+    return environment_with_addresses(environment, own_secrets(environment))
 
 
 def rendered(environment: Environment, image: str = "registry.example:5000/salambot:1.2") -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.catalog.infrastructure import Infrastructure, with_choices
+from salambot_cli.render.infrastructure import Infrastructure, keep_user_choices
 from tests.stack import Project
 
 ROOT = Path(__file__).parents[3] / "templates/terraform"
@@ -162,7 +162,7 @@ def test_a_tenant_whose_names_are_too_long_is_a_usage_error(tmp_path: Path, word
 
 
 def test_an_address_that_nobody_knows_now_stays() -> None:
-    known = with_choices(Infrastructure({"tenant": "demo"}), {"developer_cidr": "203.0.113.7/32"}, {})
+    known = keep_user_choices(Infrastructure({"tenant": "demo"}), {"developer_cidr": "203.0.113.7/32"}, {})
     assert known.variables == {"tenant": "demo", "developer_cidr": "203.0.113.7/32"}
 
 

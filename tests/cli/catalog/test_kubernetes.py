@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from salambot_cli.catalog.kubernetes import OVERLAYS
-from salambot_cli.catalog.pods import PORTS
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS
+from salambot_cli.render.kubernetes import OVERLAYS
+from salambot_cli.render.pods import PORTS
 from tests.cli.catalog.manifests import (
     CLOUD,
     TOML,
@@ -195,7 +195,7 @@ def test_pods_get_what_compose_gives_and_nothing_else(tmp_path: Path, checkout: 
 
 def test_a_pod_calls_aws_by_its_role_and_never_by_a_key(tmp_path: Path) -> None:
     environment = environment_of(tmp_path, "env")
-    from salambot_cli.runtimes.container_view import with_values
+    from salambot_cli.stack.runtimes.container_view import with_values
 
     keyed = with_values(environment, {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "sentinel-key"})
     files = rendered(keyed)
@@ -247,7 +247,7 @@ def test_each_program_is_probed_scaled_spread_and_ended_in_time(found: list[Docu
 
 
 def test_workers_are_scaled_by_figures_that_they_measure(found: list[Document], checkout: Path) -> None:
-    source = (checkout / "services/salambot/delivery/chores.py").read_text()
+    source = (checkout / "services/salambot/webhooks/maintenance.py").read_text()
     for trigger in of_kind(found, "ScaledObject")["worker"]["spec"]["triggers"]:
         (metric,) = re.findall(r"salambot_\w+(?=\{)", trigger["metadata"]["query"])
         assert f'Gauge("{metric}"' in source
@@ -350,7 +350,7 @@ def test_a_changed_image_is_another_job(tmp_path: Path) -> None:
 
 
 def test_another_secret_is_another_job(tmp_path: Path) -> None:
-    from salambot_cli.runtimes.container_view import with_values
+    from salambot_cli.stack.runtimes.container_view import with_values
 
     environment = environment_of(tmp_path, "env")
     keys = (Secret("sentinel-1"), Secret("sentinel-2"), Secret("sentinel-1"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.catalog.load import load_environment, read_dotenv
+from salambot_cli.config.load import load_environment, read_dotenv
 from salambot_cli.model.config import Config, dotted_keys, looks_secret
 from salambot_cli.model.errors import ConfigurationError, ExitStatus
 from salambot_cli.model.secret import Secret

@@ -14,22 +14,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from salambot_cli.catalog.quoting import compose_env, compose_yaml
-from salambot_cli.catalog.render import (
+from salambot_cli.config.quoting import compose_env, compose_yaml
+from salambot_cli.config.service_variables import variables_for
+from salambot_cli.config.validate import EXAMPLES
+from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import PROGRAMS
+from salambot_cli.render.compose import (
     ComposeFacts,
     Mount,
     config_label,
-    is_untouched,
+    is_unmodified,
     render_compose,
     render_example,
     secret_digests,
     secret_files,
 )
-from salambot_cli.catalog.services import variables_for
-from salambot_cli.catalog.validate import EXAMPLES
-from salambot_cli.model.environment import Environment, Variable
-from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import PROGRAMS
 
 MakeEnvironment = Callable[..., Environment]
 PORTS = {"gateway": 18080, "orchestrateur": 18081, "nlu": 18082, "rag": 18083, "postgres": 15432, "redis": 16379}
@@ -254,9 +254,9 @@ def test_the_example_holds_the_names_of_the_original_page(make_environment: Make
 
 def test_a_changed_byte_is_noticed(make_environment: MakeEnvironment) -> None:
     for text in render_compose(make_environment(variables=VALUES), FACTS).values():
-        assert is_untouched(text)
-        assert not is_untouched(text + "# mine\n")
-        assert not is_untouched(text.split("\n", 1)[1])
+        assert is_unmodified(text)
+        assert not is_unmodified(text + "# mine\n")
+        assert not is_unmodified(text.split("\n", 1)[1])
 
 
 @needs_compose

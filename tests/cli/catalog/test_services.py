@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from salambot_cli.catalog.services import variables_for
+from salambot_cli.config.service_variables import variables_for
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import SERVICES, Service

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from salambot_cli.catalog.validate import validate
+from salambot_cli.config.validate import validate
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, ExitStatus
 

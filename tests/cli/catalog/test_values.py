@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.catalog.load import load_environment
-from salambot_cli.catalog.pasted_values import pasted_values
-from salambot_cli.catalog.placeholders import is_placeholder
-from salambot_cli.catalog.validate import url_notes, validate
+from salambot_cli.config.load import load_environment
+from salambot_cli.config.pasted_values import pasted_values
+from salambot_cli.config.placeholders import is_placeholder
+from salambot_cli.config.validate import url_notes, validate
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from salambot_cli.outside.console import as_typed
+from salambot_cli.terminal.output import with_launcher
 
 
 @pytest.mark.parametrize(
@@ -10,16 +10,16 @@ from salambot_cli.outside.console import as_typed
     [
         ("salambot up", "./salambot up"),
         ("mend it, then: salambot logs nlu", "mend it, then: ./salambot logs nlu"),
-        ("cat .salambot/logs/nlu.log", "cat .salambot/logs/nlu.log"),
+        ("cat .salambot/core/logs/nlu.log", "cat .salambot/core/logs/nlu.log"),
         ("/opt/bin/salambot up", "/opt/bin/salambot up"),
         ("the salambot", "the salambot"),
     ],
 )
 def test_in_a_clone_commands_name_the_launcher(text: str, typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALAMBOT_INVOKED_AS", "./salambot")
-    assert as_typed(text) == typed
+    assert with_launcher(text) == typed
 
 
 def test_an_installed_command_is_named_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SALAMBOT_INVOKED_AS", raising=False)
-    assert as_typed("salambot up") == "salambot up"
+    assert with_launcher("salambot up") == "salambot up"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.outside.aws import Aws, AwsFailure, AwsKind
-from salambot_cli.outside.aws_errors import denial_of, kind_of
+from salambot_cli.aws.clients import Aws, AwsError, AwsKind
+from salambot_cli.aws.errors import denial_of, kind_of
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_refusal_has_one_kind(code: str, message: str, operation: str, kind: A
 
 @given(st.text(max_size=60), st.text(max_size=200), st.text(max_size=20))
 def test_any_code_has_a_kind(code: str, message: str, operation: str) -> None:
-    assert AwsFailure(code, message, operation=operation).kind in AwsKind
+    assert AwsError(code, message, operation=operation).kind in AwsKind
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def failure(home: Path, config: str, profile: str = "dev") -> AwsFailure:
+def failure(home: Path, config: str, profile: str = "dev") -> AwsError:
     (home / ".aws" / "config").write_text(config)
-    with pytest.raises(AwsFailure) as caught:
+    with pytest.raises(AwsError) as caught:
         Aws("eu-west-1", profile, {}).credentials()
     return caught.value
 
@@ -109,7 +109,7 @@ def test_a_program_that_is_not_there_is_no_credentials(home: Path) -> None:
 
 
 def test_a_program_that_hangs_is_ended(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("salambot_cli.outside.aws_session.PROGRAM_SECONDS", 0.3)
+    monkeypatch.setattr("salambot_cli.aws.session.PROGRAM_SECONDS", 0.3)
     began = time.monotonic()
     found = failure(home, "[profile dev]\ncredential_process = sleep 60\n")
 

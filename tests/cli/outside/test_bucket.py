@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from salambot_cli.aws.bucket_mirror import PART_BYTES, content_type, mirror_to_bucket
+from salambot_cli.host.document_mirror import TooManyRemovalsError, mirror_to_folder
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.outside.bucket import PART_BYTES, content_type, mirror_to_bucket
-from salambot_cli.outside.documents import ManyRemovals, mirror_to_folder
 from tests.doctor.cloud import Moto
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_losing_most_of_a_source_is_decided_before_anything_is_written(s3: "S3Cl
     for number in range(1, 4):
         (docs / f"{number}.txt").unlink()
     (docs / "new.txt").write_text("new")
-    with pytest.raises(ManyRemovals):
+    with pytest.raises(TooManyRemovalsError):
         mirror(s3, docs)
     assert len(keys(s3)) == 5
     assert len(mirror(s3, docs, prune=True)[1]) == 3

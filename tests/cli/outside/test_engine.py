@@ -1,11 +1,11 @@
-"""Each way in which a machine cannot run containers is told apart, with what mends it."""
+"""Each way in which a machine cannot run containers is told apart, with what fixes it."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from salambot_cli.outside.engine import inspect_engine
+from salambot_cli.docker.engine import inspect_engine
 
 GOOD_ENGINE = """echo '"26.1.5"'"""
 GOOD_COMPOSE = "echo 2.26.1-4"

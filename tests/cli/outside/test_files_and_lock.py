@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.host.files import private_folder, replace_file, state_folder
+from salambot_cli.host.lock import environment_lock
+from salambot_cli.host.state_file import State, read_state, write_state
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
-from salambot_cli.outside.files import private_folder, replace_file, state_folder
-from salambot_cli.outside.lock import exclusive
-from salambot_cli.outside.state import State, read_state, write_state
 
 HOLDER = """
 import sys
 from pathlib import Path
-from salambot_cli.outside.lock import exclusive
+from salambot_cli.host.lock import exclusive
 with exclusive(Path(sys.argv[1]), "up"):
     print("held", flush=True)
     sys.stdin.read()
@@ -69,13 +69,13 @@ def test_second_holder_is_told_who_holds_the_lock(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(SalamBotError) as caught, exclusive(tmp_path, "down"):
+        with pytest.raises(SalamBotError) as caught, environment_lock(tmp_path, "down"):
             pass
         assert f"pid {holder.pid} on {os.uname().nodename}, since 20" in caught.value.why
         assert "salambot up" in caught.value.why
         holder.send_signal(signal.SIGKILL)
         holder.wait(10)
-    with exclusive(tmp_path, "down"):
+    with environment_lock(tmp_path, "down"):
         pass  # a dead holder's lock is free
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from salambot_cli.outside.interrupts import uninterrupted
+from salambot_cli.terminal.interrupts import shield
 
 
 async def test_work_that_is_done_whole_ends_before_the_interrupt_goes_on() -> None:
@@ -16,7 +16,7 @@ async def test_work_that_is_done_whole_ends_before_the_interrupt_goes_on() -> No
         await may_end.wait()
         ended.append("work")
 
-    task = asyncio.create_task(uninterrupted(work()))
+    task = asyncio.create_task(shield(work()))
     await begun.wait()
     task.cancel()
     may_end.set()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.outside.documents import mirror_to_folder
-from salambot_cli.outside.files import append_privately, replace_file, state_folder
+from salambot_cli.host.document_mirror import mirror_to_folder
+from salambot_cli.host.files import append_privately, replace_file, state_folder
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)

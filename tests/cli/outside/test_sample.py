@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.outside.documents import (
+from salambot_cli.host.document_mirror import (
+    files_by_key,
     holds_only_the_sample,
-    keyed_files,
     mirror_to_folder,
     sample_left_out,
     unlist_in_folder,
@@ -23,7 +23,7 @@ def kb(tmp_path: Path, checkout: Path) -> Path:
 
 def test_the_sample_alone_is_the_sample(kb: Path) -> None:
     assert holds_only_the_sample(kb)
-    assert len(keyed_files(kb)) > 10
+    assert len(files_by_key(kb)) > 10
     assert sample_left_out(kb) == 0
 
 
@@ -41,7 +41,7 @@ def test_a_document_of_the_owners_takes_its_place(kb: Path, tmp_path: Path) -> N
 def test_a_sample_that_was_edited_is_the_owners(kb: Path) -> None:
     edited = next(kb.glob("*.md"))
     edited.write_text(edited.read_text() + "\nNous sommes aussi à Oujda.\n")
-    assert list(keyed_files(kb)) == [edited.name]
+    assert list(files_by_key(kb)) == [edited.name]
 
 
 def test_a_removed_document_leaves_the_store_and_its_list(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def jump(tmp_path: Path) -> AsyncIterator[Jump]:
             "eu-west-1",
         ]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "salambot_cli.outside.session_forward", *words, "--region", "eu-west-1"),
+            *(sys.executable, "-m", "salambot_cli.aws.ssm_port_forward", *words, "--region", "eu-west-1"),
             env=environ,
             stderr=asyncio.subprocess.PIPE,
         )

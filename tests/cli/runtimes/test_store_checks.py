@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from salambot_cli.catalog.load import load_environment
-from salambot_cli.outside.ports import free_port
-from salambot_cli.runtimes.store_checks import redis_cluster_problem
+from salambot_cli.config.load import load_environment
+from salambot_cli.host.ports import free_port
+from salambot_cli.stack.runtimes.store_checks import redis_cluster_problem
 from tests.servers import ValkeyServer
 
 CLOUD = 'allow_insecure = ["redis"]\n[placement]\nredis = "cloud"\n'

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.host.ports import free_port
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.outside.ports import free_port
-from salambot_cli.runtimes.children import LogFile, remove_stale_lock
-from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
-from salambot_cli.runtimes.embedded import redis_unit, write_redis_password
+from salambot_cli.stack.runtimes.embedded import redis_unit, write_redis_password
+from salambot_cli.stack.supervised_process import LogFile, remove_stale_lock
+from salambot_cli.stack.supervisor_client import SupervisorClient, UnitFailedError
 
 FOLDERS = [
     "Mes Projets", "Boutique d'été à Fès", "app[slug]", "متجر", 'q"uote', "a#b%c$d&e;f", "new\nline", "trailing  ",

@@ -13,10 +13,10 @@ from typing import cast
 import psutil
 import pytest
 
+from salambot_cli.host.ports import free_port
 from salambot_cli.model.unit import Readiness, Unit
-from salambot_cli.outside.ports import free_port
-from salambot_cli.runtimes.client import SupervisorClient, UnitFailedError
-from salambot_cli.runtimes.wire import PROTOCOL, read_message, socket_path, unit_to_wire, write_message
+from salambot_cli.stack.supervisor_client import SupervisorClient, UnitFailedError
+from salambot_cli.stack.supervisor_protocol import PROTOCOL, read_message, socket_path, unit_to_wire, write_message
 
 SERVER = """
 import http.server, sys

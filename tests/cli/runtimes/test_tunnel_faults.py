@@ -2,9 +2,9 @@
 
 import pytest
 
-from salambot_cli.outside.http import Answer
-from salambot_cli.runtimes.client import UnitFailedError
-from salambot_cli.runtimes.tunnel_faults import explain_answer, explain_start
+from salambot_cli.host.probe_http import Answer
+from salambot_cli.stack.runtimes.tunnel_faults import explain_answer, explain_start
+from salambot_cli.stack.supervisor_client import UnitFailedError
 
 LIMIT = (
     '{"level":"error","status_code":"429 Too Many Requests",'

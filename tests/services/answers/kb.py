@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from salambot.core.schemas import Passage
 from salambot.knowledge import parsers as documents
 from salambot.knowledge.chunks import Chunk, chunk
-from salambot.messages import Passage
-from salambot.rag.question import ask
+from salambot.rag.query import analyse_query
 
 BUSINESSES = Path(__file__).parent / "businesses"
 
@@ -48,7 +48,7 @@ class Business:
                 (self._idf(term) * found.weights.get(term, 0.0) for term in (*token.forms, *token.concepts)),
                 default=0.0,
             )
-            for token in ask(query).tokens
+            for token in analyse_query(query).tokens
         )
 
     def _idf(self, term: str) -> float:

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from salambot.answers.question import fold
+from salambot.core.schemas import ComposeRequest
 from salambot.llms.local import compose
-from salambot.messages import ComposeRequest
 from tests.services.answers.kb import BUSINESSES, Business, load_business
 
 NAMES = sorted(path.stem for path in BUSINESSES.glob("*.toml"))

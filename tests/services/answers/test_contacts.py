@@ -3,7 +3,7 @@
 import pytest
 
 from salambot.answers.contacts import find_contact
-from salambot.smalltalk import Courtesy, asks_for_a_person, courtesy_of, is_complaint
+from salambot.language.small_talk import Courtesy, asks_for_a_person, detect_small_talk, is_complaint
 from tests.services.answers.kb import passages_of
 
 
@@ -41,7 +41,7 @@ def test_contact(text: str, contact: str | None) -> None:
     ],
 )  # fmt: skip
 def test_small_talk(message: str, kind: Courtesy | None) -> None:
-    assert courtesy_of(message) == kind
+    assert detect_small_talk(message) == kind
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from salambot.answers.answering import find_answers
 from salambot.answers.days import days_of
 from salambot.answers.markup import plain, sentences
 from salambot.answers.tables import Row, record, row_of_cells, rows_of
-from salambot.language import detect
+from salambot.language.detection import detect
 from tests.services.answers.kb import passages_of
 
 

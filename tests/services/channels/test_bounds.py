@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
-from salambot.channels import load
-from salambot.channels.base import BodyRefusedError, read_json
-from salambot.delivery.sending import Api, Envelope, SendError
-from salambot.delivery.settings import SendSettings
+from salambot.webhooks.channel_client import ChannelContext, Envelope, SendError
+from salambot.webhooks.channels import load
+from salambot.webhooks.channels.base import InvalidBodyError, read_json
+from salambot.webhooks.settings import SendSettings
 from tests import events
 from tests.events import messenger, messenger_message, whatsapp, whatsapp_message
 from tests.services.channels.conftest import Shop
@@ -63,7 +63,7 @@ def bounded(message_id: str, user: str, text: str) -> bool:
 
 @pytest.mark.parametrize("body", [b"NaN", b"[Infinity]", b'{"a":-Infinity}', b"[" * 100_000, b"", b'{"a":1}x'])
 def test_what_is_no_json_is_refused(body: bytes) -> None:
-    with pytest.raises(BodyRefusedError):
+    with pytest.raises(InvalidBodyError):
         read_json(body)
 
 
@@ -102,5 +102,5 @@ async def raw_path_of(account: str) -> str:
         settings = SendSettings.model_validate(
             {"internal_token": "t", "meta_page_token": "token", "graph_base_url": base}
         )
-        await load("messenger").send(Api(http, settings), Envelope(account, "u"), "Bonjour", "tag")
+        await load("messenger").send(ChannelContext(http, settings), Envelope(account, "u"), "Bonjour", "tag")
     return paths[0]

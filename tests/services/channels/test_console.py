@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot.delivery.previews import preview
-from salambot.delivery.sealing import seal, unseal
 from salambot.orchestrateur.app import create_app
 from salambot.orchestrateur.settings import OrchestrateurSettings
+from salambot.webhooks.encryption import decrypt, encrypt
+from salambot.webhooks.previews import safe_preview
 from tests.events import messenger, messenger_message, whatsapp, whatsapp_message
 from tests.servers import serving
 from tests.services.channels.conftest import ALL_DONE, FAILED, INTERNAL_TOKEN, Shop, StartShop, StartWorker, World
@@ -104,7 +104,7 @@ def test_the_console_is_internal(console: httpx.Client) -> None:
 
 @given(st.text(max_size=300))
 def test_a_preview_is_short_and_holds_no_number(text: str) -> None:
-    shown = preview(text)
+    shown = safe_preview(text)
     assert len(shown) <= 80
     assert not any(shown[at : at + 6].isdecimal() for at in range(len(shown) - 5))
 
@@ -114,11 +114,11 @@ def test_a_preview_is_short_and_holds_no_number(text: str) -> None:
     ["+212 612-345678", "0612345678", "BK123456", "٠٦١٢٣٤٥٦٧٨", "MA64 0115 1900 0001 2050 0053 4921", "x@y.ma"],
 )
 def test_a_preview_masks(secret: str) -> None:
-    assert preview(f"voici {secret} merci") == "voici ••• merci"
+    assert safe_preview(f"voici {secret} merci") == "voici ••• merci"
 
 
 @given(st.binary(min_size=1, max_size=100), st.text(), st.text())
 def test_what_is_sealed_opens_with_its_key_only(key: bytes, recipient: str, content: str) -> None:
-    sealed = seal(key, recipient, content)
-    assert unseal(key, sealed) == (recipient, content)
-    assert unseal(key + b"x", sealed) is None
+    sealed = encrypt(key, recipient, content)
+    assert decrypt(key, sealed) == (recipient, content)
+    assert decrypt(key + b"x", sealed) is None

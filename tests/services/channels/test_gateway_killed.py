@@ -28,7 +28,7 @@ def gateway(_empty: World) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         "RAG_URL": "rag_url",
     }
     environ = _empty.environ | {name: str(_empty.settings[setting]) for name, setting in names.items()}
-    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", str(port)]
+    command = [sys.executable, "-m", "salambot.http.server", "gateway", "--port", str(port)]
     with subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.DEVNULL) as process:
         try:
             wait_until_it_answers(process, f"http://127.0.0.1:{port}")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salambot.channels import CHANNELS, load
-from salambot.channels.base import BodyRefusedError, Parsed
+from salambot.webhooks.channels import CHANNELS, load
+from salambot.webhooks.channels.base import InvalidBodyError, ParsedWebhook
 from tests import events
 from tests.events import messenger, messenger_message, telegram, whatsapp, whatsapp_message
 from tests.fakes.peers import REPLY
@@ -24,7 +24,7 @@ def kind(name: str, content: object, **more: object) -> Json:
     return item
 
 
-def read_whatsapp(item: Json, **value: object) -> Parsed:
+def read_whatsapp(item: Json, **value: object) -> ParsedWebhook:
     return load("whatsapp").parse({}, whatsapp(item, **value))
 
 
@@ -301,7 +301,7 @@ def test_any_shape_is_read_or_ignored(item: Json, channel: str) -> None:
     }[channel]
     try:
         parsed = load(channel).parse(events.by_standard(body) if channel == "generic" else {}, body)
-    except BodyRefusedError:
+    except InvalidBodyError:
         assert channel == "generic"
         return
     for message in (*parsed.messages, *parsed.events):

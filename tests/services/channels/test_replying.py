@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot.delivery.splitting import split, units
+from salambot.webhooks.splitting import split_reply, units
 from tests import events
 from tests.events import messenger, messenger_message, whatsapp, whatsapp_message
 from tests.fakes.graph_server import RETRY_AFTER_S, Fault
@@ -75,7 +75,7 @@ async def test_a_long_reply_is_sent_in_parts_and_in_order(shop: Shop) -> None:
 
 @given(st.text(min_size=1, max_size=600), st.integers(2, 80))
 def test_a_split_loses_nothing_but_white_space(text: str, longest: int) -> None:
-    parts = split(text, longest)
+    parts = split_reply(text, longest)
     assert all(0 < units(part) <= longest for part in parts)
     assert "".join("".join(parts).split()) == "".join(text.split())
 

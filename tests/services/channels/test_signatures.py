@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot.signatures import active, sign_meta, sign_standard, verify_meta, verify_standard, was_rewritten
+from salambot.core.signatures import (
+    active_values,
+    sign_meta,
+    sign_standard,
+    verify_meta,
+    verify_standard,
+    was_rewritten,
+)
 from tests.events import APP_SECRET, WEBHOOK_SECRET
 
 VECTOR = rb'{"t":"\u0633\u0644\u0627\u0645"}'
@@ -37,7 +44,7 @@ def test_only_the_form_that_meta_writes_is_taken(header: str) -> None:
 
 @given(bodies, secrets, secrets)
 def test_either_secret_of_a_rotation_is_taken(body: bytes, new: str, old: str) -> None:
-    both = active(f" {new} , {old} ")
+    both = active_values(f" {new} , {old} ")
     assert verify_meta(both, sign_meta(old, body), body)
     assert verify_meta(both, sign_meta(new, body), body)
 

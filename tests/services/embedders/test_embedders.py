@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from salambot.embedders import EMBEDDERS, open_embedder
-from salambot.embedders.base import EmbeddingError
-from salambot.embedders.local import LocalEmbedder
-from salambot.embedders.openai import MOST_TEXTS, OpenAiEmbedder, OpenAiEmbeddingSettings
+from salambot.knowledge.embedders import EMBEDDERS, open_embedder
+from salambot.knowledge.embedders.base import EmbeddingError
+from salambot.knowledge.embedders.local import LocalEmbedder
+from salambot.knowledge.embedders.openai import MAX_TEXTS, OpenAiEmbedder, OpenAiEmbeddingSettings
 from tests.fakes.openai_server import BAD_KEY, OpenAiServer
 
 
@@ -75,7 +75,7 @@ async def test_openai_is_asked_in_batches_and_again_after_a_failure(server: tupl
     fake, url = server
     embedder = over(url)
     fake.script("rate_limit", "error_500")
-    texts = [f"texte {number}" for number in range(MOST_TEXTS + 1)]
+    texts = [f"texte {number}" for number in range(MAX_TEXTS + 1)]
     vectors = await embedder.embed(texts)
     assert vectors.shape == (len(texts), 64)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from salambot.embedders.onnx import OnnxEmbedder, OnnxEmbeddingSettings
+from salambot.knowledge.embedders.onnx import OnnxEmbedder, OnnxEmbeddingSettings
 from tests.knowledge import KnowledgeBase
 
 WORDS = ["[PAD]", "[UNK]", "retour", "remise", "إرجاع", "heures"]

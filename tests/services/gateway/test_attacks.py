@@ -27,7 +27,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]
     environ = {"INTERNAL_TOKEN": "t", "REDIS_URL": "redis://127.0.0.1:1/0", "PYTHONPATH": str(services),
                "POSTGRES_URL": "postgres://a:b@127.0.0.1:1/x", "INGRESS_PORT": str(public),
                "WEBHOOK_SECRET": events.WEBHOOK_SECRET}  # fmt: skip
-    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", str(near)]
+    command = [sys.executable, "-m", "salambot.http.server", "gateway", "--port", str(near)]
     process = subprocess.Popen(
         command, env=environ, cwd=tmp_path_factory.mktemp("edge"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

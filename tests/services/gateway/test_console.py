@@ -3,7 +3,7 @@
 import pytest
 
 from salambot.console.diagram import diagram
-from salambot.console.observation import Look
+from salambot.console.health_snapshot import Snapshot
 from tests.services.gateway.conftest import Gateway, StartGateway
 
 OWN = {"X-SalamBot-Console": "1"}
@@ -112,7 +112,7 @@ def test_the_diagram_tells_where_each_part_is_and_how_it_is(developing: Gateway)
 
 
 def test_no_line_of_the_diagram_is_drawn_over_a_latency() -> None:
-    look = Look({"redis": "ok"}, {("gateway", "orchestrateur"): 27.1, ("gateway", "redis"): 9})
+    look = Snapshot({"redis": "ok"}, {("gateway", "orchestrateur"): 27.1, ("gateway", "redis"): 9})
     picture, _ = diagram(look, {}, str).split("</svg>")
     assert picture.rindex('class="edge') < picture.index('class="took">27.1 ms<') < picture.index(">9 ms<")
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from salambot.gateway.peers import Peers, own_networks
+from salambot.gateway.client_address import TrustedProxies, own_networks
 from tests.services.gateway.conftest import Gateway, Message, StartGateway
 
 DEV = {"Authorization": "Bearer dev-token"}
@@ -121,15 +121,15 @@ def _scope(client: str | None, *headers: tuple[bytes, bytes]) -> dict[str, objec
     ],
 )
 def test_only_loopback_is_near(client: str | None, near: bool) -> None:
-    assert Peers(compose=False).is_near(_scope(client)) is near
+    assert TrustedProxies(compose=False).is_local(_scope(client)) is near
 
 
 def test_in_compose_the_networks_of_the_container_are_near_too() -> None:
-    peers = Peers(compose=True)
+    peers = TrustedProxies(compose=True)
     for network in own_networks():
-        assert peers.is_near(_scope(str(network[1])))
-        assert not peers.is_near(_scope(str(network[1]), (b"cf-ray", b"1")))
-    assert not peers.is_near(_scope("8.8.8.8"))
+        assert peers.is_local(_scope(str(network[1])))
+        assert not peers.is_local(_scope(str(network[1]), (b"cf-ray", b"1")))
+    assert not peers.is_local(_scope("8.8.8.8"))
     assert all(ip_address(network[0]).is_private for network in own_networks())
 
 
@@ -142,7 +142,7 @@ def test_elsewhere_the_gateway_refuses_to_start_with_the_flag(env: str) -> None:
         "INTERNAL_TOKEN": "internal-canary",
         "REDIS_URL": "redis://:redis-canary@127.0.0.1:1/0",
     }
-    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", "1"]
+    command = [sys.executable, "-m", "salambot.http.server", "gateway", "--port", "1"]
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert "ALLOW_DEV_TOKEN" in ended.stderr

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from salambot.gateway.idempotency import LEASE_S
+from salambot.gateway.idempotency import LEASE_SECONDS
 from tests.fakes.peers import Fault
 from tests.services.gateway.conftest import Gateway, Message, StartGateway
 from tests.services.gateway.test_stream import EVENTS, events_of
@@ -122,7 +122,7 @@ def test_a_claim_is_renewed_while_its_holder_works_and_ends_soon_after_it_died(
         left = [client.pttl(name)]
         deadline = time.monotonic() + 20
         while left[-1] <= left[0] or len(left) == 1:  # it sinks, until it is renewed
-            assert 0 < left[-1] <= LEASE_S * 1000
+            assert 0 < left[-1] <= LEASE_SECONDS * 1000
             assert time.monotonic() < deadline
             left = [min(left), client.pttl(name)]
     gateway.peers.go_on.set()

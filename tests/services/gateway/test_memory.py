@@ -27,7 +27,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Targ
         "TELEGRAM_WEBHOOK_SECRET": events.TELEGRAM_SECRET,
         "PYTHONPATH": str(Path(__file__).parents[3] / "services"),
     }
-    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", str(near)]
+    command = [sys.executable, "-m", "salambot.http.server", "gateway", "--port", str(near)]
     folder = tmp_path_factory.mktemp("memory")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log)

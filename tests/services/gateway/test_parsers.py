@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from salambot import tracing
+from salambot.core import tracing
+from salambot.core.problems import Problem
 from salambot.gateway.auth import read_bearer
+from salambot.gateway.client_address import has_loopback_host, is_forwarded
 from salambot.gateway.idempotency import read_key
-from salambot.gateway.peers import is_forwarded, names_this_machine
-from salambot.problems import Problem
 
 KEYS = st.text("ABCxyz019_-", min_size=1, max_size=128)
 TOKENS = st.from_regex(r"[A-Za-z0-9\-._~+/]{1,200}={0,2}", fullmatch=True)
@@ -105,10 +105,10 @@ def test_every_sign_of_a_proxy_counts(prefix: str, rest: str) -> None:
 @example("[::1]")
 def test_only_three_names_are_this_machine(host: str) -> None:
     name = host.partition(":")[0].lower()
-    found = names_this_machine({"headers": [(b"host", host.encode("latin-1"))]})
+    found = has_loopback_host({"headers": [(b"host", host.encode("latin-1"))]})
     assert found is (name in {"localhost", "127.0.0.1", "gateway"})
 
 
 @pytest.mark.parametrize("hosts", [[], [b"localhost", b"localhost"], [b"localhost", b"evil.example"]])
 def test_one_host_is_needed(hosts: list[bytes]) -> None:
-    assert not names_this_machine({"headers": [(b"host", host) for host in hosts]})
+    assert not has_loopback_host({"headers": [(b"host", host) for host in hosts]})

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from salambot.listeners import STOP_SECONDS
+from salambot.http.listener import STOP_SECONDS
 from tests.fakes.issuer import Issuer
 from tests.fakes.peers import Peers
 from tests.servers import free_port
@@ -23,7 +23,7 @@ def gateway(_world: World, peers: Peers, redis_url: str) -> Iterator[tuple[subpr
     del peers, redis_url
     port = free_port()
     environ = os.environ | {name.upper(): str(value) for name, value in _world.settings.items()}
-    command = [sys.executable, "-m", "salambot.serve", "gateway", "--port", str(port), "--grace", "60"]
+    command = [sys.executable, "-m", "salambot.http.server", "gateway", "--port", str(port), "--grace", "60"]
     environ["PYTHONPATH"] = os.pathsep.join(sys.path)
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:
         try:

@@ -11,12 +11,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from salambot import database
-from salambot.embedders.local import LocalEmbedder
+from salambot.core import database
 from salambot.jobs.migrate import migrate
 from salambot.jobs.seed_worker import BatchIndexer
+from salambot.knowledge.distributed import BatchTask
+from salambot.knowledge.embedders.local import LocalEmbedder
 from salambot.knowledge.isolation import IsolatedParser
-from salambot.knowledge.spread import Work
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 from tests.knowledge import KnowledgeBase
 
@@ -117,7 +117,7 @@ async def test_without_redis_the_coordinator_does_it(base: KnowledgeBase) -> Non
 async def test_a_batch_of_a_run_that_is_over_is_refused(base: KnowledgeBase) -> None:
     url = base.variables["POSTGRES_URL"]
     await migrate(url)
-    work: Work = {
+    work: BatchTask = {
         "tenant": "demo", "vector": "local", "embedder": LocalEmbedder.name, "below": "", "full": False,
         "coordinator": 1, "items": [("1.md", 10, "", "2026-01-01T00:00:00+00:00", "objects")],
     }  # fmt: skip

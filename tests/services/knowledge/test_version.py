@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from salambot import cache, database
-from salambot.knowledge.version import cached_version, current_version, forget_version, remember_version
+from salambot.core import database, redis_client
+from salambot.knowledge.version import cache_version, cached_version, current_version, publish_version
 from tests.knowledge import KnowledgeBase
 
 
@@ -13,22 +13,22 @@ async def test_a_reader_that_saw_the_index_before_a_change_cannot_say_so_after_i
     base = KnowledgeBase(tmp_path / "objects", database_url, REDIS_URL=redis_url)
     base.write({"a.md": "# A\n\na\n"})
     await base.seed()
-    redis = cache.connect(redis_url)
+    redis = redis_client.connect(redis_url)
     async with await database.connect(database_url) as pool, redis:
         await redis.flushdb()
         assert await cached_version(redis, "demo") is None
         seen = await current_version(pool, "demo")
         base.write({"a.md": "# A\n\nb\n"})
         await base.seed()
-        await remember_version(redis, "demo", seen)
+        await cache_version(redis, "demo", seen)
         assert await cached_version(redis, "demo") is None
         assert await current_version(pool, "demo") > seen
 
 
 async def test_who_reads_first_tells_the_others(redis_url: str) -> None:
-    async with cache.connect(redis_url) as redis:
-        await remember_version(redis, "demo", 7)
-        await remember_version(redis, "demo", 6)
+    async with redis_client.connect(redis_url) as redis:
+        await cache_version(redis, "demo", 7)
+        await cache_version(redis, "demo", 6)
         assert await cached_version(redis, "demo") == 7
-        await forget_version(redis, "demo")
+        await publish_version(redis, "demo")
         assert await cached_version(redis, "demo") is None

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from salambot.language import detect
-from salambot.messages import Language
+from salambot.core.schemas import Language
+from salambot.language.detection import detect
 
 SENTENCES = [line.split("\t", 1) for line in Path(__file__).with_name("labelled.tsv").read_text("utf-8").splitlines()]
 FLOORS = {"fr": 0.96, "ar": 0.93, "ary": 0.93, "ary-Latn": 0.93, "en": 0.93}

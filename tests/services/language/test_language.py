@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from salambot.language import LOOKED_AT, detect, fold_arabic, fold_latin, language_of_locale
-from salambot.messages import Language
+from salambot.core.schemas import Language
+from salambot.language.detection import LOOKED_AT, detect, fold_arabic, fold_latin, language_of_locale
 
 LANGUAGES = get_args(Language)
 LOCALES = st.sampled_from([None, "fr-MA", "ar-MA", "ary", "ary-Latn-MA", "en_US", "de-DE", "xx"])

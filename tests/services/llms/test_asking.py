@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from salambot.llms.asking import Asking, BrokenError, RefusedError
+from salambot.llms.openai_http import ApiError, ConnectionFailedError, OpenAiHttp
 
 MEBIBYTE = b" " * 1024 * 1024
 
@@ -38,14 +38,14 @@ async def fail(_: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def asking() -> AsyncIterator[Asking]:
+async def asking() -> AsyncIterator[OpenAiHttp]:
     app = web.Application()
     for handler in (echo, never_end, refuse, fail):
         app.router.add_post(f"/v1/{handler.__name__}", handler)
     async with TestServer(app) as server:
         url = str(server.make_url("/v1"))
         async with openai.AsyncOpenAI(api_key="sk-test", base_url=url, organization="org-test") as client:
-            found = Asking(client, 5.0)
+            found = OpenAiHttp(client, 5.0)
             try:
                 yield found
             finally:
@@ -68,22 +68,22 @@ async def test_a_proxy_of_the_environment_leads_there(monkeypatch: pytest.Monkey
         monkeypatch.setenv("http_proxy", str(proxy.make_url("/")))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         async with openai.AsyncOpenAI(api_key="sk-test", base_url="http://model.invalid/v1") as client:
-            found = Asking(client, 5.0)
+            found = OpenAiHttp(client, 5.0)
             assert b'"Host": "model.invalid"' in await found.post("/echo", {})
             await found.close()
 
 
 async def test_an_answer_without_an_end_is_left() -> None:
     async with asking() as found:
-        with pytest.raises(BrokenError):
+        with pytest.raises(ConnectionFailedError):
             await found.post("/never_end", {})
 
 
 async def test_an_error_keeps_what_the_host_calls_it() -> None:
     async with asking() as found:
-        with pytest.raises(RefusedError) as refused:
+        with pytest.raises(ApiError) as refused:
             await found.post("/refuse", {})
-        with pytest.raises(RefusedError) as failed:
+        with pytest.raises(ApiError) as failed:
             await found.post("/fail", {})
     assert (refused.value.status, refused.value.retry_after) == (429, "7")
     assert "rate_limit_exceeded" in refused.value.codes
@@ -92,7 +92,7 @@ async def test_an_error_keeps_what_the_host_calls_it() -> None:
 
 async def test_a_server_that_is_away_is_broken() -> None:
     async with openai.AsyncOpenAI(api_key="sk-test", base_url="http://127.0.0.1:9/v1") as client:
-        found = Asking(client, 5.0)
-        with pytest.raises(BrokenError):
+        found = OpenAiHttp(client, 5.0)
+        with pytest.raises(ConnectionFailedError):
             await found.post("/echo", {})
         await found.close()

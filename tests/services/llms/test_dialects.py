@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from salambot.core.problems import Problem
+from salambot.core.schemas import ComposeRequest, Passage, Reply, ReplyCompleted, ReplyDelta, Turn
 from salambot.llms.citations import CitationReader
-from salambot.llms.fallback import WithFallback
+from salambot.llms.fallback import FallbackLlm
 from salambot.llms.local import LocalLlm
 from salambot.llms.openai import OpenAiConfig, OpenAiLlm
 from salambot.llms.thinking import ThinkingFilter, without_thinking
-from salambot.messages import Completed, ComposeRequest, Delta, Passage, Reply, Turn
-from salambot.problems import Problem
 from tests.fakes.dialects import FAILING, ODD, RECORDED, THOUGHT, DialectServer, Json, Recorded, dialect_server
 
 TEXT = "Vous êtes remboursé sous 14 jours. Les frais de retour sont offerts."
@@ -42,11 +42,11 @@ async def model(recorded: Recorded) -> AsyncIterator[tuple[OpenAiLlm, DialectSer
             await llm.aclose()
 
 
-async def streamed(llm: OpenAiLlm | WithFallback, request: ComposeRequest = QUESTION) -> tuple[str, Reply]:
+async def streamed(llm: OpenAiLlm | FallbackLlm, request: ComposeRequest = QUESTION) -> tuple[str, Reply]:
     events = [event async for event in llm.stream(request)]
     last = events.pop()
-    assert isinstance(last, Completed)
-    return "".join(event.text for event in events if isinstance(event, Delta)), last.reply
+    assert isinstance(last, ReplyCompleted)
+    return "".join(event.text for event in events if isinstance(event, ReplyDelta)), last.reply
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -89,7 +89,7 @@ async def test_what_is_no_answer_is_a_problem_or_the_fallback(name: str) -> None
             await llm.reply(QUESTION)
         with pytest.raises(Problem):
             await streamed(llm)
-        both = WithFallback(llm, LocalLlm())
+        both = FallbackLlm(llm, LocalLlm())
         assert (await both.reply(QUESTION)).provider == "local"
         assert (await streamed(both))[1].provider == "local"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot.language import detect
-from salambot.llms.local import LONGEST_ANSWER, LocalLlm, compose, shorten
-from salambot.messages import Completed, ComposeRequest, Delta, Passage, Reply, Turn
+from salambot.core.schemas import ComposeRequest, Passage, Reply, ReplyCompleted, ReplyDelta, Turn
+from salambot.language.detection import detect
+from salambot.llms.local import MAX_ANSWER_LENGTH, LocalLlm, compose, shorten
 
 REFUND_FR = (
     "## Quelle est votre politique de remboursement ?\n\nVous êtes **remboursé** sous [14 jours](https://x.example)."
@@ -140,7 +140,7 @@ def test_a_long_answer_is_cut_at_a_sentence_and_says_so() -> None:
     reply = asked("remboursement", passage("## Remboursement\n\n" + f"- {'Le délai est de 14 jours. ' * 6}\n" * 10))
     assert reply.finish_reason == "length"
     assert reply.reply.endswith("14 jours.")
-    assert len(reply.reply) <= LONGEST_ANSWER + 60
+    assert len(reply.reply) <= MAX_ANSWER_LENGTH + 60
 
 
 def test_usage_counts_words() -> None:
@@ -161,13 +161,13 @@ async def test_any_prompt_gets_one_reply_that_invents_nothing(prompt: str, passa
     assert reply.language == detect(prompt)
     assert {citation.id for citation in reply.citations} <= {given.id for given in passages}
     events = [event async for event in LocalLlm().stream(request)]
-    assert events[-1] == Completed(reply=reply)
-    assert "".join(event.text for event in events if isinstance(event, Delta)) == reply.reply
+    assert events[-1] == ReplyCompleted(reply=reply)
+    assert "".join(event.text for event in events if isinstance(event, ReplyDelta)) == reply.reply
 
 
-@given(st.text(max_size=3 * LONGEST_ANSWER))
+@given(st.text(max_size=3 * MAX_ANSWER_LENGTH))
 def test_shortening_keeps_a_beginning_within_bounds(text: str) -> None:
     short, whole = shorten(text)
-    assert len(short) <= LONGEST_ANSWER
+    assert len(short) <= MAX_ANSWER_LENGTH
     assert whole == (short == text)
     assert text.startswith(short.removesuffix("…"))

@@ -9,12 +9,12 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from salambot.llms.fallback import WithFallback
+from salambot.core.problems import Problem
+from salambot.core.schemas import ComposeRequest, Passage, Reply, ReplyCompleted, ReplyDelta, Turn
+from salambot.llms.fallback import FallbackLlm
 from salambot.llms.local import LocalLlm
 from salambot.llms.openai import OpenAiConfig, OpenAiLlm
-from salambot.llms.openai_dialects import Responses
-from salambot.messages import Completed, ComposeRequest, Delta, Passage, Reply, Turn
-from salambot.problems import Problem
+from salambot.llms.openai_apis import Responses
 from tests.fakes.openai_server import BAD_KEY, Fault, OpenAiServer, openai_server
 
 
@@ -70,11 +70,11 @@ async def llm(request: pytest.FixtureRequest, upstream: tuple[OpenAiServer, str]
         yield llm
 
 
-async def streamed(llm: OpenAiLlm | WithFallback) -> tuple[str, Reply]:
+async def streamed(llm: OpenAiLlm | FallbackLlm) -> tuple[str, Reply]:
     events = [event async for event in llm.stream(QUESTION)]
     last = events.pop()
-    assert isinstance(last, Completed)
-    return "".join(event.text for event in events if isinstance(event, Delta)), last.reply
+    assert isinstance(last, ReplyCompleted)
+    return "".join(event.text for event in events if isinstance(event, ReplyDelta)), last.reply
 
 
 async def test_a_whole_reply_cites_what_the_model_named(llm: OpenAiLlm, upstream: tuple[OpenAiServer, str]) -> None:
@@ -162,9 +162,9 @@ async def test_a_stream_that_breaks_is_not_passed_off_as_whole(
 ) -> None:
     upstream[0].always = fault
     events = llm.stream(QUESTION)
-    assert isinstance(await anext(events), Delta)
+    assert isinstance(await anext(events), ReplyDelta)
     with pytest.raises(Problem) as caught:
-        assert not [event async for event in events if not isinstance(event, Delta)]
+        assert not [event async for event in events if not isinstance(event, ReplyDelta)]
     assert caught.value.code == code
 
 
@@ -246,7 +246,7 @@ async def test_leaving_cancels_the_call(llm: OpenAiLlm, upstream: tuple[OpenAiSe
 async def test_the_local_provider_answers_for_it_where_allowed(upstream: tuple[OpenAiServer, str]) -> None:
     upstream[0].always = "error_500"
     async with opened(upstream[1], attempts=1) as llm:
-        both = WithFallback(llm, LocalLlm())
+        both = FallbackLlm(llm, LocalLlm())
         assert (await both.reply(QUESTION)).provider == "local"
         text, reply = await streamed(both)
         assert reply.provider == "local"

@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from salambot.hops import Hop
-from salambot.messages import Completed, ComposeRequest, Delta, Passage, Reply
+from salambot.core.schemas import ComposeRequest, Passage, Reply, ReplyCompleted, ReplyDelta
 from salambot.nlu.app import create_app
 from salambot.nlu.settings import NluSettings
+from salambot.rpc.service_client import ServiceClient
 from tests.serving import serving
 
 TOKEN = SecretStr("internal-token-of-the-tests")
@@ -32,7 +32,7 @@ async def nlu() -> AsyncIterator[str]:
 
 
 async def test_a_reply_comes_whole(nlu: str) -> None:
-    async with Hop("nlu", nlu, TOKEN) as hop:
+    async with ServiceClient("nlu", nlu, TOKEN) as hop:
         reply = await hop.post("/internal/generate", QUESTION, Reply, 5)
     assert reply.reply.endswith("Vous êtes remboursé sous 14 jours, frais compris.")
     assert reply.provider == "local"
@@ -40,12 +40,12 @@ async def test_a_reply_comes_whole(nlu: str) -> None:
 
 
 async def test_a_reply_comes_in_pieces_that_make_the_whole(nlu: str) -> None:
-    async with Hop("nlu", nlu, TOKEN) as hop:
+    async with ServiceClient("nlu", nlu, TOKEN) as hop:
         events = [event async for event in hop.stream("/internal/generate", QUESTION, 5)]
     last = events.pop()
-    assert isinstance(last, Completed)
+    assert isinstance(last, ReplyCompleted)
     assert len(events) > 1
-    assert "".join(event.text for event in events if isinstance(event, Delta)) == last.reply.reply
+    assert "".join(event.text for event in events if isinstance(event, ReplyDelta)) == last.reply.reply
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_strangers_are_refused(nlu: str) -> None:
 
 
 async def test_metrics_name_the_route(nlu: str) -> None:
-    async with Hop("nlu", nlu, TOKEN) as hop:
+    async with ServiceClient("nlu", nlu, TOKEN) as hop:
         await hop.post("/internal/generate", QUESTION, Reply, 5)
     async with aiohttp.ClientSession() as session, session.get(f"{nlu}/metrics") as answer:
         text = await answer.text()

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from salambot.hops import Hop
-from salambot.messages import Completed, ComposeRequest, Delta, Failed, Reply
+from salambot.core.problems import Problem
+from salambot.core.schemas import ComposeRequest, Reply, ReplyCompleted, ReplyDelta, ReplyFailed
 from salambot.nlu.app import create_app
 from salambot.nlu.settings import NluSettings
-from salambot.problems import Problem
+from salambot.rpc.service_client import ServiceClient
 from tests.fakes.openai_server import OpenAiServer, openai_server
 from tests.serving import serving
 
@@ -36,34 +36,36 @@ def settings(url: str, **changes: object) -> NluSettings:
 
 
 @pytest.fixture
-async def nlu(upstream: tuple[OpenAiServer, str]) -> AsyncIterator[Hop]:
-    async with serving(create_app(settings(upstream[1]))) as url, Hop("nlu", url, TOKEN) as hop:
+async def nlu(upstream: tuple[OpenAiServer, str]) -> AsyncIterator[ServiceClient]:
+    async with serving(create_app(settings(upstream[1]))) as url, ServiceClient("nlu", url, TOKEN) as hop:
         yield hop
 
 
-async def test_a_reply_of_the_model(nlu: Hop) -> None:
+async def test_a_reply_of_the_model(nlu: ServiceClient) -> None:
     reply = await nlu.post("/internal/generate", QUESTION, Reply, 5)
     assert (reply.provider, reply.model) == ("openai", "gpt-4.1-mini")
 
 
-async def test_what_fails_before_the_first_piece_is_a_problem(nlu: Hop, upstream: tuple[OpenAiServer, str]) -> None:
+async def test_what_fails_before_the_first_piece_is_a_problem(
+    nlu: ServiceClient, upstream: tuple[OpenAiServer, str]
+) -> None:
     upstream[0].always = "error_500"
     with pytest.raises(Problem) as caught:
         await anext(nlu.stream("/internal/generate", QUESTION, 5))
     assert (caught.value.status, caught.value.code) == (503, "llm_unavailable")
 
 
-async def test_what_breaks_later_is_the_last_event(nlu: Hop, upstream: tuple[OpenAiServer, str]) -> None:
+async def test_what_breaks_later_is_the_last_event(nlu: ServiceClient, upstream: tuple[OpenAiServer, str]) -> None:
     upstream[0].always = "cut"
     events = [event async for event in nlu.stream("/internal/generate", QUESTION, 5)]
-    assert isinstance(events[0], Delta)
-    assert isinstance(events[-1], Failed)
+    assert isinstance(events[0], ReplyDelta)
+    assert isinstance(events[-1], ReplyFailed)
     assert events[-1].problem["code"] == "llm_unavailable"
 
 
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_a_caller_that_leaves_cancels_the_call_to_the_model(
-    nlu: Hop, upstream: tuple[OpenAiServer, str], streaming: bool
+    nlu: ServiceClient, upstream: tuple[OpenAiServer, str], streaming: bool
 ) -> None:
     server = upstream[0]
     server.always = "stall" if streaming else "slow"
@@ -82,9 +84,9 @@ async def test_a_caller_that_leaves_cancels_the_call_to_the_model(
 async def test_the_local_answer_is_given_where_allowed(upstream: tuple[OpenAiServer, str]) -> None:
     upstream[0].always = "insufficient_quota"
     app = create_app(settings(upstream[1], llm_fallback="local"))
-    async with serving(app) as url, Hop("nlu", url, TOKEN) as hop:
+    async with serving(app) as url, ServiceClient("nlu", url, TOKEN) as hop:
         reply = await hop.post("/internal/generate", QUESTION, Reply, 5)
         events = [event async for event in hop.stream("/internal/generate", QUESTION, 5)]
     assert reply.provider == "local"
-    assert isinstance(events[-1], Completed)
+    assert isinstance(events[-1], ReplyCompleted)
     assert events[-1].reply == reply

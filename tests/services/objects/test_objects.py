@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from salambot.objects import Objects, ObjectsUnavailable
+from salambot.knowledge.objects import Objects, ObjectsUnavailableError
 from tests.knowledge import KnowledgeBase
 from tests.servers import free_port
 
@@ -86,7 +86,7 @@ async def test_a_hostile_key_is_refused_and_the_run_goes_on(s3: str, tmp_path: P
 
 @pytest.mark.usefixtures("s3")
 async def test_a_bucket_that_is_not_there_is_named() -> None:
-    with pytest.raises(ObjectsUnavailable, match="s3://nothing"):
+    with pytest.raises(ObjectsUnavailableError, match="s3://nothing"):
         await names(Objects("s3://nothing", "demo"))
 
 
@@ -106,6 +106,6 @@ async def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     folder.chmod(0)
-    with pytest.raises(ObjectsUnavailable, match="object folder"):
+    with pytest.raises(ObjectsUnavailableError, match="object folder"):
         await names(Objects(f"file://{tmp_path}", "demo"))
     folder.chmod(0o700)

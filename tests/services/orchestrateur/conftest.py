@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from salambot.cache import connect as connect_redis
-from salambot.database import connect, tenant_transaction
-from salambot.hops import Hop
-from salambot.messages import Reply, ReplyRequest, StreamEvent, Turn
+from salambot.core.database import connect, tenant_transaction
+from salambot.core.redis_client import connect as connect_redis
+from salambot.core.schemas import Reply, ReplyRequest, StreamEvent, Turn
+from salambot.rpc.service_client import ServiceClient
 from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer, ValkeyServer, database_from
 from tests.serving import serving
@@ -26,7 +26,7 @@ TOKEN = SecretStr("between-services")
 class Orchestra:
     """A running orchestrateur as the gateway sees it, and a look into its tables."""
 
-    hop: Hop
+    hop: ServiceClient
     database_url: str
 
     async def reply(self, prompt: str, **members: object) -> Reply:
@@ -69,7 +69,7 @@ async def running(database_url: str, redis_url: str, **nlu_settings: object) -> 
         serving(create_rag(RagSettings(**stores))) as rag_url,
         serving(create_nlu(NluSettings(internal_token=TOKEN, **nlu_settings))) as nlu_url,
         serving(create_orchestrateur(OrchestrateurSettings(**stores, rag_url=rag_url, nlu_url=nlu_url))) as url,
-        Hop("orchestrateur", url, TOKEN) as hop,
+        ServiceClient("orchestrateur", url, TOKEN) as hop,
     ):
         yield Orchestra(hop, database_url)
 

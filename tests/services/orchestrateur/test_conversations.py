@@ -6,9 +6,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from salambot.cache import connect as connect_redis
-from salambot.database import Pool, connect, tenant_transaction
-from salambot.messages import Reply, ReplyRequest, Turn
+from salambot.core.database import Pool, connect, tenant_transaction
+from salambot.core.redis_client import connect as connect_redis
+from salambot.core.schemas import Reply, ReplyRequest, Turn
 from salambot.orchestrateur.conversations import REMEMBERED_TURNS, Conversations
 from tests.servers import ValkeyServer
 
@@ -55,7 +55,7 @@ async def test_an_exchange_that_is_made_again_stands_there_once(pool: Pool, conv
     again = asked("question 2").model_copy(update={"message_id": "m2"})
     await conversations.record(again, REPLY)  # and its worker dies before it hears of it: the next one asks again
     await conversations.record(again, REPLY.model_copy(update={"reply": "Deux semaines."}))
-    said = [turn.content for turn in await conversations.latest(asked())]
+    said = [turn.content for turn in await conversations.recent_turns(asked())]
     assert said == ["question 1", "Sous 14 jours.", "question 2", "Deux semaines."]
     assert [turn["content"] for turn in await rows(pool, "SELECT content FROM turns ORDER BY number")] == said
     assert [turns["turns"] for turns in await rows(pool, "SELECT turns FROM conversations")] == [4]
@@ -64,7 +64,7 @@ async def test_an_exchange_that_is_made_again_stands_there_once(pool: Pool, conv
 async def test_the_latest_turns_are_bounded_and_in_order(conversations: Conversations) -> None:
     for number in range(10):
         await conversations.record(asked(f"question {number}"), REPLY)
-    latest = await conversations.latest(asked())
+    latest = await conversations.recent_turns(asked())
     assert len(latest) == REMEMBERED_TURNS
     assert latest[-2:] == [Turn(role="user", content="question 9"), Turn(role="assistant", content="Sous 14 jours.")]
     assert latest[0].content == "question 4"
@@ -74,23 +74,23 @@ async def test_what_is_hot_is_what_is_durable(
     pool: Pool, conversations: Conversations, valkey_server: ValkeyServer
 ) -> None:
     await conversations.record(asked(), REPLY)
-    hot = await conversations.latest(asked())
+    hot = await conversations.recent_turns(asked())
     await pool.execute("SELECT forget_before(now() + interval '1 hour')")
-    assert await conversations.latest(asked()) == hot
+    assert await conversations.recent_turns(asked()) == hot
     redis = connect_redis(valkey_server.url())
     await redis.flushall()
     await redis.aclose()
-    assert await conversations.latest(asked()) == []
+    assert await conversations.recent_turns(asked()) == []
 
 
 async def test_nobody_without_a_name_is_remembered(conversations: Conversations) -> None:
     await conversations.record(asked(user=None), REPLY)
-    assert await conversations.latest(asked(user=None)) == []
+    assert await conversations.recent_turns(asked(user=None)) == []
 
 
 async def test_a_tenant_never_sees_the_turns_of_another(pool: Pool, conversations: Conversations) -> None:
     await conversations.record(asked(tenant="one"), REPLY)
-    assert await conversations.latest(asked(tenant="two")) == []
+    assert await conversations.recent_turns(asked(tenant="two")) == []
     for table in ("turns", "conversations", "audit"):
         assert await rows(pool, f"SELECT * FROM {table}", tenant="two") == []  # noqa: S608 - our own names
 
@@ -110,8 +110,8 @@ async def test_old_turns_of_all_tenants_are_forgotten_and_recent_ones_kept(
 ) -> None:
     for tenant in ("one", "two"):
         await conversations.record(asked(tenant=tenant), REPLY)
-    assert await conversations.forget(timedelta(hours=1)) == 0
-    assert await conversations.forget(timedelta(seconds=-1)) == 4
+    assert await conversations.purge(timedelta(hours=1)) == 0
+    assert await conversations.purge(timedelta(seconds=-1)) == 4
     assert await rows(pool, "SELECT * FROM conversations", tenant="one") == []
     assert len(await rows(pool, "SELECT * FROM audit", tenant="one")) == 1
 
@@ -123,9 +123,9 @@ async def test_without_redis_postgres_serves_and_stale_hot_state_is_not_trusted(
     valkey_server.kill()
     try:
         await conversations.record(asked("pendant"), REPLY)
-        during = await conversations.latest(asked())
+        during = await conversations.recent_turns(asked())
     finally:
         valkey_server.start()
-    after = await conversations.latest(asked())
+    after = await conversations.recent_turns(asked())
     assert [turn.content for turn in during if turn.role == "user"] == ["avant", "pendant"]
     assert after == during

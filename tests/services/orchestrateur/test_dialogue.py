@@ -2,7 +2,7 @@
 
 import pytest
 
-from salambot.messages import Completed, Delta
+from salambot.core.schemas import ReplyCompleted, ReplyDelta
 from tests.services.orchestrateur.conftest import Orchestra, turn
 
 
@@ -46,9 +46,9 @@ async def test_odd_prompts_get_a_reply(orchestra: Orchestra, prompt: str) -> Non
 async def test_a_stream_says_what_the_whole_says(orchestra: Orchestra) -> None:
     whole = await orchestra.reply("Quels sont vos horaires ?")
     *pieces, last = await orchestra.events("Quels sont vos horaires ?", message_id="m2")
-    assert isinstance(last, Completed)
+    assert isinstance(last, ReplyCompleted)
     assert last.reply == whole
-    assert "".join(event.text for event in pieces if isinstance(event, Delta)) == whole.reply
+    assert "".join(event.text for event in pieces if isinstance(event, ReplyDelta)) == whole.reply
     assert len(await orchestra.rows("SELECT * FROM turns")) == 4
 
 

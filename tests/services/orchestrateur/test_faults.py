@@ -6,9 +6,9 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from salambot.hops import Hop
-from salambot.messages import Completed, Delta, Failed, Reply
-from salambot.problems import Problem
+from salambot.core.problems import Problem
+from salambot.core.schemas import Reply, ReplyCompleted, ReplyDelta, ReplyFailed
+from salambot.rpc.service_client import ServiceClient
 from tests.fakes.openai_server import openai_server
 from tests.servers import PostgresServer, ValkeyServer
 from tests.services.orchestrateur.conftest import TOKEN, Orchestra, request, running
@@ -48,14 +48,14 @@ async def test_a_stream_whose_reply_cannot_be_kept_does_not_complete(
 ) -> None:
     async with openai_server() as (_, model), running(seeded, redis_url, **_with_model(model)) as orchestra:
         events = orchestra.hop.stream("/internal/reply", request("Bonjour SalamBot"), 10)
-        assert isinstance(await anext(events), Delta)
+        assert isinstance(await anext(events), ReplyDelta)
         postgres_server.kill()
         try:
             rest = [event async for event in events]
         finally:
             postgres_server.start()
-        assert not any(isinstance(event, Completed) for event in rest)
-        assert isinstance(rest[-1], Failed)
+        assert not any(isinstance(event, ReplyCompleted) for event in rest)
+        assert isinstance(rest[-1], ReplyFailed)
         assert rest[-1].problem["code"] == "postgres_unavailable"
 
 
@@ -87,7 +87,7 @@ async def test_a_model_cut_in_the_middle_is_the_last_event(seeded: str, redis_ur
         server.always = "cut"
         *pieces, last = await orchestra.events("Puis-je payer par carte ?")
         assert pieces
-        assert isinstance(last, Failed)
+        assert isinstance(last, ReplyFailed)
         assert await orchestra.rows("SELECT * FROM turns") == []
         assert [row["outcome"] for row in await orchestra.rows("SELECT outcome FROM audit")] == ["llm_unavailable"]
 
@@ -114,7 +114,7 @@ async def test_a_service_that_is_not_there_is_named(seeded: str, redis_url: str)
         redis_url=SecretStr(redis_url),
         rag_url=f"http://127.0.0.1:{free_port()}",
     )
-    async with serving(create_app(settings)) as url, Hop("orchestrateur", url, TOKEN) as hop:
+    async with serving(create_app(settings)) as url, ServiceClient("orchestrateur", url, TOKEN) as hop:
         with pytest.raises(Problem, match="rag"):
             await hop.post("/internal/reply", request("Puis-je payer par carte ?"), Reply, 10)
         async with aiohttp.ClientSession() as session, session.get(f"{url}/health/ready") as ready:

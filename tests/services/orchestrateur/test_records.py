@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from salambot.delivery.arrivals import hash_user
+from salambot.webhooks.inbox_writer import hash_user
 from tests.services.orchestrateur.conftest import TOKEN, Orchestra
 
 KEY = TOKEN.get_secret_value().encode()

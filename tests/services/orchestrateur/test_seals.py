@@ -6,10 +6,10 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from salambot.database import Pool, connect, tenant_transaction
-from salambot.messages import utc_now
-from salambot.orchestrateur import seals as module
-from salambot.orchestrateur.seals import Checked, Seals
+from salambot.core.database import Pool, connect, tenant_transaction
+from salambot.core.schemas import utc_now
+from salambot.orchestrateur import audit_chain as module
+from salambot.orchestrateur.audit_chain import HashChain, Verification
 
 ADD = "SELECT record_audit($1, 'salambot', 'secret.read', 'done', '-', $2)"
 SLIP_IN = """
@@ -24,7 +24,7 @@ class Trail:
     def __init__(self, pool: Pool, url: str) -> None:
         self.pool = pool
         self.url = url
-        self.seals = Seals(pool, KEY)
+        self.seals = HashChain(pool, KEY)
 
     async def add(self, count: int, tenant: str = "demo") -> None:
         for number in range(count):
@@ -39,8 +39,8 @@ class Trail:
         finally:
             await connection.close()
 
-    async def checked(self) -> Checked:
-        return await self.seals.check("demo")
+    async def checked(self) -> Verification:
+        return await self.seals.verify("demo")
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ async def test_what_is_sealed_holds_and_is_sealed_once(trail: Trail) -> None:
     for count in (3, 2):
         await trail.add(count)
         await trail.add(1, "atlas")
-        assert await trail.seals.seal("demo") == count
-        assert await trail.seals.seal("demo") == 0
+        assert await trail.seals.append("demo") == count
+        assert await trail.seals.append("demo") == 0
     await trail.add(1)
     found = await trail.checked()
     assert (found.seals, found.records, found.unsealed, found.faults) == (2, 5, 1, [])
     assert found.heads[-1] == found.head
-    assert (await trail.seals.check("atlas")).unsealed == 2
+    assert (await trail.seals.verify("atlas")).unsealed == 2
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_what_is_sealed_holds_and_is_sealed_once(trail: Trail) -> None:
 async def test_whatever_a_superuser_does_to_it_shows(trail: Trail, statement: str, fault: str) -> None:
     for _ in range(2):
         await trail.add(3)
-        await trail.seals.seal("demo")
+        await trail.seals.append("demo")
     assert (await trail.checked()).faults == []
     await trail.tamper(statement)
     assert fault in (await trail.checked()).faults
@@ -95,30 +95,30 @@ async def test_whatever_a_superuser_does_to_it_shows(trail: Trail, statement: st
 
 async def test_a_chain_made_anew_with_another_key_does_not_hold(trail: Trail) -> None:
     await trail.add(3)
-    await Seals(trail.pool, b"another key").seal("demo")
+    await HashChain(trail.pool, b"another key").append("demo")
     assert (await trail.checked()).faults == ["seal 1 does not follow from the one before"]
 
 
 async def test_retention_removes_old_records_and_the_chain_still_holds(trail: Trail) -> None:
     await trail.add(3)
-    await trail.seals.seal("demo")
+    await trail.seals.append("demo")
     middle = utc_now()
     await trail.add(2)
-    await trail.seals.seal("demo")
-    assert await trail.seals.forget("demo", middle) == 3
-    assert await trail.seals.forget("demo", middle) == 0
+    await trail.seals.append("demo")
+    assert await trail.seals.purge("demo", middle) == 3
+    assert await trail.seals.purge("demo", middle) == 0
     found = await trail.checked()
     assert (found.seals, found.retired, found.records, found.faults) == (2, 1, 2, [])
-    assert await trail.seals.forget("demo", utc_now() + timedelta(days=1)) == 2
+    assert await trail.seals.purge("demo", utc_now() + timedelta(days=1)) == 2
     await trail.add(1)
-    await trail.seals.seal("demo")
+    await trail.seals.append("demo")
     found = await trail.checked()
     assert (found.seals, found.retired, found.records, found.faults) == (3, 2, 1, [])
 
 
 async def test_the_services_themselves_can_neither_change_nor_delete(trail: Trail) -> None:
     await trail.add(1)
-    await trail.seals.seal("demo")
+    await trail.seals.append("demo")
     for table in ("audit", "audit_seals", "audit_checkpoints"):
         for statement in ("DELETE FROM {}", "UPDATE {} SET tenant = 'x'", "TRUNCATE {}"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -129,8 +129,8 @@ async def test_the_services_themselves_can_neither_change_nor_delete(trail: Trai
 async def test_a_long_chain_is_checked_in_parts(trail: Trail) -> None:
     for _ in range(module.CHECKED_AT_ONCE + 1):
         await trail.add(1)
-        await trail.seals.seal("demo")
+        await trail.seals.append("demo")
     first = await trail.checked()
     assert (first.seals, first.next) == (module.CHECKED_AT_ONCE, module.CHECKED_AT_ONCE)
-    rest = await trail.seals.check("demo", module.CHECKED_AT_ONCE)
+    rest = await trail.seals.verify("demo", module.CHECKED_AT_ONCE)
     assert (rest.seals, rest.next, rest.faults) == (1, None, [])

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from salambot import cache
-from salambot.messages import RetrievedPassages
+from salambot.core import redis_client
+from salambot.core.schemas import RetrievedPassages
 from salambot.rag.app import create_app
 from salambot.rag.settings import RagSettings
 from tests.knowledge import KnowledgeBase
@@ -59,7 +59,7 @@ async def running_rag(database_url: str, redis_url: str, **settings: object) -> 
 async def redis_url(valkey_server: ValkeyServer) -> str:
     """Return the URL of an emptied Valkey."""
     url = valkey_server.url(7)
-    redis = cache.connect(url)
+    redis = redis_client.connect(url)
     await redis.flushdb()
     await redis.aclose()
     return url

@@ -1,4 +1,4 @@
-"""Whether to answer: by what the question says, in whatever language, and not by what every question says."""
+"""True if to answer: by what the question says, in whatever language, and not by what every question says."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import pytest
 
 from bench.answers.business import Business, IndexedChunk
 from bench.answers.index import ask_after, build_index
-from salambot.embedders.local import LocalEmbedder
+from salambot.core.schemas import Passage
 from salambot.knowledge.chunks import chunk
+from salambot.knowledge.embedders.local import LocalEmbedder
 from salambot.knowledge.parsers import parse
-from salambot.messages import Passage
 from salambot.rag.calibration import load_calibration
 from salambot.rag.ranking import rank
 

@@ -1,7 +1,7 @@
 """Counting terms: common ones are remembered for a minute, the others are counted each time."""
 
-from salambot import database
-from salambot.database import Pool, tenant_transaction
+from salambot.core import database
+from salambot.core.database import Pool, tenant_transaction
 from salambot.jobs.migrate import migrate
 from salambot.rag.frequencies import COMMON, Frequencies
 

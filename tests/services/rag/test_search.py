@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from salambot import cache
+from salambot.core import redis_client
 from salambot.knowledge.evaluation import Figures, LabelledQuestion, measure
-from salambot.knowledge.version import FRESH_S
+from salambot.knowledge.version import CACHE_TTL_SECONDS
 from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer, ValkeyServer
 from tests.services.rag.conftest import SAMPLE, Rag, running_rag
@@ -153,9 +153,9 @@ async def test_a_cached_answer_ends_with_the_index_it_came_from(
 async def test_who_comes_at_once_shares_one_look_at_the_version(base: KnowledgeBase, rag: Rag, redis_url: str) -> None:
     base.write({"a.md": "# Livraison\n\nLa livraison coûte 25 DH.\n"})
     await base.seed()
-    redis = cache.connect(redis_url)
+    redis = redis_client.connect(redis_url)
     await rag.search("prix livraison")
-    await asyncio.sleep(FRESH_S)  # what it knows of the version ends by time alone
+    await asyncio.sleep(CACHE_TTL_SECONDS)  # what it knows of the version ends by time alone
     await redis.config_resetstat()
     found = await asyncio.gather(*(rag.search("prix livraison") for _ in range(40)))
     assert {len(each.results) for each in found} == {1}

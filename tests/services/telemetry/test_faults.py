@@ -11,9 +11,9 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from salambot.telemetry.exporting import Exporters, build
-from salambot.telemetry.queues import MOST_WAITING
-from salambot.telemetry.sinks import otlp_sinks
+from salambot.telemetry.exporters import otlp_exporters
+from salambot.telemetry.processors import MAX_WAITING
+from salambot.telemetry.setup import Exporters, build_providers
 from tests.fakes.otlp_receiver import Fault, OtlpReceiver, receiving
 
 Lines = list[dict[str, object]]
@@ -36,7 +36,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exporters]:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         for name, value in environ.items():
             monkeypatch.setenv(f"OTEL_{name}", value)
-        return build(otlp_sinks("test"), Resource.create({"service.name": "shop"}))
+        return build_providers(otlp_exporters("test"), Resource.create({"service.name": "shop"}))
 
     return make
 
@@ -254,7 +254,7 @@ def test_a_burst_of_a_million_spans_is_bounded_and_counted(export: Callable[...,
         for _ in range(burst):
             exporters.spans.on_end(span)
         waiting = burst - (lost("queue_full") - before[0])
-        assert waiting <= 2 * MOST_WAITING
+        assert waiting <= 2 * MAX_WAITING
         receiver.fault = None
         release.set()
         exporters.stop(60)

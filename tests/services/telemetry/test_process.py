@@ -18,8 +18,8 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from salambot.messages import ComposeRequest
-from salambot.telemetry import STOP_S
+from salambot.core.schemas import ComposeRequest
+from salambot.telemetry import STOP_SECONDS
 from tests.fakes.openai_server import openai_server
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 from tests.knowledge import KnowledgeBase
@@ -39,7 +39,7 @@ NEVER_MS = "3600000"
 
 @dataclass
 class Nlu:
-    """`python -m salambot.serve nlu`, running."""
+    """`python -m salambot.http.server nlu`, running."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -69,7 +69,7 @@ def nlu(endpoint: str, **environ: str) -> Iterator[Nlu]:
         "OTEL_BSP_SCHEDULE_DELAY": NEVER_MS,
         "OTEL_METRIC_EXPORT_INTERVAL": NEVER_MS,
     }
-    command = [sys.executable, "-m", "salambot.serve", "nlu", "--port", str(port)]
+    command = [sys.executable, "-m", "salambot.http.server", "nlu", "--port", str(port)]
     with subprocess.Popen(command, env=os.environ | variables | environ, stdout=subprocess.DEVNULL) as process:
         try:
             service = Nlu(process, f"http://127.0.0.1:{port}")
@@ -106,7 +106,7 @@ def test_a_receiver_that_hangs_holds_the_end_for_two_seconds_at_most() -> None:
         assert service.ask().status_code == 200
         took = service.end()
         release.set()
-    assert took < STOP_S + 2  # the rest is the interpreter's own end, on a machine that has other things to do
+    assert took < STOP_SECONDS + 2  # the rest is the interpreter's own end, on a machine that has other things to do
 
 
 @pytest.mark.parametrize("environ", [{}, CAPTURING], ids=["as it is", "asked to capture"])

@@ -5,7 +5,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
-from salambot.telemetry.sampling import OnlyRequests, Reservoir
+from salambot.telemetry.sampling import OnlyRequests, RateLimitedSampler
 
 
 class Clock:
@@ -23,7 +23,7 @@ def recorded(provider: TracerProvider, times: int, parent: Context | None = None
 
 def test_a_rush_is_recorded_in_part_and_the_bucket_fills_again() -> None:
     clock = Clock()
-    sampler = ParentBased(Reservoir(lasting=10, a_second=2, clock=clock))
+    sampler = ParentBased(RateLimitedSampler(lasting=10, a_second=2, clock=clock))
     provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
     assert recorded(provider, 100) == 10
     clock.now = 3.0
@@ -33,7 +33,7 @@ def test_a_rush_is_recorded_in_part_and_the_bucket_fills_again() -> None:
 
 
 def test_who_asks_for_a_record_gets_it_in_a_rush_too() -> None:
-    provider = TracerProvider(sampler=ParentBased(Reservoir(lasting=0, a_second=0)), shutdown_on_exit=False)
+    provider = TracerProvider(sampler=ParentBased(RateLimitedSampler(lasting=0, a_second=0)), shutdown_on_exit=False)
     caller = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     assert recorded(provider, 1) == 0
     assert recorded(provider, 1, set_span_in_context(NonRecordingSpan(caller), Context())) == 1

@@ -9,7 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from salambot.telemetry.series import translate
+from salambot.telemetry.metrics_exporter import translate
 from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 
 EXEMPLAR = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}

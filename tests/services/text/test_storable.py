@@ -7,8 +7,8 @@ from bidi import get_display
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot.text.arabic_order import is_mostly_visual_order, to_logical_order
-from salambot.text.storable import count_unstorable, make_storable
+from salambot.language.arabic_order import is_mostly_visual_order, to_logical_order
+from salambot.language.storable import count_unstorable, make_storable
 
 
 @pytest.mark.parametrize(

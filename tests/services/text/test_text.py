@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salambot.text.analysis import CONCEPT, analyse
-from salambot.text.normalisation import normalise, words
-from salambot.text.skeleton import as_heard, skeletons
+from salambot.language.analysis import CONCEPT, analyse
+from salambot.language.normalisation import normalise, words
+from salambot.language.skeleton import fold_arabizi, skeletons
 
 
 @given(st.text())
@@ -49,8 +49,8 @@ def test_spellings_become_one(one: str, other: str) -> None:
     ],
 )
 def test_both_scripts_of_darija_meet(arabizi: str, arabic: str) -> None:
-    heard = {as_heard(form) for form in skeletons(normalise(arabic))}
-    assert heard & {as_heard(form) for form in skeletons(arabizi)}
+    heard = {fold_arabizi(form) for form in skeletons(normalise(arabic))}
+    assert heard & {fold_arabizi(form) for form in skeletons(arabizi)}
 
 
 @given(st.text(alphabet=string.ascii_lowercase + string.digits + "ابتثجحخدذرزسشصضطظعغفقكلمنهوي", max_size=30))

@@ -10,14 +10,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from salambot import database
-from salambot.embedders.base import Vectors
-from salambot.embedders.local import LocalEmbedder
-from salambot.vectors import VECTORS
-from salambot.vectors.base import VectorStore, VectorStoreError
-from salambot.vectors.local import LocalVectors
-from salambot.vectors.pinecone import PineconeSettings, PineconeVectors
-from salambot.vectors.qdrant import QdrantSettings, QdrantVectors
+from salambot.core import database
+from salambot.knowledge.embedders.base import Vectors
+from salambot.knowledge.embedders.local import LocalEmbedder
+from salambot.knowledge.vectors import VECTORS
+from salambot.knowledge.vectors.base import VectorStore, VectorStoreError
+from salambot.knowledge.vectors.local import LocalVectors
+from salambot.knowledge.vectors.pinecone import PineconeSettings, PineconeVectors
+from salambot.knowledge.vectors.qdrant import QdrantSettings, QdrantVectors
 from tests.fakes.pinecone_server import PineconeServer
 
 EMBEDDER = LocalEmbedder()
@@ -114,7 +114,7 @@ async def test_writing_again_replaces_and_deleting_again_is_no_error(store: Vect
     await store.delete("demo", names)
     await store.delete("nobody", names)
     await store.prepare()
-    await store.settle()
+    await store.build_index()
 
 
 async def test_more_than_one_request_holds(store: VectorStore) -> None:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, title_of_name
 from salambot.knowledge.parsers.cleaning import clean
-from salambot.text.storable import make_storable
+from salambot.language.storable import make_storable
 
 FORMATS = {
     ".md": "markdown",
@@ -30,7 +30,7 @@ MAX_TITLE_CHARACTERS = 300
 
 
 def is_document(path: str) -> bool:
-    """Tell whether this file name's ending is of a known format."""
+    """Return whether this file name's ending is of a known format."""
     return PurePosixPath(path).suffix.lower() in FORMATS
 
 

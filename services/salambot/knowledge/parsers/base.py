@@ -1,4 +1,4 @@
-"""What a parser makes of a file."""
+"""The result of parsing a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from salambot.knowledge.parsers.base import Document, Section
-from salambot.text.arabic_order import get_display_order, is_mostly_visual_order
-from salambot.text.storable import count_unstorable, make_storable
+from salambot.language.arabic_order import get_display_order, is_mostly_visual_order
+from salambot.language.storable import count_unstorable, make_storable
 
 
 def clean(document: Document) -> Document:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from salambot.language import fold_latin
-from salambot.text.normalisation import normalise
+from salambot.language.detection import fold_latin
+from salambot.language.normalisation import normalise
 
 _QUESTION = frozenset(
     [

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from salambot.knowledge.parsers.cells import Cell, Grid, Row, filled, is_question
-from salambot.language import fold_latin
-from salambot.text.normalisation import normalise
+from salambot.language.detection import fold_latin
+from salambot.language.normalisation import normalise
 
 _MAX_LABEL = 60
 """Characters of a column's name."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from bidi import get_display
 
-from salambot.text.arabic_order import count_arabic, is_visual_order
+from salambot.language.arabic_order import count_arabic, is_visual_order
 
 _SPACE_GAP, _SEGMENT_GAP = 0.2, 1.9
 """Gaps between two glyphs, in sizes of the font: from the first on a space, from the second on another column."""

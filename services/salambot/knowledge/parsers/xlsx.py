@@ -13,7 +13,7 @@ from salambot.knowledge.parsers.base import Document, Section
 from salambot.knowledge.parsers.cells import EMPTY, Cell, text_cell
 from salambot.knowledge.parsers.number_formats import show
 from salambot.knowledge.parsers.tables import read_table
-from salambot.language import detect
+from salambot.language.detection import detect
 
 _PLAIN_SHEET_NAMES = ("feuil", "feuille", "sheet", "tabelle", "hoja", "ورقة", "table", "page")
 """What programs call a sheet that nobody named, before its number."""

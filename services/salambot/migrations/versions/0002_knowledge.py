@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from salambot.migrations.tenancy import isolate
+from salambot.migrations.tenancy import enable_row_level_security
 
 revision = "0002"
 down_revision = "0001"
@@ -14,7 +14,7 @@ def upgrade() -> None:
     _create_text_index()
     _create_vectors()
     for table in ("index_state", "documents", "chunks", "postings", "embeddings", "vector_entries", "vectors"):
-        isolate(table)
+        enable_row_level_security(table)
 
 
 def _create_manifest() -> None:

@@ -7,8 +7,8 @@ from salambot.migrations.tenancy import (
     TENANT_ROLE,
     add_duty,
     allow_duty,
+    enable_row_level_security,
     grant,
-    isolate,
     revoke,
 )
 
@@ -52,7 +52,7 @@ def _create_conversations() -> None:
     )
     op.execute("CREATE INDEX turns_at ON turns USING brin (at)")
     for table in ("conversations", "turns"):
-        isolate(table)
+        enable_row_level_security(table)
 
 
 def _create_audit() -> None:
@@ -68,7 +68,7 @@ def _create_audit() -> None:
           correlation_id text NOT NULL)"""
     )
     op.execute("CREATE INDEX audit_at ON audit USING brin (at)")
-    isolate("audit")
+    enable_row_level_security("audit")
     revoke("UPDATE, DELETE", "audit", TENANT_ROLE)
     op.execute(
         """

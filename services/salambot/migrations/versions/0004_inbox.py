@@ -7,8 +7,8 @@ from salambot.migrations.tenancy import (
     RETENTION_ROLE,
     add_duty,
     allow_duty,
+    enable_row_level_security,
     grant,
-    isolate,
 )
 
 revision = "0004"
@@ -75,7 +75,7 @@ def _create_tables() -> None:
           FOREIGN KEY (tenant, channel, message_id) REFERENCES inbox ON DELETE CASCADE)"""
     )
     for table in ("inbox", "outbox"):
-        isolate(table)
+        enable_row_level_security(table)
 
 
 def _create_receiving() -> None:

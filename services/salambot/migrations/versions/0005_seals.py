@@ -7,8 +7,8 @@ from salambot.migrations.tenancy import (
     TENANT_ROLE,
     add_duty,
     allow_duty,
+    enable_row_level_security,
     grant,
-    isolate,
     revoke,
 )
 
@@ -66,7 +66,7 @@ def _create_checkpoints() -> None:
 
 
 def _append_only(table: str) -> None:
-    isolate(table)
+    enable_row_level_security(table)
     revoke("UPDATE, DELETE", table, TENANT_ROLE)
     op.execute(
         f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} EXECUTE FUNCTION refuse_change()"

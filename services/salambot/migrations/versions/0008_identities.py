@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from salambot.migrations.tenancy import RETENTION_ROLE, allow_duty, grant, isolate
+from salambot.migrations.tenancy import RETENTION_ROLE, allow_duty, enable_row_level_security, grant
 
 revision = "0008"
 down_revision = "0007"
@@ -30,7 +30,7 @@ def _create_identities() -> None:
           PRIMARY KEY (tenant, channel, party))"""
     )
     op.execute("CREATE INDEX identities_person ON identities (tenant, channel, person)")
-    isolate("identities")
+    enable_row_level_security("identities")
 
 
 def _create_linking() -> None:
@@ -180,7 +180,7 @@ def _create_reminding() -> None:
           at timestamptz NOT NULL DEFAULT now(),
           PRIMARY KEY (tenant, channel, party))"""
     )
-    isolate("writing_reminders")
+    enable_row_level_security("writing_reminders")
     op.execute(
         """
         CREATE FUNCTION remind_to_write(of_tenant text, of_channel text, of_party text, of_message text)

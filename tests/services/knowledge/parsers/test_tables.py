@@ -126,7 +126,7 @@ def test_no_cell_of_a_csv_file_is_lost(rows: list[list[str]], delimiter: str) ->
 
 def letters(text: str) -> str:
     """Return the letters of a text, as the storable one has them."""
-    from salambot.text.storable import make_storable
+    from salambot.language.storable import make_storable
 
     return "".join(letter for letter in make_storable(text).casefold() if letter.isalpha())
 

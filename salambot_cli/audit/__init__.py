@@ -1,0 +1,1 @@
+"""The audit trail and the data of one user."""

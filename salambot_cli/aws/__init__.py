@@ -1,0 +1,1 @@
+"""AWS: clients, and descriptions reduced to the facts that decide."""

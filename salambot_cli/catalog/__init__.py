@@ -1,1 +1,0 @@
-"""The eight components and four services: placements, variables, defaults, readiness."""

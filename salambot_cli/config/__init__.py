@@ -1,0 +1,1 @@
+"""The effective configuration: layers, validation, variables by service, secret references."""

@@ -1,0 +1,192 @@
+"""Build the effective environment from its layers: flag, process environment, .env, salambot.toml, preset, default."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from salambot_cli.config.dotenv import load_dotenv
+from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
+from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, Variable
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, preset
+from salambot_cli.model.variables import DEFAULTS, is_known, is_secret
+
+CONFIG_NAME = "salambot.toml"
+_ALIASES = {"tenant": "TENANT", "aws.region": "AWS_REGION", "aws.profile": "AWS_PROFILE"}
+
+Values = dict[str, object]
+"""Dotted key -> value."""
+
+
+def load_environment(
+    start: Path, flags: Mapping[str, object] | None = None, *, environ: Mapping[str, str] | None = None
+) -> Environment:
+    """Read and validate everything that decides how the environment looks.
+
+    Args:
+        start: folder to look in, and upwards, for `salambot.toml`.
+        flags: dotted key -> value, from the command line.
+        environ: the process environment (default: ours).
+
+    Raises:
+        ConfigurationError: each line says where, and what should stand there.
+    """
+    process = os.environ if environ is None else environ
+    file = find_config(start)
+    root = file.parent if file else start.resolve()
+    file_variables = load_dotenv(root / ".env", process)
+    dotenv = file_variables.values
+    layered: list[tuple[Layer, Values]] = [
+        ("salambot.toml", read_toml(file) if file else {}),
+        (".env", _keys_from(dotenv)),
+        ("environment", _keys_from(process)),
+        ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
+    ]
+    config, layers = _merge(layered, file)
+    environment = _environment(root, file, config, layers, _variables(process, dotenv, config))
+    return replace(environment, notes=file_variables.notes)
+
+
+def find_config(start: Path) -> Path | None:
+    """Return the nearest `salambot.toml` from a folder upwards (a path to a file names itself)."""
+    here = start.resolve()
+    if here.is_file():
+        return here
+    return next((folder / CONFIG_NAME for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()), None)
+
+
+def read_toml(path: Path) -> Values:
+    """Read `salambot.toml` as dotted keys."""
+    try:
+        return _flatten(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path.name} is not valid TOML", str(error), f"mend {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read", str(error), f"ls -l {path}") from error
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of `.env`; none where there is no file. Raises ConfigurationError."""
+    return load_dotenv(path, os.environ).values
+
+
+def _flatten(table: Mapping[str, object], prefix: str = "") -> Values:
+    flat: Values = {}
+    for key, value in table.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, dict) and value and dotted not in LEAVES:
+            flat.update(_flatten(value, f"{dotted}."))
+        else:
+            flat[dotted] = value
+    return flat
+
+
+def _nest(flat: Values) -> Values:
+    nested: Values = {}
+    for dotted, value in flat.items():
+        table = nested
+        *parents, leaf = dotted.split(".") if dotted not in LEAVES or "." in dotted else (dotted,)
+        for parent in parents:
+            child = table.setdefault(parent, {})
+            if not isinstance(child, dict):
+                break
+            table = child
+        table[leaf] = value
+    return nested
+
+
+def _keys_from(variables: Mapping[str, str]) -> Values:
+    """Read config keys from variables: `SALAMBOT_PORTS_GATEWAY=auto`, or the few with a name of their own."""
+    found: Values = {}
+    for key in dotted_keys():
+        name = "SALAMBOT_" + key.upper().replace(".", "_")
+        text = variables.get(name) or variables.get(_ALIASES.get(key, name))
+        if text and key not in {"env", "doctor.ignore", "business"} and not key.startswith("channels."):
+            found[key] = _typed(key, text)
+    return found
+
+
+def _typed(key: str, text: str) -> object:
+    if key in {"topology", "together", "allow_insecure"}:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return int(text) if key.startswith("ports.") and text.isdigit() else text
+
+
+def _merge(layered: list[tuple[Layer, Values]], file: Path | None) -> tuple[Config, dict[str, Layer]]:
+    merged: Values = {}
+    layers: dict[str, Layer] = {}
+    for layer, values in layered:
+        merged.update(values)
+        layers.update(dict.fromkeys(values, layer))
+    try:
+        config = Config.model_validate(_nest(merged))
+    except ValidationError as error:
+        lines = describe(error)
+        sources = sorted({layers.get(line.split(":", 1)[0].replace("/", "."), "salambot.toml") for line in lines})
+        raise ConfigurationError(
+            f"the configuration is not valid ({', '.join(sources)})",
+            "\n".join(lines),
+            f"mend {file}" if file else "salambot config show",
+        ) from error
+    return config, layers
+
+
+def _variables(process: Mapping[str, str], dotenv: Mapping[str, str], config: Config) -> dict[str, Variable]:
+    sources: list[tuple[Layer, Mapping[str, str]]] = [
+        ("default", DEFAULTS),
+        ("salambot.toml", config.env),
+        (".env", dotenv),
+        ("environment", process),
+    ]
+    found: dict[str, Variable] = {}
+    for layer, values in sources:
+        for name, text in values.items():
+            if is_known(name) and text and name not in {"TENANT", "ENV"}:
+                found[name] = Variable(name, Secret(text) if is_secret(name) else text, layer)
+    return found
+
+
+def _environment(
+    root: Path, file: Path | None, config: Config, layers: dict[str, Layer], variables: dict[str, Variable]
+) -> Environment:
+    placements = preset(config.presets)
+    preset_layer: Layer = "preset" if "topology" in layers else "default"
+    for component in COMPONENTS:
+        override = getattr(config.placement, component)
+        layers.setdefault(
+            f"placement.{component}", preset_layer if placements[component] != LOCAL[component] else "default"
+        )
+        placements[component] = override or placements[component]
+    for key in dotted_keys():
+        layers.setdefault(key, "default")
+    if config.aws.region:
+        variables.setdefault("AWS_REGION", Variable("AWS_REGION", config.aws.region, layers["aws.region"]))
+    region = cast("str | None", variables["AWS_REGION"].value) if "AWS_REGION" in variables else None
+    return Environment(
+        root=root,
+        config_file=file,
+        tenant=config.tenant,
+        topology=config.presets,
+        runtime=config.runtime,
+        together=tuple(name for name in SERVICES if name in config.together),
+        placements=placements,
+        ports=dict(config.ports),
+        variables=variables,
+        aws=Aws(region, config.aws.profile, config.aws.jump, config.aws.secret, config.aws.kms_key),
+        channels=config.channels.model_dump(),
+        businesses=config.business.by_tenant(config.tenant),
+        allow_insecure=frozenset(config.allow_insecure),
+        postgres_ca=root / config.postgres.ca if config.postgres.ca else None,
+        redis_ca=root / config.redis.ca if config.redis.ca else None,
+        grafana_url=config.telemetry.grafana_url,
+        timezone=config.timezone,
+        kb=root / config.kb.path,
+        ignored_findings=tuple(Ignore(entry.id, entry.reason, entry.until) for entry in config.doctor.ignore),
+        layers=layers,
+    )

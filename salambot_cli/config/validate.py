@@ -1,0 +1,251 @@
+"""Checks before a start: every variable of the placements is set, and cloud URLs use TLS."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from salambot_cli.config.pasted_values import pasted_values
+from salambot_cli.config.placeholders import is_placeholder
+from salambot_cli.config.secret_strength import is_loopback, weak_secrets
+from salambot_cli.host.dotenv_file import file_exposure
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.topology import COMPONENTS, Component
+from salambot_cli.model.variables import REQUIRED, is_secret
+from salambot_contracts.http_url import HttpUrl, parse_http_url, parse_openai_url, parse_qdrant_url
+from salambot_contracts.postgres_url import PostgresUrl, parse_postgres_url
+from salambot_contracts.redis_url import RedisUrl, parse_redis_url
+from salambot_contracts.url_text import ENCODING, UrlError
+
+EXAMPLES: Mapping[str, str] = {
+    "POSTGRES_URL": "postgres://user:password@host:5432/salambot?sslmode=verify-full",
+    "REDIS_URL": "rediss://:password@host:6379/0",
+    "PINECONE_API_KEY": "pcsk_…",
+    "PINECONE_INDEX": "salambot-kb",
+    "QDRANT_URL": "https://….cloud.qdrant.io:6333",
+    "AWS_REGION": "eu-west-1",
+    "S3_BUCKET": "salambot-kb",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://otlp-gateway-<zone>.grafana.net/otlp",
+    "OPENAI_API_KEY": "sk-…",
+}
+"""Example values of each required variable."""
+
+_AWS = "AWS_ENDPOINT_URL"
+Reader: TypeAlias = Callable[[str], PostgresUrl | RedisUrl | HttpUrl]
+
+
+def _pinecone(text: str) -> HttpUrl:
+    """Read PINECONE_CONTROLLER_HOST, which Pinecone's client takes without a scheme too."""
+    return parse_http_url(text if "://" in text else f"https://{text}")
+
+
+_READERS: Mapping[tuple[Component, str], tuple[tuple[str, Reader], ...]] = {
+    ("postgres", "cloud"): (("POSTGRES_URL", parse_postgres_url),),
+    ("redis", "cloud"): (("REDIS_URL", parse_redis_url),),
+    ("vector", "pinecone"): (("PINECONE_CONTROLLER_HOST", _pinecone),),
+    ("vector", "qdrant"): (("QDRANT_URL", parse_qdrant_url),),
+    ("objects", "s3"): ((_AWS, parse_http_url), (f"{_AWS}_S3", parse_http_url)),
+    ("secrets", "aws"): tuple((f"{_AWS}{end}", parse_http_url) for end in ("", "_SECRETS_MANAGER", "_KMS")),
+    ("telemetry", "otlp"): (("OTEL_EXPORTER_OTLP_ENDPOINT", parse_http_url),),
+    ("llm", "openai"): (("OPENAI_BASE_URL", parse_openai_url),),
+}
+"""The URLs of each placement, and what reads them: the same for the services and the doctor."""
+_OPTIONAL: Mapping[str, Component] = {
+    "PUBLIC_BASE_URL": "tunnel",
+    "QDRANT_API_KEY": "vector",
+    "OTEL_EXPORTER_OTLP_HEADERS": "telemetry",
+    "OPENAI_BASE_URL": "llm",
+}
+"""Variables that a placement can do without, and that are examples in the templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A variable that a placement needs and nothing sets, or that holds an example."""
+
+    name: str
+    component: Component
+    placement: str
+    is_example: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A value that must not be used as it is. `reason` never holds it."""
+
+    name: str
+    component: Component
+    reason: str
+    fix: str
+
+
+def validate(environment: Environment, *, secrets_pulled: bool = False) -> None:
+    """Raise one error: a `.env` that others can read, or everything missing, broken or insecure.
+
+    With `secrets = "aws"` the secret variables are asked for only when `secrets_pulled` says that the
+    secret has been read.
+    """
+    _refuse_exposed_file(environment)
+    _refuse_pasted(environment)
+    missing = (*missing_variables(environment, secrets_pulled=secrets_pulled), *examples(environment))
+    broken = tuple(broken_urls(environment, skipped=frozenset(m.name for m in missing)))
+    insecure = tuple(insecure_urls(environment))
+    if missing:
+        raise _missing_error(environment, missing, (*broken, *insecure))
+    if broken:
+        raise ConfigurationError(
+            f"{', '.join(b.name for b in broken)} cannot be used",
+            "\n".join(_explain(one) for one in (*broken, *insecure)),
+            "\n".join(f"{b.name}: {b.fix}" for b in broken),
+        )
+    if insecure:
+        raise ConfigurationError(
+            "without verified TLS, a cloud placement is refused: " + ", ".join(i.name for i in insecure),
+            "\n".join(_explain(i) for i in insecure),
+            "\n".join(f"{i.name}: {i.fix}" for i in insecure)
+            + f"\nor accept it: allow_insecure = {_toml_list(i.component for i in insecure)} in salambot.toml",
+        )
+    if weak := tuple(weak_secrets(environment)):
+        raise ConfigurationError(
+            "a default or example secret is refused towards the cloud: " + ", ".join(w.split(":")[0] for w in weak),
+            "\n".join(weak),
+            "set another one at the service itself, then where it is read from: salambot config show",
+        )
+
+
+def require(environment: Environment, component: Component) -> None:
+    """Raise one error that lists what a component is missing, after secrets are read."""
+    needed = missing_variables(environment, secrets_pulled=True)
+    if missing := tuple(variable for variable in needed if variable.component == component):
+        raise _missing_error(environment, missing, ())
+
+
+def _refuse_exposed_file(environment: Environment) -> None:
+    """Refuse a `.env` that others can read, when a secret is read from it."""
+    path = environment.root / ".env"
+    held = sorted(v.name for v in environment.variables.values() if v.layer == ".env" and is_secret(v.name))
+    if held and path.is_file() and (found := file_exposure(path)):
+        why, fix = found
+        raise ConfigurationError(f"{path} holds {', '.join(held)}, and others get to see it", why, fix)
+
+
+def missing_variables(environment: Environment, *, secrets_pulled: bool = False) -> Iterator[Missing]:
+    """Yield every variable that the placements need and nothing sets but perhaps an example, each once."""
+    deferred = environment.placement("secrets") == "aws" and not secrets_pulled
+    seen: set[str] = set()
+    for component in COMPONENTS:
+        placement = environment.placement(component)
+        for name in REQUIRED.get((component, placement), ()):
+            value = environment.value(name)
+            is_example = value is not None and is_placeholder(name, value)
+            if (value and not is_example) or name in seen or (deferred and is_secret(name) and not value):
+                continue
+            seen.add(name)
+            yield Missing(name, component, placement, is_example)
+
+
+def examples(environment: Environment) -> Iterator[Missing]:
+    """Yield the variables beside the required ones that hold an example, where something stands in the cloud."""
+    if environment.env_name == "local":
+        return
+    for name, component in _OPTIONAL.items():
+        value = environment.value(name)
+        if value and environment.placement(component) not in {"local", "off", "env"} and is_placeholder(name, value):
+            yield Missing(name, component, environment.placement(component), is_example=True)
+
+
+def broken_urls(environment: Environment, *, skipped: frozenset[str] = frozenset()) -> Iterator[Refused]:
+    """Yield every URL in use that cannot be read, by the reader that the services and the doctor have."""
+    for name, component, read in _urls(environment):
+        value = environment.value(name)
+        if value and name not in skipped and (error := _error(read, value)):
+            yield Refused(name, component, error.reason, error.remedy)
+
+
+def url_notes(environment: Environment) -> Iterator[str]:
+    """Yield what the readers of the URLs in use left out or corrected, in words without a secret."""
+    for name, _, read in _urls(environment):
+        value = environment.value(name)
+        if value and _error(read, value) is None:
+            yield from (f"{name}: {note}" for note in read(value).notes)
+
+
+def insecure_urls(environment: Environment) -> Iterator[Refused]:
+    """Yield every cloud URL without verified TLS whose component `allow_insecure` does not name."""
+    for name, component, read in _urls(environment):
+        value = environment.value(name)
+        if component not in environment.allow_insecure and value and _error(read, value) is None:
+            yield from _insecure(name, component, read(value))
+
+
+def _urls(environment: Environment) -> Iterator[tuple[str, Component, Reader]]:
+    for component in COMPONENTS:
+        yield from (
+            (name, component, read) for name, read in _READERS.get((component, environment.placement(component)), ())
+        )
+
+
+def _error(read: Reader, value: str) -> UrlError | None:
+    try:
+        read(value)
+    except UrlError as error:
+        return error
+    return None
+
+
+def _insecure(name: str, component: Component, url: PostgresUrl | RedisUrl | HttpUrl) -> Iterator[Refused]:
+    match url:
+        case PostgresUrl() if url.tls_mode != "verify-full" and not url.hosts[0].is_socket:
+            reason = f"sslmode is {url.sslmode or 'absent'}: the server is not verified"
+            yield Refused(name, component, reason, "end the URL with ?sslmode=verify-full")
+        case RedisUrl() if not url.tls and not url.is_socket:
+            yield Refused(name, component, "redis:// sends the password in clear", "begin the URL with rediss://")
+        case RedisUrl() if not url.is_verified and not url.is_socket:
+            yield Refused(name, component, "ssl_cert_reqs turns verification off", "leave ssl_cert_reqs out")
+        case HttpUrl() if not url.is_secure and not (component == "llm" and is_loopback(url.host)):
+            yield Refused(name, component, "http:// sends data and keys in clear", "begin the URL with https://")
+
+
+def _refuse_pasted(environment: Environment) -> None:
+    pasted = tuple(pasted_values(environment))
+    if pasted:
+        raise ConfigurationError(
+            f"{', '.join(one.variable.name for one in pasted)} cannot be meant as written",
+            "\n".join(f"{one.variable.name} ({one.variable.layer}): holds {', '.join(one.reasons)}" for one in pasted),
+            "\n".join(one.remedy for one in pasted),
+        )
+
+
+def _missing_error(
+    environment: Environment, missing: tuple[Missing, ...], refused: tuple[Refused, ...]
+) -> ConfigurationError:
+    names = ", ".join(m.name for m in missing)
+    reasons = [_why_missing(environment, one) for one in missing]
+    lines = [f"{m.name}={EXAMPLES.get(m.name, '…')}" for m in missing]
+    hints = [ENCODING] if {"POSTGRES_URL", "REDIS_URL"} & {m.name for m in missing} else []
+    return ConfigurationError(
+        f"missing for topology {'+'.join(environment.topology)}: {names}",
+        "\n".join(reasons + [_explain(one) for one in refused]),
+        "\n".join([f"add to {environment.root / '.env'} (mode 0600):", *lines, *hints]),
+    )
+
+
+def _why_missing(environment: Environment, missing: Missing) -> str:
+    variable = environment.variables.get(missing.name)
+    if missing.is_example and variable is not None:
+        return f"{missing.name}: what stands in {variable.layer} is an example; write the real value, or remove it"
+    places = _places(environment, missing.name)
+    return f"{missing.name}: {missing.component} = {missing.placement} needs it; read from {places}"
+
+
+def _places(environment: Environment, name: str) -> str:
+    places = f"the process environment, {environment.root / '.env'}"
+    return f"{places}, Secrets Manager" if environment.placement("secrets") == "aws" and is_secret(name) else places
+
+
+def _explain(refused: Refused) -> str:
+    return f"{refused.name} ({refused.component}): {refused.reason}"
+
+
+def _toml_list(components: Iterator[Component]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in dict.fromkeys(components)) + "]"

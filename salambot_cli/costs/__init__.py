@@ -1,0 +1,1 @@
+"""Costs: monthly estimates, and stopping what is billed by the hour."""

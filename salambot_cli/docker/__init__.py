@@ -1,0 +1,1 @@
+"""Docker: the command line, the engine, Compose projects, images."""

@@ -1,0 +1,190 @@
+"""tunnel.*, webhook.*: does the public URL lead to the gateway, and does the gateway verify what comes in?"""
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
+from salambot_cli.doctor.stack import gateway_url, ports_of
+from salambot_cli.host.ports import is_free
+from salambot_cli.host.probe_http import request
+from salambot_cli.host.state_file import read_state
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.finding import Facts, Finding
+
+TUNNEL, SIGNATURE = "tunnel.ready", "webhook.signature"
+_CLOUDFLARED = tuple(f"http://127.0.0.1:{port}" for port in range(20241, 20246))
+"""Where cloudflared listens when nobody tells it where."""
+_NGROK = "http://127.0.0.1:4040"
+_BODY = '{"object": "page", "entry": [], "note": "سلام — é"}'.encode()
+"""Raw UTF-8 and spaces: a gateway that parses and writes it again before signing gets other bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """What a tunnel says of itself on this machine."""
+
+    ready: bool
+    url: str | None
+    source: str
+
+
+async def check_tunnel(exam: ProbeContext) -> Finding:
+    """Does a tunnel stand, does it lead to a gateway that answers, and is its URL the one that Meta calls?"""
+    environment = exam.environment
+    cloudflared = environment.placement("tunnel") == "cloudflared"
+    tunnel = await _ask_ours(environment) or await (_ask_cloudflared() if cloudflared else _ask_ngrok())
+    gateway = await gateway_url(exam)
+    expected = exam.value("PUBLIC_BASE_URL") or read_state(environment.root).public_url
+    if tunnel is None and (gateway is None or not expected):
+        return ok(TUNNEL, "No tunnel is open. It will dial out: no inbound port has to be opened", started=False)
+    if tunnel is None or not tunnel.ready:
+        return _down(environment, tunnel, expected)
+    port = ports_of(environment).get("gateway", 8080)
+    if is_free(port):
+        evidence: Facts = {"port": port, "tunnel": tunnel.source, "public_url": tunnel.url}
+        title = f"The tunnel stands, and nothing listens on port {port}: callers get 502"
+        return fault("tunnel.origin-down", TUNNEL, title, evidence, ("salambot up gateway",))
+    return _address(environment, tunnel, exam.value("PUBLIC_BASE_URL"))
+
+
+async def _ask_ours(environment: Environment) -> Tunnel | None:
+    """Ask the tunnel of this environment; whichever it is, it answers as cloudflared does."""
+    state = read_state(environment.root)
+    return await _ask_cloudflared((f"http://127.0.0.1:{state.ports.get('tunnel')}",)) if state.public_url else None
+
+
+async def _ask_cloudflared(usual: tuple[str, ...] = _CLOUDFLARED) -> Tunnel | None:
+    named = os.environ.get("TUNNEL_METRICS")
+    for base in (f"http://{named}",) if named else usual:
+        answer = await request("GET", f"{base}/ready", proxies=False, seconds=1.5)
+        if answer.status in {200, 503}:
+            body = answer.json()
+            connections = body.get("readyConnections", 1) if isinstance(body, dict) else 1
+            quick = (await request("GET", f"{base}/quicktunnel", proxies=False, seconds=1.5)).json()
+            host = quick.get("hostname") if isinstance(quick, dict) else None
+            ready = answer.status == 200 and connections != 0
+            url = str(host) if "://" in str(host) else f"https://{host}" if host else None
+            return Tunnel(ready, url, f"{base}/ready")
+    return None
+
+
+async def _ask_ngrok() -> Tunnel | None:
+    answer = await request("GET", f"{_NGROK}/api/tunnels", proxies=False, seconds=1.5)
+    body = answer.json()
+    if not answer.status or not isinstance(body, dict):
+        return None
+    tunnels = [t for t in body.get("tunnels", []) if isinstance(t, dict)]
+    url = next((str(t["public_url"]) for t in tunnels if t.get("public_url")), None)
+    return Tunnel(bool(tunnels), url, f"{_NGROK}/api/tunnels")
+
+
+def _down(environment: Environment, tunnel: Tunnel | None, expected: str | None) -> Finding:
+    kind = environment.placement("tunnel")
+    evidence: Facts = {
+        "tunnel": kind,
+        "asked": tunnel.source if tunnel else "no local metrics answer",
+        "public_url": expected,
+        "kind": "not-connected" if tunnel else "not-running",
+    }
+    title = f"{kind} runs and has no connection to its edge" if tunnel else f"No {kind} runs: webhooks reach nobody"
+    more = "cloudflared tunnel login" if kind == "cloudflared" else "ngrok diagnose"
+    return fault("tunnel.down", TUNNEL, title, evidence, ("salambot tunnel", more))
+
+
+def _address(environment: Environment, tunnel: Tunnel, told: str | None) -> Finding:
+    if told and tunnel.url and _host(told) != _host(tunnel.url):
+        evidence: Facts = {"public_base_url": told, "tunnel_url": tunnel.url}
+        title = f"The tunnel is {_host(tunnel.url)}, and Meta calls {_host(told)}"
+        if environment.placement("tunnel") == "ngrok":
+            commands: tuple[str, ...] = (
+                f"ngrok http --url {_host(told)} {ports_of(environment).get('gateway', 8080)}",
+            )
+        else:
+            name = environment.tenant
+            commands = (
+                "cloudflared tunnel login",
+                f"cloudflared tunnel create salambot-{name}",
+                f"cloudflared tunnel route dns salambot-{name} {_host(told)}",
+            )
+        return fault("tunnel.ephemeral", TUNNEL, title, evidence, commands)
+    return ok(TUNNEL, f"The tunnel stands ({tunnel.url or told or 'named'}): no inbound port is needed")
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url if "://" in url else f"https://{url}").hostname or url).lower()
+
+
+async def check_signature(exam: ProbeContext) -> Finding:
+    """Is the secret clean, and does the gateway verify the raw bytes?"""
+    for name in ("META_APP_SECRET", "WEBHOOK_SECRET"):
+        value = exam.value(name)
+        if value is not None and (value != value.strip() or any(c in value for c in "\r\n\t")):
+            evidence: Facts = {"variable": name, "kind": "whitespace"}
+            title = f"{name} carries spaces or a newline: every signature differs"
+            return fault(
+                "webhook.bad-hmac", SIGNATURE, title, evidence, (f"printf %s \"${name}\" | tr -d '[:space:]'",)
+            )
+    base, secret = await gateway_url(exam), _secret_in_use(exam)
+    if base is None or secret is None:
+        return ok(SIGNATURE, "The webhook secrets are clean", started=base is not None)
+    digest = hmac.new(secret.encode(), _BODY, hashlib.sha256).hexdigest()
+    headers = {"X-Hub-Signature-256": f"sha256={digest}", "Content-Type": "application/json"}
+    answer = await request("POST", f"{base}/v1/webhooks/messenger", headers=headers, content=_BODY, proxies=False)
+    if answer.status not in {401, 403}:
+        return ok(SIGNATURE, "The gateway verifies raw bytes", status=answer.status)
+    seen: Facts = {"status": answer.status, "url": f"{base}/v1/webhooks/messenger", "kind": "refused"}
+    title = "The gateway refuses a request that is signed over its raw bytes with META_APP_SECRET"
+    text = (
+        "The gateway runs with another secret than this environment (start it again), or the body is parsed and "
+        "written again before it is signed: `salambot webhook trigger messenger` decides."
+    )
+    return fault("webhook.bad-hmac", SIGNATURE, title, seen, ("salambot up gateway",), text=text)
+
+
+def _secret_in_use(exam: ProbeContext) -> str | None:
+    """Return the newest app secret: the configured one, or the one that the environment made for itself."""
+    value = exam.value("META_APP_SECRET") or _read(exam.environment.state / "keys" / "META_APP_SECRET")
+    return value.split(",")[0].strip() if value else None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip() or None
+    except OSError:
+        return None
+
+
+def _has_tunnel(environment: Environment) -> bool:
+    return environment.placement("tunnel") != "none"
+
+
+_GROUP = "edge"
+PROBES = (
+    Probe(
+        TUNNEL,
+        _GROUP,
+        "The tunnel",
+        check_tunnel,
+        ("tunnel.down", "tunnel.origin-down", "tunnel.ephemeral"),
+        (),
+        _has_tunnel,
+        parts=("tunnel",),
+        reads=("PUBLIC_BASE_URL",),
+        after=("local.services",),
+    ),
+    Probe(
+        SIGNATURE,
+        _GROUP,
+        "Webhook signatures",
+        check_signature,
+        ("webhook.bad-hmac",),
+        (),
+        parts=("gateway",),
+        reads=("META_APP_SECRET", "WEBHOOK_SECRET"),
+        after=("local.services", "host.clock"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""This machine: processes, files, ports, TLS, clock, and what an environment keeps on disk."""

@@ -1,0 +1,70 @@
+"""Read a topology off variables, such as those of the `.env` that was used before there was this command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from urllib.parse import urlsplit
+
+from salambot_cli.model.topology import COMPONENTS, LOCAL, Component, TopologyName, preset
+
+_HERE = frozenset({"", "localhost", "127.0.0.1", "::1", "postgres", "redis", "host.docker.internal"})
+_COMBINATIONS: tuple[tuple[TopologyName, ...], ...] = (
+    ("local",), ("t1",), ("t2",), ("t3",), ("t1", "t3"), ("t2", "t3"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyGuess:
+    """Presets, the single placements that differ from them, and what each was read off."""
+
+    presets: tuple[TopologyName, ...]
+    overrides: Mapping[Component, str]
+    reasons: Mapping[Component, str]
+
+
+def guess_topology(variables: Mapping[str, str]) -> TopologyGuess:
+    """Propose the presets with the fewest overrides that place every component as the variables do."""
+    found = _placed(variables)
+    wanted = {**LOCAL, **{component: placement for component, (placement, _) in found.items()}}
+    candidates = [(combination, _overrides(combination, wanted)) for combination in _COMBINATIONS]
+    presets, overrides = min(candidates, key=lambda candidate: (len(candidate[1]), len(candidate[0])))
+    return TopologyGuess(presets, overrides, {component: reason for component, (_, reason) in found.items()})
+
+
+def _overrides(presets: tuple[TopologyName, ...], wanted: Mapping[Component, str]) -> dict[Component, str]:
+    placed = preset(presets)
+    return {component: wanted[component] for component in COMPONENTS if placed[component] != wanted[component]}
+
+
+def _placed(variables: Mapping[str, str]) -> dict[Component, tuple[str, str]]:
+    """Return component -> (placement, the variable that says so)."""
+    rules: tuple[tuple[Component, str, str, bool], ...] = (
+        ("postgres", "cloud", "POSTGRES_URL", _elsewhere(variables.get("POSTGRES_URL"))),
+        ("redis", "cloud", "REDIS_URL", _elsewhere(variables.get("REDIS_URL"))),
+        ("vector", "pinecone", "PINECONE_API_KEY", bool(variables.get("PINECONE_API_KEY"))),
+        ("vector", "qdrant", "QDRANT_URL", _elsewhere(variables.get("QDRANT_URL"))),
+        ("objects", "s3", "S3_BUCKET", bool(variables.get("S3_BUCKET"))),
+        ("telemetry", "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", bool(variables.get("OTEL_EXPORTER_OTLP_ENDPOINT"))),
+        ("llm", "openai", "OPENAI_API_KEY", bool(variables.get("OPENAI_API_KEY"))),
+    )
+    placed = {component: (placement, name) for component, placement, name, holds in reversed(rules) if holds}
+    host = urlsplit(variables.get("PUBLIC_BASE_URL", "")).hostname or ""
+    if host:
+        placed["tunnel"] = ("ngrok" if "ngrok" in host else "cloudflared", "PUBLIC_BASE_URL")
+    return placed
+
+
+def _elsewhere(url: str | None) -> bool:
+    if not url:
+        return False
+    try:
+        return (urlsplit(url).hostname or "") not in _HERE
+    except ValueError:
+        return True
+
+
+def tenant_name(text: str) -> str:
+    """Return a tenant's name made of any text: lower-case letters, digits and dashes; `demo` where none is left."""
+    kept = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in text.lower())
+    words = chain.from_iterable(part.split() for part in kept.split("-"))
+    return "-".join(words)[:63].strip("-") or "demo"

@@ -1,1 +1,0 @@
-"""Every side effect: files, network, clock, processes, Docker, AWS, tunnels."""

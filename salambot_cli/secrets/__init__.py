@@ -1,0 +1,1 @@
+"""Secrets: push, pull, rotate, ages."""

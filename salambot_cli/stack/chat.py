@@ -1,0 +1,84 @@
+"""A conversation with the gateway: what was said, and the reply as it streams in."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
+
+from salambot_cli.api.command_trace import CommandTrace
+from salambot_cli.api.gateway import Document, Gateway
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.untrusted import raw
+from salambot_cli.telemetry.command_span import command_span
+from salambot_cli.terminal.output import Output
+
+_TURNS_KEPT = 20
+
+
+class Conversation:
+    """Earlier turns, oldest first, travel with each prompt."""
+
+    def __init__(self, environment: Environment, gateway: Gateway, locale: str | None) -> None:
+        self.environment = environment
+        self._gateway = gateway
+        self._locale = locale
+        self._id = f"chat_{uuid.uuid4().hex}"
+        self._turns: list[Document] = []
+
+    async def say(self, prompt: str, trace: CommandTrace) -> AsyncIterator[tuple[str, Document]]:
+        """Yield the events of the reply, and remember both turns."""
+        body = self._gateway.generate_request(
+            prompt, context=self._turns[-_TURNS_KEPT:], conversation=self._id, locale=self._locale
+        )
+        async for name, data in replace(self._gateway, trace=trace).stream_reply(body):
+            if name == "reply.error":
+                raise SalamBotError(
+                    "the reply broke off", raw(data.get("detail") or data.get("title")), "salambot doctor"
+                )
+            if name == "reply.completed":
+                reply = cast("Document", data["data"])
+                self._turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply["reply"]}]
+            yield name, data
+
+
+async def say_once(session: Output, conversation: Conversation, prompt: str) -> None:
+    """Print one reply as it comes, then its sources; with --json the completed reply alone."""
+    async with command_span(session, conversation.environment, "chat") as trace:
+        async for name, data in conversation.say(prompt, trace):
+            if session.json_lines:
+                session.event(name, data)
+            elif name == "reply.delta" and not session.json:
+                session.stream(cast("str", data["text"]))
+            elif name == "reply.completed":
+                _completed(session, data)
+
+
+def _completed(session: Output, data: Document) -> None:
+    if session.json:
+        session.document(data)
+        return
+    session.stream("\n")
+    reply = cast("Document", data["data"])
+    for citation in cast("list[Document]", reply["citations"]):
+        session.say(f"  [dim]↳ {citation['title']} · {citation['uri']}[/]")
+
+
+async def converse(session: Output, conversation: Conversation) -> None:
+    """Read prompts until the end of input or `exit`."""
+    session.say("[dim]Say something; Ctrl-D ends.[/]")
+    while (prompt := await asyncio.to_thread(_read_line)) is not None:
+        if prompt in {"exit", "quit"}:
+            return
+        if prompt:
+            await say_once(session, conversation, prompt)
+
+
+def _read_line() -> str | None:
+    if sys.stdin.isatty():
+        sys.stderr.write("› ")
+        sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None

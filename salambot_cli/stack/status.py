@@ -1,0 +1,97 @@
+"""`status`: what runs, seen with the environment's own secrets, and how it differs from what is wanted."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import cast
+
+from salambot_cli.config.pull_secrets import pull
+from salambot_cli.host.state_file import read_state
+from salambot_cli.model.environment import Environment
+from salambot_cli.model.errors import SalamBotError
+from salambot_cli.model.plan import Change
+from salambot_cli.model.unit import ObservedStack, PartStatus, QueueBacklog
+from salambot_cli.stack.choose_runtime import running_runtime
+from salambot_cli.stack.observe import survey
+from salambot_cli.stack.orchestrateur import ask_orchestrateur
+from salambot_cli.stack.output import (
+    change_document,
+    components_document,
+    parts_view,
+    services_document,
+    worker_document,
+)
+from salambot_cli.terminal.i18n import translate
+from salambot_cli.terminal.output import Output
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStack:
+    """What runs, and what `up` would change of it."""
+
+    observed: ObservedStack
+    pending: tuple[Change, ...] = ()
+    """Nothing where no stack is up: then all of it is still to be started."""
+
+
+async def look(environment: Environment) -> SeenStack:
+    """Look at every service and component; a secret that cannot be read hides nothing else."""
+    runtime = running_runtime(environment)
+    try:
+        complete, refusal = (await asyncio.to_thread(pull, environment)).environment, None
+    except SalamBotError as error:
+        complete, refusal = environment, error
+    observed = await runtime.observe(complete)
+    if refusal is not None:
+        secrets = PartStatus("secrets", "unhealthy", placement=environment.placement("secrets"), detail=refusal.what)
+        observed = replace(observed, components={**observed.components, "secrets": secrets})
+    observed = replace(observed, waiting=await _waiting(environment, observed))
+    return SeenStack(observed, () if refusal is not None else await _pending(complete, observed))
+
+
+async def _pending(environment: Environment, observed: ObservedStack) -> tuple[Change, ...]:
+    if observed.status == "down":
+        return ()
+    try:
+        found = await survey(environment, running_runtime(environment), running=observed.running)
+    except SalamBotError:  # what a part would need is missing here: `up` says what
+        return ()
+    return found.plan.pending
+
+
+async def _waiting(environment: Environment, observed: ObservedStack) -> QueueBacklog | None:
+    """Ask what waits for its reply; None where nothing runs that could tell."""
+    if observed.services["orchestrateur"].health not in {"healthy", "degraded"}:
+        return None
+    try:
+        load = await ask_orchestrateur(environment, "/internal/webhooks/load")
+    except SalamBotError:
+        return None
+    return QueueBacklog(cast("int", load["pending"]), round(cast("float", load["oldest_s"]), 1))
+
+
+def show_status(session: Output, environment: Environment, seen: SeenStack) -> None:
+    """Print the document, or the table with what stands below it."""
+    observed = seen.observed
+    if session.machine:
+        session.document(
+            {
+                "status": observed.status,
+                "runtime": observed.runtime,
+                "topology": list(environment.topology),
+                "tenant": environment.tenant,
+                "services": services_document(observed),
+                "components": components_document(observed),
+                "worker": worker_document(observed),
+                "public_url": read_state(environment.root).public_url,
+                "pending": [change_document(change) for change in seen.pending],
+            }
+        )
+        return
+    session.result(parts_view(observed))
+    if seen.pending:
+        session.say("[yellow]configuration changed: run salambot up[/]")
+        for change in seen.pending:
+            session.say(f"  {change.part:<14} [dim]{translate(change.because)}[/]")
+    if observed.status != "ready":
+        command = "up" if observed.status == "down" else "doctor"
+        session.say(f"[yellow]{translate(observed.status)}[/]  → salambot {command}")

@@ -1,1 +1,0 @@
-"""One file per step of a plan; plans.py holds the order."""

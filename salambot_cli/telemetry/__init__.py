@@ -1,0 +1,1 @@
+"""Traces and dashboards of a stack."""

@@ -1,0 +1,1 @@
+"""The terminal: output, accessible output, languages, help pages, interrupts."""

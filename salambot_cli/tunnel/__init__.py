@@ -1,0 +1,1 @@
+"""The tunnel of the webhooks."""

@@ -1,0 +1,1 @@
+"""Test webhooks, and what became of received ones."""

@@ -1,0 +1,57 @@
+"""What a short message leans on of what was said before: "et pour Rabat ?", "و الثمن؟", "w ch7al?"."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from salambot.core.schemas import Turn
+from salambot.language.detection import fold_arabic, fold_latin
+from salambot.language.small_talk import detect_small_talk
+
+_SHORT = 7
+"""Words: who says as many asks a question of its own."""
+_LEANS = re.compile(
+    r"\W*(?:et|and|mais|sinon|ou bien|what about|how about|w|o|u|ou|wa|و|ولا)\b"
+    r"|\W*و(?:ال|شحال|بشحال|فين|في|الا|ديال|علاش|واش|ل)"
+)
+_MAX_LENGTH = 1_000
+"""Characters of an earlier turn that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message, and the earlier question that it may lean on: empty where it stands for itself."""
+
+    prompt: str
+    before: str = ""
+
+    @property
+    def whole(self) -> str:
+        """Return both as one text."""
+        return f"{self.before} {self.prompt}" if self.before else self.prompt
+
+
+def read(prompt: str, context: Sequence[Turn]) -> Reading:
+    """Return what `prompt` asks after `context`, oldest first.
+
+    The earlier question only helps to find the passage: what the message itself asks weighs more, so that a question
+    on something else is not answered by what was asked before.
+    """
+    if len(prompt.split(maxsplit=_SHORT)) >= _SHORT and not _leans(prompt):
+        return Reading(prompt)
+    before = next((turn.content for turn in reversed(context) if _is_a_question_of_its_own(turn)), "")
+    return Reading(prompt, before[:_MAX_LENGTH])
+
+
+def contextual_queries(prompt: str, context: Sequence[Turn]) -> tuple[str, ...]:
+    """Return the texts that `prompt` may stand for, the likeliest first."""
+    reading = read(prompt, context)
+    return (reading.whole,) if reading.before == "" else (reading.whole, prompt)
+
+
+def _is_a_question_of_its_own(turn: Turn) -> bool:
+    return turn.role == "user" and detect_small_talk(turn.content) is None and not _leans(turn.content)
+
+
+def _leans(text: str) -> bool:
+    return _LEANS.match(fold_arabic(fold_latin(text[:40]))) is not None
