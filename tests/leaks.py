@@ -89,6 +89,12 @@ def _files_of_checkout() -> frozenset[Path]:
     return frozenset(path for path in _ROOT.iterdir() if not path.name.endswith("_cache") and path.name not in caches)
 
 
+def _files_of_worker(worker: Worker) -> frozenset[Path]:
+    """Return what stands in its TMPDIR. The user's folder for sockets of long paths stays; its sockets do not."""
+    shared = worker.scratch / f"salambot-{os.geteuid()}-run"
+    return frozenset(worker.scratch.iterdir()) - {shared} | frozenset(shared.glob("*"))
+
+
 def _docker_objects(worker: Worker) -> frozenset[str]:
     """Return what belongs to Compose projects of this worker's folders: a name holds the digest of the folder."""
     folders = [path for base in (worker.basetemp, worker.scratch) for path in (*base.glob("*/"), *base.glob("*/*/"))]
@@ -107,7 +113,7 @@ def snapshot(worker: Worker, *, docker: bool) -> Snapshot:
         servers=frozenset(_command(child) for child in psutil.Process().children()) - {()},
         ports=_listening(psutil.Process()),
         threads=frozenset(thread for thread in threading.enumerate() if not thread.daemon),
-        files=frozenset(worker.scratch.iterdir()) | _files_of_checkout(),
+        files=_files_of_worker(worker) | _files_of_checkout(),
         docker=_docker_objects(worker) if docker else frozenset(),
         environment={name: value for name, value in os.environ.items() if name not in _VOLATILE},
         folder=Path.cwd(),
@@ -158,7 +164,7 @@ def _clear(before: Snapshot, worker: Worker, processes: list[psutil.Process]) ->
     for process in processes:
         process.kill()
     psutil.wait_procs(processes, timeout=PATIENCE)
-    for path in frozenset(worker.scratch.iterdir()) - before.files:
+    for path in _files_of_worker(worker) - before.files:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name in set(os.environ) - set(before.environment) - _VOLATILE:
         del os.environ[name]

@@ -46,6 +46,7 @@ WORK = (
     ("status", "--json"),
     ("seed", "--json"),
     ("smoke", "--json"),
+    ("kb", "list", "--json"),
     ("chat", "Bonjour, quels sont vos horaires ?"),
     ("token", "--json"),
     ("webhook", "trigger", "generic"),
@@ -68,6 +69,12 @@ ROUNDS = (
     ("open", "--no-browser", "--no-doctor"),
     ("trace", "--list"),
     ("logs",),
+    ("kb", "show", "livraison.md"),
+    ("kb", "remove", "no-such.md"),
+    ("psql", "--", "-c", "SELECT 1"),
+    ("redis-cli", "PING"),
+    ("exec", "nlu", "--", "true"),
+    ("restart", "nlu"),
     CLUSTER,
     ("render", "--diff"),
     ("upgrade-config", "--check"),
@@ -202,6 +209,7 @@ def test_no_command_is_left_out() -> None:
     assert left_out == [("tunnel",)], "it stays until Ctrl-C: test_tunnel.py searches for its token"
 
 
+@pytest.mark.stack
 @pytest.mark.timeout(420)
 def test_secrets_of_dotenv_show_nowhere_else(tmp_path: Path) -> None:
     project = make_project(tmp_path / "shop")
@@ -221,6 +229,7 @@ def test_secrets_of_dotenv_show_nowhere_else(tmp_path: Path) -> None:
     assert sorted(set(watch.found)) == []
 
 
+@pytest.mark.stack
 @pytest.mark.timeout(600)
 async def test_processes_show_no_secret(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
