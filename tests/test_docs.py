@@ -28,7 +28,7 @@ IN_FRENCH = {
     "README.md": "README.fr.md",
 }
 """Every other guide has the same name in French."""
-IN_ENGLISH_ONLY = {"docs/architecture.md", "docs/scale.md"}  # and what programmers look up
+IN_ENGLISH_ONLY = {"docs/architecture.md", "docs/glossary.md", "docs/scale.md"}  # and what programmers look up
 ORDER = (  # of the troubleshooting of the page that this environment comes from
     *("Connectivité cloud", "Tunnel webhooks", "Observabilité", "Performance", "Sécurité et conformité"),
     *("Coûts et optimisation", "Observabilité (cloud)", "Tests de validation", "Sécurité cloud", "Coûts et quotas"),

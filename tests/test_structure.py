@@ -41,5 +41,5 @@ def test_channels(checkout: Path) -> None:
 
 @pytest.mark.parametrize(("package", "registry"), [("vectors", "VECTORS"), ("embedders", "EMBEDDERS")])
 def test_providers(checkout: Path, package: str, registry: str) -> None:
-    modules = {path.stem for path in (checkout / "services/salambot" / package).glob("*.py")}
-    assert modules - {"__init__", "base"} == set(getattr(import_module(f"salambot.{package}"), registry))
+    modules = {path.stem for path in (checkout / "services/salambot/knowledge" / package).glob("*.py")}
+    assert modules - {"__init__", "base"} == set(getattr(import_module(f"salambot.knowledge.{package}"), registry))

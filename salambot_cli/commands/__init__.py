@@ -15,7 +15,7 @@ COMMANDS: dict[str, str] = {
     "psql": "Open psql on the environment's Postgres, logged in as the services are.",
     "redis-cli": "Open redis-cli on the environment's Redis, logged in as the services are.",
     "trace": "Draw a request through all services, step by step, where telemetry is kept locally.",
-    "doctor": "Diagnose the environment: one root cause, its evidence, and the command that mends it.",
+    "doctor": "Diagnose the environment: one root cause, its evidence, and the command that fixes it.",
     "render": "Write the files that `up` uses: the Compose file, its override with each service's variables, the env.",
     "tunnel": "Publish the webhooks, show their URLs, and close the tunnel on Ctrl-C.",
     "webhook": "Send signed events of Messenger, WhatsApp, Telegram or any system; list and replay what came.",

@@ -39,7 +39,7 @@ def actions(document: dict[str, object]) -> set[str]:
 
 def called(checkout: Path, module: str, client: str) -> set[str]:
     """Return the operations that a module calls, as IAM names them."""
-    source = (checkout / "salambot_cli" / "outside" / module).read_text()
+    source = (checkout / "salambot_cli" / "aws" / module).read_text()
     names = set(re.findall(rf"\b_?{client}\.([a-z_0-9]+)\(", source)) | set(
         re.findall(r'get_paginator\("(\w+)"', source)
     )
@@ -53,7 +53,7 @@ def test_policies_allow_what_the_code_calls(checkout: Path, environment: Environ
     assert allowed == secrets | {"kms:Decrypt", "kms:GenerateDataKey"}
     assert actions(policy(environment, "read")) == READS
     assert actions(policy(environment, "seed")) == {
-        *(f"s3:{name}" for name in called(checkout, "bucket.py", "s3")),
+        *(f"s3:{name}" for name in called(checkout, "bucket_mirror.py", "s3")),
         "s3:AbortMultipartUpload",
     }
     assert actions(policy(environment, "orchestrateur")) == {"s3:GetObject", "s3:ListBucket"}
