@@ -55,6 +55,16 @@ def test_the_longest_units_begin(suite: pytest.Pytester) -> None:
     run.stdout.fnmatch_lines(["test_b.py::test_container*", "test_b.py::test_stack", "test_a.py::test_small"])
 
 
+def test_what_shares_a_stack_runs_in_one_worker(suite: pytest.Pytester) -> None:
+    """Without its groups, xdist would give neighbours to different workers."""
+    suite.makepyfile(
+        "import os, pytest\n@pytest.mark.docker\n@pytest.mark.parametrize('n', range(6))\n"
+        "def test_container(n): print('ran by', os.environ['PYTEST_XDIST_WORKER'])\n"
+    )
+    run = suite.runpytest_subprocess("-n", "2", "--dist", "loadgroup", "-p", "no:rerunfailures", "-rP")
+    assert len({line for line in run.outlines if line.startswith("ran by")}) == 1
+
+
 @pytest.mark.parametrize(("tests", "status"), [(1, 0), (3, 0), (4, 1)])
 def test_a_retry_is_reported_and_more_than_three_fail_the_run(suite: pytest.Pytester, tests: int, status: int) -> None:
     suite.makepyfile(FLAKY.format(tests))

@@ -14,7 +14,7 @@ from salambot_cli.model.config import looks_secret
 from tests.cli.catalog.manifests import documents, environment_of, pods, rendered
 from tests.stack import Project
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600), pytest.mark.xdist_group("image")]  # the last one prunes
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 MEGABYTE = 1_000_000
 WRITE = """
 import os, pathlib

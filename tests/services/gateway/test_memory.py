@@ -12,6 +12,9 @@ from bench.attacks.target import Target, measure
 from tests import events
 from tests.servers import free_port, wait_until_it_answers
 
+# It floods a gateway of its own: by gigabytes, and beside nothing else of this file.
+pytestmark = [pytest.mark.stack, pytest.mark.timing, pytest.mark.xdist_group("memory")]
+
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
