@@ -166,6 +166,7 @@ def bomb() -> bytes:
         ("a.txt", b"\x00\x01", "binary"),
         ("a.md", b" ", "empty"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # archives hold the time
 )
 def test_what_cannot_be_read_says_why(name: str, content: bytes, reason: str) -> None:
     with pytest.raises(UnreadableDocumentError, match=reason):
