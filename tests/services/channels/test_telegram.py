@@ -94,7 +94,7 @@ def person(**changes: object) -> dict[str, Any]:
         telegram(None, pinned_message={}),
         telegram("   "),
     ],
-    ids=lambda update: "update",  # their bytes hold the time
+    ids=lambda _: "update",  # their bytes hold the time
 )  # fmt: skip
 def test_what_is_no_message_of_a_person_gets_no_reply(shop: Shop, update: bytes) -> None:
     assert shop.post("telegram", update).json() == IGNORED
