@@ -158,7 +158,7 @@ async def check_components(exam: ProbeContext) -> list[Finding] | Finding:
     local = [p for n, p in observed.components.items() if n in _STORES and p.placement == "local"]
     if not await is_up(exam):
         return _not_up(exam.environment)
-    failed = [part for part in local if part.health in {"down", "unhealthy", "degraded"}]
+    failed = [part for part in local if part.in_trouble]
     if failed:
         return [await _unhealthy(exam, part, "local.components") for part in failed]
     return ok("local.components", "The local databases work" if local else "No component is placed locally")
@@ -196,7 +196,7 @@ async def check_services(exam: ProbeContext) -> list[Finding] | Finding:
     observed = await observed_of(exam)
     if observed is None or not await is_up(exam):
         return ok("local.services", "The services are not started", started=False)
-    bad = {n: p for n, p in observed.services.items() if p.health in {"down", "unhealthy", "degraded"}}
+    bad = {n: p for n, p in observed.services.items() if p.in_trouble}
     if not bad:
         return ok("local.services", "The four services answer")
     shared = exam.environment.together if observed.runtime == "process" else ()

@@ -75,6 +75,11 @@ class PartStatus:
     since: datetime | None = None
     detail: str = ""
 
+    @property
+    def in_trouble(self) -> bool:
+        """Return whether it should work, and does not."""
+        return self.health not in {"healthy", "starting"}
+
 
 @dataclass(frozen=True, slots=True)
 class QueueBacklog:
