@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from salambot_cli.host.assets import asset
+from salambot_cli.host.files import let_all_read, shared_folder
 from salambot_cli.model.errors import PrerequisiteError
 
 IMAGE_LABEL = "io.salambot.image=services"
@@ -45,8 +46,9 @@ def assemble_context(folder: Path) -> None:
         stray.unlink()
     for target, path in wanted.items():
         if not _is_copy(target, path):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            shared_folder(target.parent)
             shutil.copyfile(path, target)
+            let_all_read(target)  # the services run as another user than the one who builds
             os.utime(target, ns=(0, path.stat().st_mtime_ns))  # last: what broke off half-way is no copy
 
 

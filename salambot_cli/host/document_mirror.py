@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from salambot_cli.host.assets import asset
-from salambot_cli.host.files import replace_file, unwritable
+from salambot_cli.host.files import let_all_read, replace_file, shared_folder, unwritable
 from salambot_cli.model.errors import ConfigurationError
 
 MAX_FILES = 100_000
@@ -152,8 +152,9 @@ def _copy_if_changed(source: Path, target: Path) -> bool:
         return False
     part = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:32]}.part")  # a name may be full
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        shared_folder(target.parent)
         shutil.copyfile(source, part)
+        let_all_read(part)
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ def replace_file(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        _make_parents(path)
+        _make_parents(path, mode)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -65,14 +65,39 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             path.write_bytes(content)
 
 
-def _make_parents(path: Path) -> None:
-    """Make the folders above a file; those of the state are the owner's alone, whatever the umask."""
+def _make_parents(path: Path, mode: int) -> None:
+    """Make the folders above a file; those of a private file in the state are the owner's alone, whatever the umask."""
     if STATE_FOLDER not in path.parts:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return
-    for folder in reversed(path.parents):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    elif mode & 0o077:
+        shared_folder(path.parent)
+    else:
+        for folder in reversed(path.parents):
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def shared_folder(path: Path) -> None:
+    """Make a folder, with those above it, that a container reads as another user, whatever the umask.
+
+    Folders that exist stay as they are: the state above them is the owner's alone.
+
+    Raises:
+        PrerequisiteError: the disk is full or the folder cannot be written.
+    """
+    try:
+        for folder in reversed((path, *path.parents)):
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                let_all_read(folder)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def let_all_read(path: Path) -> None:
+    """Let a container read a file or folder as another user, whatever the umask."""
+    with contextlib.suppress(PermissionError):  # a file system that keeps no permissions lets everybody read
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def append_privately(path: Path) -> int:

@@ -17,6 +17,7 @@ from salambot_cli.host.document_mirror import (
     mirror_to_folder,
     source_label,
 )
+from salambot_cli.host.files import shared_folder
 from salambot_cli.host.probe_http import no_roots
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import Interrupted, SalamBotError
@@ -186,7 +187,7 @@ def _rehearsal(environment: Environment, request: SeedRequest) -> Iterator[str]:
         yield ""
         return
     store = objects_folder(environment)
-    store.mkdir(parents=True, exist_ok=True)
+    shared_folder(store)
     folder = Path(mkdtemp(prefix=".dry-run-", dir=store))
     try:
         folder.chmod(0o755)  # the job may run in a container, as another user

@@ -12,7 +12,7 @@ from salambot_cli.aws.clients import aws_clients
 from salambot_cli.config.endpoints import host_and_port, postgres_url, redis_url, urls_with_ca
 from salambot_cli.config.service_variables import services_reading
 from salambot_cli.docker.image import image_tag
-from salambot_cli.host.files import private_folder, replace_file, state_folder
+from salambot_cli.host.files import private_folder, replace_file, shared_folder, state_folder
 from salambot_cli.host.keys import (
     JWKS,
     OWN_UNLESS_GIVEN,
@@ -200,7 +200,7 @@ def _mounts(environment: Environment) -> dict[Program, tuple[Mount, ...]]:
 def copy_public_files(environment: Environment) -> None:
     """Put public keys and CA bundles where containers, whose user is another one, may read them."""
     folder = rendered_folder(environment.root)
-    objects_folder(environment).mkdir(parents=True, exist_ok=True)
+    shared_folder(objects_folder(environment))
     (folder / "keys").mkdir(exist_ok=True)
     (folder / "keys").chmod(0o755)
     public = {f"keys/{JWKS}": keys_folder(environment.root) / JWKS}

@@ -6,14 +6,13 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal, cast
 
 from salambot_cli.config.endpoints import urls_with_ca
 from salambot_cli.config.service_variables import variables_for
 from salambot_cli.docker.image import services_build
 from salambot_cli.host import log_files
-from salambot_cli.host.files import private_folder, unwritable
+from salambot_cli.host.files import private_folder, shared_folder
 from salambot_cli.host.keys import OWN_UNLESS_GIVEN, existing_secrets, generated_secrets, identity_provider, jwks_path
 from salambot_cli.host.ports import LOOPBACK
 from salambot_cli.host.subprocesses import Hear, StreamedResult, run_streaming
@@ -113,7 +112,7 @@ class ProcessRuntime:
         own = await run_shielded_thread(generated_secrets, environment.root)
         await run_shielded_thread(identity_provider, environment.root)
         data = private_folder(environment.state / "data")
-        _make_folder(objects_folder(environment))
+        shared_folder(objects_folder(environment))
         if environment.placement("postgres") == "local":
             passwords = own["POSTGRES_PASSWORD"], own["POSTGRES_ADMIN_PASSWORD"]
             await embedded.initialise_postgres(data / "postgres", *passwords)
@@ -336,10 +335,3 @@ def _own_password(environment: Environment) -> Secret:
 
 def _generated(values: Mapping[str, str | Secret]) -> dict[str, Variable]:
     return {name: Variable(name, value, "generated") for name, value in values.items()}
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.docker.image import assemble_context
 from salambot_cli.host.document_mirror import mirror_to_folder
 from salambot_cli.host.files import append_privately, replace_file, state_folder
 
@@ -29,6 +30,21 @@ def test_state_is_the_owners_alone(tmp_path: Path) -> None:
     os.close(append_privately(folder / "lock"))
     assert {mode_of(path) for path in (folder, folder / "rendered", folder / "rendered" / "deep")} == {0o700}
     assert {mode_of(path) for path in (folder / "rendered" / "deep" / "gateway.env", folder / "lock")} == {0o600}
+
+
+@pytest.mark.usefixtures("_umask")
+def test_a_container_reads_the_documents_and_the_image_as_another_user(tmp_path: Path) -> None:
+    source = tmp_path / "kb"
+    (source / "faq").mkdir(parents=True)
+    (source / "faq" / "retours.md").write_text("# Retours\n\n14 jours.\n")
+    objects = state_folder(tmp_path) / "data" / "objects"
+    mirror_to_folder(source, objects, "demo", "kb", prune=None)
+    assemble_context(image := state_folder(tmp_path) / "rendered" / "image")
+    made = [objects, *objects.rglob("*"), image, *image.rglob("*")]
+    assert {path.name for path in made} >= {"retours.md", ".sources", "kb.json", "healthcheck.py"}
+    assert {mode_of(path) for path in made if path.is_dir()} == {0o755}
+    assert {mode_of(path) for path in made if path.is_file()} == {0o644}
+    assert mode_of(state_folder(tmp_path)) == 0o700
 
 
 @pytest.mark.parametrize("name", ["a" * 252 + ".md", "é" * 126 + ".md", "سؤال" * 31 + ".md", "x\x01" * 60 + ".md"])
