@@ -54,7 +54,8 @@ TYPER = (  # what Typer itself says: through gettext, or in an error
     "Show completion for the current shell, to copy it or customize the installation.",
 )
 WORDS = (  # single words of tables and the like, which do not read as prose
-    *("name", "health", "where", "pid", "up", "healthy", "starting", "degraded", "unhealthy", "down", "unchanged"),
+    *("name", "health", "where", "pid", "up", "unchanged"),
+    *("healthy", "starting", "degraded", "unhealthy", "failing", "down"),
     *(
         "key",
         "value",
