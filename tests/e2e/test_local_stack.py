@@ -20,7 +20,7 @@ from tests.stack import Project, on_a_terminal
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("local-stack")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def project(local_stack: Project) -> Project:
     return local_stack
 
@@ -232,7 +232,9 @@ def test_what_hangs_is_started_anew(project: Project, name: str) -> None:
     hanging = next(process for process in project.processes() if word in " ".join(process.cmdline()))
     hanging.suspend()
     document = project.json("up")
-    assert [step["detail"] for step in document["steps"] if step["id"] == f"start.{name}"] == ["restarted"]
+    assert [step["detail"] for step in document["steps"] if step["id"] == f"start.{name}"] == [
+        "restarted: it does not answer"
+    ]
     assert not psutil.pid_exists(hanging.pid)
     assert project.json("status")["status"] == "ready"
 
@@ -379,8 +381,8 @@ def test_the_index_is_measured_with_the_owners_questions(project: Project, tmp_p
 
 def test_second_up_is_told_who_holds_the_lock(project: Project) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom salambot_cli.host.lock import exclusive\n"
-        "with exclusive(Path(sys.argv[1]), 'up'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "import sys\nfrom pathlib import Path\nfrom salambot_cli.host.lock import environment_lock\n"
+        "with environment_lock(Path(sys.argv[1]), 'up'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(project.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -16,8 +16,8 @@ from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 HOLDER = """
 import sys
 from pathlib import Path
-from salambot_cli.host.lock import exclusive
-with exclusive(Path(sys.argv[1]), "up"):
+from salambot_cli.host.lock import environment_lock
+with environment_lock(Path(sys.argv[1]), "up"):
     print("held", flush=True)
     sys.stdin.read()
 """
