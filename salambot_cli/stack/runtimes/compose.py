@@ -329,7 +329,7 @@ class ComposeRuntime:
             await project.remove(*started)
         if back := [change.part for change in inside if change.action != "stop"]:
             await self._bring_back(environment, back)
-        if not await containers(project.name):
+        if not (await containers(project.name)).keys() - {"migrate"}:  # a job that ended holds nothing up
             # Volumes that this run made go with their passwords: nobody could open them again.
             await remove_project(project.name, volumes=not self._had_data)
             await asyncio.to_thread(remove_secrets, secrets_folder(project.name))
