@@ -287,6 +287,7 @@ async def _role(cloud: Cloud, name: str, options: str, *more: str, database: str
     server.run(f"DROP ROLE IF EXISTS {name}")
     server.run(f"CREATE ROLE {name} PASSWORD 'p-{CANARY}' {options}")
     server.run(f"CREATE DATABASE {name}_db")
+    server.run("CREATE EXTENSION vector", f"{name}_db")  # only an administrator may, so an owner's database has it
     for statement in more:
         server.run(statement, f"{name}_db")
     cloud.postgres_at(
