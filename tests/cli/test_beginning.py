@@ -170,11 +170,17 @@ def test_there_is_no_console_before_up(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("smoke",), ("chat", "Bonjour"), ("open",), ("audit", "show"), ("privacy", "export", "x"), ("webhook", "list"),
+    [("open",), ("audit", "show"), ("privacy", "export", "x"), ("webhook", "list"),
      ("webhook", "trigger", "generic")],
 )  # fmt: skip
 def test_before_any_start_a_port_that_is_auto_is_said_to_be_open(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert "nothing was started yet" in make_project(tmp_path).run(*words, status=1).stderr
+
+
+@pytest.mark.parametrize("words", [("smoke",), ("chat", "Bonjour")])
+def test_without_a_stack_one_line_says_what_to_run(tmp_path: Path, words: tuple[str, ...]) -> None:
+    said = make_project(tmp_path).run(*words, status=3).stderr
+    assert said.split() == ["✗", "the", "stack", "is", "not", "running", "→", "salambot", "up"]
 
 
 def test_the_signing_key_can_be_rotated_before_any_start(tmp_path: Path) -> None:

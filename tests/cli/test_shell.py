@@ -59,7 +59,7 @@ def test_completion_knows_what_is_there(project: Project, shell: str, line: str,
         (("config", "edit-placement", "vector", "="), "local pinecone qdrant"),  # bash parts words at `=`
         (("config", "edit-placement", "vector", "=", "pi"), "pinecone"),
         (("secrets", "rotate", "post"), "postgres"),
-        (("secrets", "push", "OPEN"), "OPENAI_API_KEY"),
+        (("secrets", "push", "OPENAI_AP"), "OPENAI_API_KEY"),
         (("secrets", "policy", "or"), "orchestrateur"),
     ],
 )
