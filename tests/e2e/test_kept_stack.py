@@ -56,12 +56,9 @@ def test_a_missing_program_is_found_before_anything_is_touched(project: Project)
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize(
-    ("wish", "seconds"),
-    [(("--port", "rag=auto"), seconds) for seconds in (0.2, 1, 2)] + [(("--port", f"rag={free_port()}"), 4)],
-)
-def test_an_interrupt_leaves_what_ran_before(project: Project, wish: tuple[str, str], seconds: float) -> None:
-    with project.start("up", *wish) as run:
+@pytest.mark.parametrize("seconds", [0.2, 1, 2])
+def test_an_interrupt_leaves_what_ran_before(project: Project, seconds: float) -> None:
+    with project.start("up", "--port", "rag=auto") as run:
         try:
             _, said = run.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -69,8 +66,24 @@ def test_an_interrupt_leaves_what_ran_before(project: Project, wish: tuple[str, 
             _, said = run.communicate(timeout=60)
     assert "Traceback" not in said
     assert run.returncode in {0, 130}, said
-    if run.returncode == 0 and "=" in wish[-1]:  # it was over before: then it goes back
-        project.run("up", "--no-seed")
+
+
+def test_an_interrupt_while_a_part_moves_touches_no_other(project: Project) -> None:
+    before, wish = pids(project), ("--port", f"rag={free_port()}")
+    moved = {c["part"] for c in project.json("up", "--dry-run", *wish)["plan"] if c["action"] != "keep"}
+    assert "rag" in moved
+    assert not moved & {"postgres", "redis", "nlu"}
+    with project.start("up", "--no-seed", *wish, "--json-lines") as run:
+        assert run.stdout is not None
+        next(line for line in run.stdout if "start." in line)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert run.returncode == 130, said
+    assert {name: pid for name, pid in pids(project).items() if name not in moved} == {
+        name: pid for name, pid in before.items() if name not in moved
+    }
+    assert {c["action"] for c in project.json("up", "--dry-run")["plan"] if c["part"] != "migrate"} == {"keep"}
 
 
 FAILURES = {
