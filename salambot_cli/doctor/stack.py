@@ -9,6 +9,7 @@ from salambot_cli.doctor.log_tail import shown
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
 from salambot_cli.host.ports import holder_of, is_free, is_free_on_ipv6
 from salambot_cli.host.probe_http import request
+from salambot_cli.host.projects import SERVER_MODULES, SUPERVISOR_MODULES
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
@@ -24,7 +25,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "nlu": (),
     "rag": ("postgres", "redis"),
 }
-_KEPT = ("salambot.http.server", "salambot_cli.stack.supervisor")
+_KEPT = (*SERVER_MODULES, *SUPERVISOR_MODULES)
 """Who listens for a service of runtime `process`: itself, and the supervisor that keeps its socket."""
 _LINES = 5
 _KILLED = ("137", "-9", "oom")

@@ -6,7 +6,10 @@ from pathlib import Path
 from salambot_cli.docker.command_line import DockerError, run_docker_capture
 from salambot_cli.host.ports import Holder
 
-_SUPERVISOR = "salambot_cli.stack.supervisor"
+SUPERVISOR_MODULES = ("salambot_cli.stack.supervisor", "salambot_cli.runtimes.supervisor")
+"""The supervisor's module, the present name first: a stack of an earlier release runs under its own."""
+SERVER_MODULES = ("salambot.http.server", "salambot.serve")
+"""The module that serves a service, likewise."""
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
 
 
@@ -33,6 +36,7 @@ def _supervised_by(pid: int) -> Path | None:
         process = psutil.Process(pid)
         for one in (process, *process.parents()):
             words = one.cmdline()
-            if _SUPERVISOR in words and words[-1] != _SUPERVISOR:
-                return Path(words[words.index(_SUPERVISOR) + 1]).parent
+            for at, word in enumerate(words[:-1]):
+                if word in SUPERVISOR_MODULES:
+                    return Path(words[at + 1]).parent
     return None
