@@ -97,7 +97,7 @@ CLOUD = {
         ("POSTGRES_URL", "postgres://postgres:postgres@db.example/salambot?sslmode=verify-full"),
         ("POSTGRES_URL", "postgres://user:Password@db.example/salambot?sslmode=verify-full"),
         ("REDIS_URL", "rediss://:changeme@cache.example:6379/0"),
-        ("OPENAI_API_KEY", "sk-…"),
+        ("OPENAI_API_KEY", "sk-..."),
         ("OPENAI_API_KEY", "changeme"),
     ],
 )

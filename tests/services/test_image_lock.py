@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 
 def imported(package: Path) -> set[str]:
     """Return the top-level modules that a package needs, its own and the standard library's left out."""
@@ -17,7 +19,7 @@ def imported(package: Path) -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {package.name}
+    return found - set(sys.stdlib_module_names) - {package.name, "salambot_contracts"}
 
 
 def needed(node: ast.AST) -> Iterator[ast.AST]:
@@ -37,6 +39,6 @@ def test_every_import_of_the_services_is_locked(checkout: Path) -> None:
     missing = {
         module
         for module in imported(checkout / "services" / "salambot")
-        if not any(name.lower().replace("_", "-") in locked for name in distributions.get(module, []))
+        if not any(canonicalize_name(name) in locked for name in distributions.get(module, []))
     }
     assert not missing, f"run tools/lock after adding to `# the services` in pyproject.toml: {missing}"

@@ -36,7 +36,7 @@ class Behind:
         self.cancelled = asyncio.Event()
         self.connections: set[object] = set()
 
-    async def whole(self, body: bytes, /) -> bytes:
+    async def call(self, body: bytes, /) -> bytes:
         if body == b"slow":
             self.begun.set()
             try:
@@ -50,9 +50,9 @@ class Behind:
             raise Problem(503, "not_now", "Not now.", headers={"Retry-After": "7"})
         return bytes(MAX_BYTES) if body == b"huge" else body
 
-    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+    async def stream(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
         yield b"one\n"
-        yield await self.whole(body)
+        yield await self.call(body)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 SAY = """
 import logging, structlog
-from salambot import logs
+from salambot.core import logs
 from salambot.core.settings import ServiceSettings
 logs.configure(ServiceSettings(internal_token="x", log_format="{form}"), "shop")
 hostile = 'said\\n{{"event":"forged"}}\\r\\x1b[2J\\x9b2J'

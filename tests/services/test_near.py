@@ -56,22 +56,22 @@ class Behind:
             raise Problem(503, "not_now", "Not now.", headers={"Retry-After": "7"})
         return Told(done=asked.do)
 
-    async def whole(self, body: bytes, /) -> bytes:
+    async def call(self, body: bytes, /) -> bytes:
         return (await self.work(Asked.model_validate_json(body))).model_dump_json().encode()
 
-    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
-        yield await self.whole(body)
+    async def stream(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+        yield await self.call(body)
 
 
 class Directly(Behind):
     """One that takes and gives messages: it has no JSON to speak of."""
 
-    shape = Asked
+    request_type = Asked
 
     async def reply(self, message: Asked, /) -> Told:
         return await self.work(message)
 
-    async def whole(self, body: bytes, /) -> bytes:
+    async def call(self, body: bytes, /) -> bytes:
         raise AssertionError(body)
 
 

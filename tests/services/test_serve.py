@@ -26,10 +26,10 @@ TOKEN = SecretStr("right")
 
 
 class Echo:
-    async def whole(self, body: bytes, /) -> bytes:
+    async def call(self, body: bytes, /) -> bytes:
         return body
 
-    async def pieces(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
+    async def stream(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
         yield body
 
 

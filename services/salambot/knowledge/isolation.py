@@ -18,6 +18,8 @@ from salambot.knowledge.parsers.base import Document, UnreadableDocumentError
 DOCUMENT_SECONDS = 10.0
 """How long one document may take to be parsed and cut into chunks."""
 START_SECONDS = 60.0
+END_SECONDS = 1.0
+"""How long a process whose output is closed may take to end."""
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 """Of JSON: a document of 20 MiB of text and its chunks stay below."""
 LENGTHS, LENGTH = struct.Struct("!II"), struct.Struct("!I")
@@ -107,6 +109,10 @@ class IsolatedParser:
 
     async def _status(self) -> str:
         process = self._process
+        if process is not None:
+            # Not killed at once: Popen.kill() may reap the process before asyncio does, and its status is lost.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), END_SECONDS)
         await self.close()
         status = process.returncode if process is not None else None
         return signal.Signals(-status).name if status is not None and status < 0 else f"status {status}"

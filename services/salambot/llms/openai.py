@@ -209,7 +209,7 @@ class OpenAiLlm:
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
-        """Run a call in the circuit, its errors turned into problems; OpenTelemetry's own package makes its span."""
+        """Run a call in the circuit, its errors turned into problems."""
         async with self.circuit.guard():
             try:
                 yield

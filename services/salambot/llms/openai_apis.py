@@ -45,7 +45,10 @@ class CompletionApi(Protocol):
 
 @contextmanager
 def _calling(client: openai.AsyncOpenAI, model: str, parameters: Parameters) -> Iterator[Span]:
-    """Make the span of a call, as OpenTelemetry's semantic conventions for generative AI name it."""
+    """Make the span of a call, as OpenTelemetry's semantic conventions for generative AI name it.
+
+    It does not become current, so that it may stand around a `yield`.
+    """
     span = tracing.start_span(f"chat {model}", SpanKind.CLIENT)
     if span.is_recording():
         url = client.base_url
@@ -57,8 +60,10 @@ def _calling(client: openai.AsyncOpenAI, model: str, parameters: Parameters) -> 
             }
         )  # fmt: skip
     try:
-        with tracing.use_span(span):
-            yield span
+        yield span
+    except Exception as error:
+        tracing.record_error(span, type(error).__name__)
+        raise
     finally:
         span.end()
 
@@ -104,19 +109,23 @@ class ChatCompletions:
         body = self._body(messages) | {"stream": True}
         body |= self.parameters.accepted({"stream_options": {"include_usage": True}})
         last, ended, refused = CompletionChunk(), False, False
-        async with aclosing(self._asking.events("/chat/completions", body)) as events:
-            async for data in events:
-                if data.strip() == DONE:
-                    ended = True
-                    break
-                chunk = Chunk.model_validate(_read(data))
-                refused = refused or any(choice.refusal for choice in chunk.choices)
-                last, text = _merge(last, chunk)
-                if text:
-                    yield CompletionChunk(text)
-        if ended or last.finish_reason:
+        with _calling(self._client, self._model, self.parameters) as span:
+            async with aclosing(self._asking.events("/chat/completions", body)) as events:
+                async for data in events:
+                    if data.strip() == DONE:
+                        ended = True
+                        break
+                    chunk = Chunk.model_validate(_read(data))
+                    refused = refused or any(choice.refusal for choice in chunk.choices)
+                    last, text = _merge(last, chunk)
+                    if text:
+                        yield CompletionChunk(text)
+            if not (ended or last.finish_reason):
+                return
             reason = "content_filter" if refused else last.finish_reason or "stop"
-            yield CompletionChunk("", reason, last.model or self._model, last.usage)
+            last = CompletionChunk("", reason, last.model or self._model, last.usage)
+            _tell(span, last)
+        yield last
 
     def _body(self, messages: Messages) -> dict[str, object]:
         return {"model": self._model, "messages": chat_messages(messages, self.parameters), **self.parameters.limit()}
@@ -180,17 +189,21 @@ class Responses:
 
     async def stream(self, messages: Messages) -> AsyncGenerator[CompletionChunk, None]:
         """Yield the answer in pieces."""
-        async with aclosing(self._asking.events("/responses", self._body(messages) | {"stream": True})) as events:
-            async for data in events:
-                if data.strip() == DONE:
-                    return
-                event = ResponseEvent.model_validate(_read(data))
-                if event.type == "response.output_text.delta":
-                    yield CompletionChunk(event.delta)
-                elif event.type in {"response.completed", "response.incomplete"} and event.response:
-                    yield _ended(event.response, "")
-                elif event.type in {"response.failed", "error"}:
-                    raise ApiError(502, (), "")
+        body = self._body(messages) | {"stream": True}
+        with _calling(self._client, self._model, self.parameters) as span:
+            async with aclosing(self._asking.events("/responses", body)) as events:
+                async for data in events:
+                    if data.strip() == DONE:
+                        return
+                    event = ResponseEvent.model_validate(_read(data))
+                    if event.type == "response.output_text.delta":
+                        yield CompletionChunk(event.delta)
+                    elif event.type in {"response.completed", "response.incomplete"} and event.response:
+                        part = _ended(event.response, "")
+                        _tell(span, part)
+                        yield part
+                    elif event.type in {"response.failed", "error"}:
+                        raise ApiError(502, (), "")
 
     def _body(self, messages: Messages) -> dict[str, object]:
         (_, instructions), *turns = messages

@@ -52,20 +52,25 @@ async def why_refused(parser: IsolatedParser, path: str, content: bytes) -> str 
     return None
 
 
+def parser_process() -> psutil.Process:
+    (child,) = [one for one in psutil.Process().children() if "parser_process" in " ".join(one.cmdline())]
+    return child
+
+
 async def test_a_document_that_takes_too_long_is_named_and_the_process_is_gone() -> None:
     async with IsolatedParser() as parser:
         await parser.parse(*GOOD)
         parser._seconds = 0.05
-        child = psutil.Process().children()[-1]
+        child = parser_process()
         with pytest.raises(UnreadableDocumentError, match=r"takes more than 0.05 s"):
             await parser.parse(*DOCUMENTS["one word of 15 MB"]())
-        assert not psutil.pid_exists(child.pid)
+        assert not child.is_running()
 
 
 async def test_a_parser_that_is_killed_costs_one_document() -> None:
     async with IsolatedParser() as parser:
         await parser.parse(*GOOD)
-        (child,) = [one for one in psutil.Process().children() if "parser_process" in " ".join(one.cmdline())]
+        child = parser_process()
         parsing = asyncio.create_task(parser.parse(*DOCUMENTS["one word of 15 MB"]()))
         await asyncio.sleep(0)
         child.kill()
@@ -81,7 +86,7 @@ async def test_the_process_knows_no_secret_and_ends_with_its_caller() -> None:
         await parser.parse(*GOOD)
     finally:
         del os.environ["POSTGRES_URL"]
-    (child,) = [one for one in psutil.Process().children() if "parser_process" in " ".join(one.cmdline())]
+    child = parser_process()
     assert not any("POSTGRES" in name or "TOKEN" in name for name in child.environ())
     process = parser._process
     assert process is not None
