@@ -114,8 +114,12 @@ async def _is_ours(exam: ProbeContext, service: str, port: int) -> bool:
     if not isinstance(body, dict) or body.get("service") != service:
         return False
     holder = await asyncio.to_thread(holder_of, port)
-    kept = any(module in (holder.command or "") for module in _KEPT)
-    return holder.pid in await _own_pids(exam) if kept else await is_up(exam)
+    command = holder.command or ""
+    if any(module in command for module in _KEPT):
+        return holder.pid in await _own_pids(exam)
+    if not command or "docker-proxy" in command:  # Docker's proxy belongs to root, who may hide it
+        return await is_up(exam)
+    return True  # started by hand, as a debugger does
 
 
 async def _own_pids(exam: ProbeContext) -> set[int | None]:

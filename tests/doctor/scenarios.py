@@ -658,8 +658,10 @@ async def aws_throttles(cloud: Cloud) -> None:
 
 @scenario("local.env-missing", on=("t1", "t3"))
 async def secret_without_a_member(cloud: Cloud) -> None:
-    value = json.dumps({"POSTGRES_URL": "postgresql://x:y@localhost:1/z"})
-    cloud.moto.client("secretsmanager").put_secret_value(SecretId=cloud.account.secret, SecretString=value)
+    secrets = cloud.moto.client("secretsmanager")
+    whole = json.loads(secrets.get_secret_value(SecretId=cloud.account.secret)["SecretString"])
+    value = json.dumps({"POSTGRES_URL": whole["POSTGRES_URL"]})
+    secrets.put_secret_value(SecretId=cloud.account.secret, SecretString=value)
 
 
 # --- managed services over HTTPS --------------------------------------------------------------------------------------
