@@ -39,11 +39,18 @@ class Convergence:
     public_url: str | None = None
     execution: Execution | None = None
     _before: list[StepResult] = field(default_factory=list)
+    _under_way: str | None = None
 
     @property
     def results(self) -> tuple[StepResult, ...]:
         """What became of each step."""
         return (*self._before, *(self.execution.results if self.execution else ()))
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The steps that are under way or still to come, as far as they are known."""
+        under_way = (self._under_way,) if self._under_way else ()
+        return (*under_way, *(result.id for result in self.results if result.status == "skipped"))
 
     async def complete(self, environment: Environment) -> None:
         """Start what is not running, restart what changed, stop what is not wanted, leave the rest alone.
@@ -90,11 +97,13 @@ class Convergence:
         title, began = _TITLES[step_id], time.monotonic()
         self.reporter.started(step_id, title)
         status: StepStatus = "failed"
+        self._under_way = step_id
         try:
             value = await work
             status = "done"
         finally:
             result = StepResult(step_id, status, round((time.monotonic() - began) * 1000))
+            self._under_way = None
             self._before.append(result)
             self.reporter.finished(step_id, title, result)
         return value

@@ -159,7 +159,7 @@ async def _within(run: Convergence, environment: Environment, seconds: float) ->
     try:
         done, _ = await asyncio.wait({work}, timeout=seconds)
         if not done:
-            waiting = ", ".join(result.id for result in run.results if result.status == "skipped")
+            waiting = ", ".join(run.unfinished)
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             raise SalamBotError(

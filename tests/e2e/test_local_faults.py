@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -213,7 +214,9 @@ def test_timeout_undoes_and_names_what_was_missing(project: Project) -> None:
     began = time.monotonic()
     said = project.run("up", "--timeout", "1", status=1).stderr
     assert "not ready after 1 s" in said
-    assert "start.gateway" in said
+    assert re.search(r"still to come: .*\b(prepare|start\.gateway)\b", said), (
+        said
+    )  # a busy machine has not prepared yet
     assert time.monotonic() - began < 60
     assert project.processes() == []
 
