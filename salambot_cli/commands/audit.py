@@ -28,11 +28,11 @@ def show(
     from rich.table import Table
 
     from salambot_cli.audit.records import audit_records
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    records = run(audit_records(load_environment(session.project), correlation_id, limit))
+    records = run(audit_records(load_started_environment(session.project), correlation_id, limit))
     if session.machine:
         session.document({"records": records})
         return
@@ -55,11 +55,11 @@ def verify(
     Example:  [bold]salambot audit verify[/]
     """
     from salambot_cli.audit.records import verify_audit
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    found = run(verify_audit(load_environment(session.project), head))
+    found = run(verify_audit(load_started_environment(session.project), head))
     if session.machine:
         session.document(found)
     else:

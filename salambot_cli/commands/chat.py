@@ -22,14 +22,14 @@ def chat(
 
     Examples:  [bold]salambot chat "bghit nrje3 lcommande, kifach?"[/]   [bold]salambot chat[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.stack.chat import Conversation, converse, say_once
     from salambot_cli.stack.gateway import gateway_of
     from salambot_cli.stack.running import require_stack
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     if url is None:
         run(require_stack(environment))
     conversation = Conversation(environment, gateway_of(environment, url=url), locale)

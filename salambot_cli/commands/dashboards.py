@@ -22,12 +22,12 @@ def push(
 
     Example:  [bold]salambot dashboards push --url https://shop.grafana.net[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.telemetry.dashboards import push_dashboards
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    pushed = run(push_dashboards(load_environment(session.project), url, folder))
+    pushed = run(push_dashboards(load_started_environment(session.project), url, folder))
     if session.machine:
         session.document({"status": "done", "dashboards": pushed})
         return

@@ -19,12 +19,12 @@ def down(
 
     Examples:  [bold]salambot down[/]   [bold]salambot down --volumes --yes[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.stack.down import take_down
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     if volumes and not yes:
         typer.confirm(translate(f"Delete the local data in {environment.state / 'data'}?"), abort=True, err=True)
     done = run(take_down(environment, volumes=volumes, prune=prune))

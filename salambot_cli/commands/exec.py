@@ -20,7 +20,7 @@ def exec_(
     Examples:  [bold]salambot exec rag -- env[/]   [bold]salambot exec psql -- -c "select 1"[/]
     [bold]salambot exec redis -- redis-cli info[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.programs import become
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.stack.execute_in import CLIENTS, invocation
@@ -28,7 +28,7 @@ def exec_(
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     words = [word for word in command or () if word != "--"] if command and command[0] == "--" else list(command or ())
     if not words and part not in {*CLIENTS, *STORES}:
         raise ConfigurationError(

@@ -27,12 +27,12 @@ def list_(context: typer.Context, tenant: str | None = _TENANT) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.seed.kb import indexed
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    documents = run(indexed(load_environment(session.project, {"tenant": tenant})))
+    documents = run(indexed(load_started_environment(session.project, {"tenant": tenant})))
     if session.machine:
         session.document({"documents": documents})
         return
@@ -56,12 +56,12 @@ def show(
     """
     from rich.markup import escape
 
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.seed.kb import passages
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    found = run(passages(load_environment(session.project, {"tenant": tenant}), path))
+    found = run(passages(load_started_environment(session.project, {"tenant": tenant}), path))
     if session.machine:
         session.document({"path": path, "passages": found})
         return
@@ -82,13 +82,13 @@ def remove(
 
     Example:  [bold]salambot kb remove old-prices.md[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.seed.kb import remove as remove_documents
     from salambot_cli.seed.kb import still_in_folder
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project, {"tenant": tenant})
+    environment = load_started_environment(session.project, {"tenant": tenant})
     if not yes and not session.machine:
         typer.confirm(translate(f"Remove {len(paths)} documents from the index?"), abort=True, err=True)
     removed = run(remove_documents(environment, paths))

@@ -30,14 +30,14 @@ def logs(
     Examples:  [bold]salambot logs gateway -f[/]   [bold]salambot logs --since 5m --grep error[/]
     [bold]salambot logs --trace ID[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.stack.choose_runtime import running_runtime
     from salambot_cli.stack.logs import show_logs, show_trace_logs
     from salambot_cli.stack.running import require_logs
     from salambot_cli.terminal.interrupts import run, run_until_interrupt
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     require_logs(environment, services or ())
     if trace is not None:
         identifier = _trace_id(trace, other=bool(follow or since or grep))

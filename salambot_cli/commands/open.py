@@ -19,7 +19,7 @@ def open(  # noqa: A001 - the command's name
 
     Examples:  [bold]salambot open[/]   [bold]salambot open --no-browser[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.doctor.diagnose import diagnose
     from salambot_cli.doctor.reporting import publish_report
     from salambot_cli.host.browser import open_page
@@ -28,7 +28,7 @@ def open(  # noqa: A001 - the command's name
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     run(require_console(environment))
     if doctor:
         run(publish_report(environment, run(diagnose(environment)).as_json(), complete=True))

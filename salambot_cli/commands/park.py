@@ -27,11 +27,11 @@ def set_parked(session: Output, wanted: "Wanted") -> None:
     """Park or unpark, and say what became of each component."""
     from dataclasses import asdict
 
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.costs.park import park as step
     from salambot_cli.terminal.interrupts import run
 
-    found = run(step(load_environment(session.project), wanted))
+    found = run(step(load_started_environment(session.project), wanted))
     if session.machine:
         session.document({"status": "done", "resources": [asdict(parked) for parked in found]})
         return

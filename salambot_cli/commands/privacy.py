@@ -18,11 +18,11 @@ def export(context: typer.Context, user: str = _USER) -> None:
     Example:  [bold]salambot privacy export 212600000000 > user.json[/]
     """
     from salambot_cli.audit.records import export_user
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    found = run(export_user(load_environment(session.project), user))
+    found = run(export_user(load_started_environment(session.project), user))
     if session.machine:
         session.document(found)
     else:
@@ -40,11 +40,11 @@ def erase(
     Example:  [bold]salambot privacy erase 212600000000[/]
     """
     from salambot_cli.audit.records import erase_user
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     if not yes:
         typer.confirm(translate(f"Erase all data of this user, of tenant {environment.tenant}?"), abort=True, err=True)
     done = run(erase_user(environment, user))

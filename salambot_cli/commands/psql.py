@@ -16,11 +16,11 @@ def psql(
 
     Examples:  [bold]salambot psql[/]   [bold]salambot psql -c "select 1"[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.programs import become
     from salambot_cli.stack.execute_in import client_invocation
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    found = run(client_invocation(load_environment(session.project), "psql", words or []))
+    found = run(client_invocation(load_started_environment(session.project), "psql", words or []))
     become(found.argv, found.environ)

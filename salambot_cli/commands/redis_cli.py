@@ -16,11 +16,11 @@ def redis_cli(
 
     Examples:  [bold]salambot redis-cli[/]   [bold]salambot redis-cli info memory[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.programs import become
     from salambot_cli.stack.execute_in import client_invocation
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    found = run(client_invocation(load_environment(session.project), "redis-cli", words or []))
+    found = run(client_invocation(load_started_environment(session.project), "redis-cli", words or []))
     become(found.argv, found.environ)

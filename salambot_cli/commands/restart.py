@@ -19,13 +19,13 @@ def restart(
 
     Examples:  [bold]salambot restart[/]   [bold]salambot restart rag[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.lock import environment_lock
     from salambot_cli.stack.running import restart as restart_parts
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     names = tuple(dict.fromkeys(services or ()))
     if not environment.state.is_dir():
         names_done = run(restart_parts(environment, names))

@@ -23,12 +23,12 @@ def status(context: typer.Context) -> None:
     from rich import box
     from rich.table import Table
 
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.secrets.ages import LIMIT_DAYS, secret_ages
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     ages = run(secret_ages(environment))
     stale, drift = any(age.stale for age in ages), any(age.drift for age in ages)
     if session.machine:
@@ -57,12 +57,12 @@ def pull_(
     Examples:  [bold]salambot secrets pull[/]   [bold]salambot secrets pull --reveal[/]
     """
     from salambot_cli.audit.records import pull_recorded
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.model.secret import Secret
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    pulled = run(pull_recorded(load_environment(session.project)))
+    pulled = run(pull_recorded(load_started_environment(session.project)))
     held = {n: v for n, v in sorted(pulled.environment.variables.items()) if isinstance(v.value, Secret)}
     if session.machine:
         secrets = [{"name": n, "from": v.layer, **({"value": v.reveal()} if reveal else {})} for n, v in held.items()]
@@ -88,14 +88,14 @@ def push_(
     Examples:  [bold]salambot secrets push OPENAI_API_KEY[/]   [bold]salambot secrets push --create[/]
     """
     from salambot_cli.audit.records import record
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.model.secret import Secret
     from salambot_cli.secrets.push import known_secret, push_secret, values_of_dotenv
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     if name is None:
         values = values_of_dotenv(environment)
         if not values:
@@ -132,7 +132,7 @@ def rotate_(
 
     Example:  [bold]salambot secrets rotate jwt[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.model.config import nearest
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.secrets.rotate import ROTATABLE, rotate
@@ -143,7 +143,7 @@ def rotate_(
         why = "\n".join(f"{known}: {what}" for known, what in ROTATABLE.items())
         fix = f"have its issuer make a new one, then: salambot secrets push {name}"
         raise ConfigurationError(f"{name} cannot be rotated from here{nearest(name, tuple(ROTATABLE))}", why, fix)
-    done = run(rotate(session, load_environment(session.project), name, finish=finish))
+    done = run(rotate(session, load_started_environment(session.project), name, finish=finish))
     if session.machine:
         session.document({"status": "done", "rotated": name, "steps": done})
     for line in done:
@@ -158,12 +158,12 @@ def scan_(context: typer.Context) -> None:
     """
     from dataclasses import asdict
 
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.secret_scanner import scan
     from salambot_cli.model.secret import Secret
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     known = {n: v.value for n, v in environment.variables.items() if isinstance(v.value, Secret)}
     leaks = scan(environment.root, known, in_files=environment.placement("secrets") == "env")
     if session.machine:
@@ -186,7 +186,7 @@ def policy_(
 
     Example:  [bold]salambot secrets policy rotate --account 111122223333[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.model.config import nearest
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.render.policies import ACCOUNT, POLICIES, account_of, policy
@@ -196,7 +196,7 @@ def policy_(
         why = "\n".join(f"{known}: for {whom}" for known, whom in POLICIES.items())
         what = f"there is no policy {name}{nearest(name, tuple(POLICIES))}"
         raise ConfigurationError(what, why, "salambot secrets policy read")
-    document = policy(load_environment(session.project), name, account=account_of(account), key=kms_key)
+    document = policy(load_started_environment(session.project), name, account=account_of(account), key=kms_key)
     if session.machine:
         session.document({"for": POLICIES[name], "policy": document})
     else:

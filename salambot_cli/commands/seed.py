@@ -44,7 +44,7 @@ def seed(
     from dataclasses import replace
 
     from salambot_cli.audit.records import pull_recorded
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.document_mirror import sample_left_out
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.seed.documents import UndecidedError, request_for
@@ -61,7 +61,7 @@ def seed(
         other = "--from-s3" if from_s3 else "--evaluate"
         raise ConfigurationError(f"{other} takes no PATH", "it works on what is there", f"salambot seed {other}")
     flags: dict[str, object] = {"tenant": tenant, "placement.vector": vector}
-    environment = load_environment(session.project, flags)
+    environment = load_started_environment(session.project, flags)
     runtime, _ = run(require_stack(environment, "orchestrateur"))
     environment = run(pull_recorded(environment)).environment
     if evaluate is not None:

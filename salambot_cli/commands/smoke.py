@@ -21,7 +21,7 @@ def smoke(
     Examples:  [bold]salambot smoke[/]   [bold]salambot smoke --junit smoke.xml[/]
     """
     from salambot_cli.audit.records import pull_recorded
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.files import replace_file
     from salambot_cli.stack.gateway import gateway_of
     from salambot_cli.stack.orchestrateur import own_value
@@ -33,7 +33,7 @@ def smoke(
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     if url is None:
         run(require_stack(environment))
     environment = run(pull_recorded(environment)).environment

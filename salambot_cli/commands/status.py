@@ -22,15 +22,12 @@ def status(
 
     Examples:  [bold]salambot status[/]   [bold]salambot status --json[/]   [bold]salambot status --exit-code[/]
     """
-    from salambot_cli.config.load import load_environment
-    from salambot_cli.host.state_file import read_state
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.stack.status import look, show_status
     from salambot_cli.terminal.interrupts import run, run_until_interrupt
 
     session: Output = context.obj
-    environment = load_environment(session.project)
-    if (flags := read_state(environment.root).flags) and environment.state.is_dir():
-        environment = load_environment(session.project, flags)  # the stack is as the last `up` asked for it
+    environment = load_started_environment(session.project)
     if watch:
         run_until_interrupt(_watch(session, environment))
     seen = run(look(environment))

@@ -29,14 +29,14 @@ def token(
     Examples:  [bold]salambot token --ttl 10m[/]
     [bold]curl -H "Authorization: Bearer $(salambot token)" …[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.keys import mint_token
 
     session: Output = context.obj
     if unknown := [name for name in (scope or "").split() if name not in _SCOPES]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(_SCOPES)}", param_hint="--scope")
     flags: dict[str, object] = {"tenant": tenant}
-    environment = load_environment(session.project, flags)
+    environment = load_started_environment(session.project, flags)
     seconds = _seconds(ttl)
     text = mint_token(
         environment.root,

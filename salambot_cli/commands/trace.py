@@ -19,13 +19,13 @@ def trace(
 
     Examples:  [bold]salambot trace[/]   [bold]salambot trace --list[/]   [bold]salambot trace ID[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.telemetry.traces import latest_traces, read_trace
     from salambot_cli.telemetry.waterfall import traces_table, waterfall
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     if trace_id is not None and not re.fullmatch("[0-9a-f]{32}", trace_id):
         raise typer.BadParameter("should be 32 lowercase hexadecimal digits, as chat prints them", param_hint="ID")
     if listing:

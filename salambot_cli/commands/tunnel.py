@@ -21,7 +21,7 @@ def tunnel(
 
     Examples:  [bold]salambot tunnel[/]   [bold]salambot tunnel --download[/]
     """
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.host.tunnel_programs import download_cloudflared
     from salambot_cli.stack.up import UpRequest, keep_tunnel_open
     from salambot_cli.terminal.interrupts import run
@@ -33,8 +33,8 @@ def tunnel(
         session.say(f"SHA-256 {digest}\n[dim]compare it with https://github.com/cloudflare/cloudflared/releases[/]")
         session.result(str(path))
         return
-    environment = load_environment(session.project)
+    environment = load_started_environment(session.project)
     wanted = "ngrok" if ngrok else environment.placement("tunnel")
     flags: dict[str, object] = {"placement.tunnel": "cloudflared" if wanted == "none" else wanted}
-    environment = load_environment(session.project, flags)
+    environment = load_started_environment(session.project, flags)
     run(keep_tunnel_open(session, environment, UpRequest(seed=False, flags=flags), time.monotonic()))

@@ -158,10 +158,10 @@ def replay(
 
 def _environment(session: Output) -> "Environment":
     from salambot_cli.audit.records import pull_recorded
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import load_started_environment
     from salambot_cli.terminal.interrupts import run
 
-    return run(pull_recorded(load_environment(session.project))).environment
+    return run(pull_recorded(load_started_environment(session.project))).environment
 
 
 def _duration(text: str | None) -> timedelta | None:

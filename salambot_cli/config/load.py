@@ -10,6 +10,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from salambot_cli.config.dotenv import load_dotenv
+from salambot_cli.host.state_file import read_state
 from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
 from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, Variable
 from salambot_cli.model.errors import ConfigurationError
@@ -51,6 +52,19 @@ def load_environment(
     config, layers = _merge(layered, file)
     environment = _environment(root, file, config, layers, _variables(process, dotenv, config))
     return replace(environment, notes=file_variables.notes)
+
+
+def load_started_environment(start: Path, flags: Mapping[str, object] | None = None) -> Environment:
+    """Read the environment as the last `up` asked for it: `up --topology t1` is meant until the next `up` or `down`.
+
+    `flags` are of this command line, and win. Raises ConfigurationError.
+    """
+    environment = load_environment(start, flags)
+    asked = read_state(environment.root)
+    if not asked.asked_up or not asked.flags:
+        return environment
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    return load_environment(start, {**asked.flags, **given})
 
 
 def find_config(start: Path) -> Path | None:

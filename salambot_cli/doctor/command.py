@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from salambot_cli import __version__
-from salambot_cli.config.load import load_environment
+from salambot_cli.config.load import load_started_environment
 from salambot_cli.doctor.bundle import write_bundle
 from salambot_cli.doctor.catalogue import CATALOGUE
 from salambot_cli.doctor.catalogue_page import section
@@ -96,7 +96,7 @@ async def run_doctor(session: Output, request: DoctorOptions) -> int:
 def load(project: Path) -> tuple[Environment, ConfigurationError | None]:
     """Load the environment; where that fails, what the rest says, and why it failed."""
     try:
-        environment = load_environment(project)
+        environment = load_started_environment(project)
         for entry in environment.ignored_findings:
             if entry.until is not None:
                 date.fromisoformat(entry.until)

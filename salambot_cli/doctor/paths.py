@@ -228,7 +228,10 @@ def _is_lonely(ways: Ways) -> bool:
 
 
 async def _names_of(exam: ProbeContext) -> dict[str, ConnectResult]:
+    """Look up the stores' names; behind `[aws] jump` they need not be known here."""
     hosts: dict[str, str] = {}
+    if exam.environment.aws.jump is not None:
+        return {}
     for component, variable, check in _STORES:
         if exam.environment.placement(component) == "cloud" and not is_from_vault(exam.environment, variable):
             host = host_and_port(exam.value(variable) or "")[0]

@@ -125,11 +125,14 @@ async def _url(kind: TunnelKind, metrics_port: int) -> str:
 
 
 async def close_tunnel(state: Path) -> bool:
-    """Stop the tunnel; False where there is none."""
+    """Stop the tunnel, and the supervisor where it holds nothing else; False where there is none."""
     client = SupervisorClient(state)
     running = await client.status()
-    if running is None or TUNNEL not in cast("dict[str, object]", running["units"]):
+    units = cast("dict[str, object]", running["units"]) if running is not None else {}
+    if TUNNEL not in units:
         return False
+    if units.keys() == {TUNNEL}:
+        return await client.shutdown()
     await client.stop(TUNNEL)
     return True
 

@@ -30,7 +30,7 @@ DATABASE = "postgres://app:{}@db.example:5432/salambot?sslmode=verify-full"
         ("POSTGRES_URL", "mysql://app:x@db.example/salambot", "url"),
         ("REDIS_URL", "cache.example:6379", "url"),
         ("REDIS_URL", "rediss://:x@:6379/0", "url"),
-        ("QDRANT_URL", "https://", "url"),
+        ("QDRANT_URL", "https://:6333", "url"),
         ("OPENAI_BASE_URL", "api.openai.com/v1", "url"),
         ("POSTGRES_URL", DATABASE.format("p%40s%2Fs%3Aw%23r%3Fd%25"), None),
         ("OPENAI_API_KEY", "sk-proj-abc_DEF-123", None),

@@ -67,7 +67,7 @@ def opened(browser: Browser, address: str, **wishes: object) -> Iterator[Page]:
     expect.set_options(timeout=PATIENCE_MS)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: wrong.append(f"{said.text} {said.location}") if said.type == "error" else None)
     page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(address[:17]) else None)
     page.goto(address)
     yield page

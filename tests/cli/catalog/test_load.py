@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.config.load import load_environment, read_dotenv
+from salambot_cli.config.load import load_environment, load_started_environment, read_dotenv
+from salambot_cli.host.state_file import State, write_state
 from salambot_cli.model.config import Config, dotted_keys, looks_secret
 from salambot_cli.model.errors import ConfigurationError, ExitStatus
 from salambot_cli.model.secret import Secret
@@ -184,3 +185,13 @@ def test_a_business_has_a_block_a_tenant(tmp_path: Path) -> None:
 )
 def test_a_business_is_refused_by_what_is_wrong_with_it(tmp_path: Path, toml: str) -> None:
     assert "business" in refusal(project(tmp_path, toml)).why
+
+
+def test_a_running_stack_is_as_the_last_up_asked_for_it(tmp_path: Path) -> None:
+    (tmp_path / "salambot.toml").write_text('[placement]\nllm = "local"\n')
+    flags: dict[str, object] = {"topology": ["t1", "t3"], "tenant": "riad"}
+    write_state(tmp_path, State("process", {}, asked_up=True, flags=flags))
+    started = load_started_environment(tmp_path, {"tenant": "other", "placement.vector": None})
+    assert (started.placement("objects"), started.placement("vector"), started.tenant) == ("s3", "pinecone", "other")
+    write_state(tmp_path, State("process", {}, asked_up=False, flags=flags))
+    assert load_started_environment(tmp_path).placement("objects") == "local"

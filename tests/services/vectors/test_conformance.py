@@ -67,7 +67,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, database_url: st
         await running.start_server()
         opened = PineconeVectors(pinecone_settings(str(running.make_url(""))), EMBEDDER)
     await opened.prepare()
-    await opened.settle()
+    await opened.build_index()
     yield opened
     await opened.close()
     if request.param == "local":
