@@ -1,6 +1,6 @@
 """The schema's history.
 
-To add a revision: copy the newest file in `versions/` to the next number (`0008_what_it_adds.py`), set `revision` to
+To add a revision: copy the newest file in `versions/` to the next number (`0010_what_it_adds.py`), set `revision` to
 that number and `down_revision` to the one before, and write plain SQL in `upgrade()`, one statement an `op.execute`.
 The number is the file's first four characters: `head()` reads it without importing anything. A table that holds
 tenants' rows needs a `tenant text NOT NULL` column, first in its keys, and `isolate("its_name")` after its creation.

@@ -1,10 +1,12 @@
 """The third channel: what one file makes of Telegram's updates, and what it sends back."""
 
+import json
 import time
 from typing import Any
 
 import pytest
 
+from salambot.webhooks.channels import load
 from tests.events import by_telegram, telegram
 from tests.fakes.peers import REPLY
 from tests.fakes.telegram_server import Fault
@@ -53,6 +55,103 @@ async def test_a_caption_is_a_message_and_start_is_a_greeting(shop: Shop, worker
     assert [asked["prompt"] for asked in shop.peers.received] == ["C'est combien ?", "Bonjour"]
 
 
+def person(**changes: object) -> dict[str, Any]:
+    return {"id": 77, "is_bot": False, "first_name": "Amal", **changes}
+
+
+def other(kind: str, update: int, content: dict[str, Any]) -> bytes:
+    """Return an update that holds something else than a new message."""
+    return json.dumps({"update_id": update, kind: content}).encode()
+
+
+def content(**changes: object) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(telegram(**changes))["message"]  # type: ignore[arg-type]  # its own changes
+    return message
+
+
+def pressed(data: str | None = "H", **changes: object) -> dict[str, Any]:
+    """Return a callback query of a button below an old message of the bot."""
+    keyboard = [[{"text": "Quels sont vos horaires ?", "callback_data": "H"}, {"text": "Site", "url": "https://x"}]]
+    below = content(at=1_700_000_000, **{"from": person(id=1, is_bot=True)}, reply_markup={"inline_keyboard": keyboard})
+    return {"id": "1", "from": person(), "message": below, "data": data, "chat_instance": "1", **changes}
+
+
+GONE = {"chat": {"id": 77, "type": "private"}, "message_id": 5, "date": 0}
+READ: list[tuple[str, dict[str, Any], str]] = [
+    ("callback_query", pressed(), "Quels sont vos horaires ?"),
+    ("callback_query", pressed("Livraison à Fès"), "Livraison à Fès"),
+    ("callback_query", pressed(message=GONE), "H"),
+    ("edited_message", content(text="À Fès ?", edit_date=int(time.time())), "À Fès ?"),
+    ("edited_message", content(text=None, caption="Et ça ?", photo=[], edit_date=int(time.time())), "Et ça ?"),
+    ("business_message", content(business_connection_id="b"), "Salam"),
+    ("edited_business_message", content(business_connection_id="b", edit_date=int(time.time())), "Salam"),
+    ("message", content(text="/start@shop_bot deep-link"), "Bonjour"),
+    ("message", content(text=None, video={}, caption="Combien ?"), "Combien ?"),
+    ("message", content(quote={"text": "Taille ?"}, reply_to_message=content(), forward_origin={}), "Salam"),
+]
+
+
+@pytest.mark.parametrize(("kind", "update", "text"), READ)
+def test_what_people_write_edit_and_choose_is_the_text(kind: str, update: dict[str, Any], text: str) -> None:
+    (message,) = load("telegram").parse({}, other(kind, 9, update)).messages
+    assert (message.kind, message.text, message.user, message.message_id) == ("text", text, "77", "9")
+
+
+GROUP = {"id": -100, "type": "supergroup", "title": "x"}
+SILENT: list[tuple[str, dict[str, Any]]] = [
+    ("callback_query", pressed(None)),
+    ("callback_query", pressed(message={**GONE, "chat": GROUP})),
+    ("callback_query", {"id": "1", "from": person(), "data": "x", "inline_message_id": "1"}),
+    ("edited_message", content(text=None, location={}, edit_date=int(time.time()))),
+    ("edited_message", content(text="x")),
+    ("business_message", content(business_connection_id="b", **{"from": person(id=1)})),
+    ("business_connection", {"id": "b", "user": person(), "is_enabled": True}),
+    ("deleted_business_messages", {"business_connection_id": "b", "chat": {"id": 77}, "message_ids": [1]}),
+    ("channel_post", content(chat={**GROUP, "type": "channel"}, **{"from": None})),
+    ("edited_channel_post", content(chat={**GROUP, "type": "channel"}, **{"from": None})),
+    ("message", content(chat=GROUP)),
+    *(("message", content(text=None, **{name: {}})) for name in ("successful_payment", "users_shared", "web_app_data")),
+    *((name, {"user": person(), "chat": {"id": 77, "type": "private"}, "date": 1}) for name in (
+        "message_reaction", "poll_answer", "my_chat_member", "chat_member", "chat_join_request", "inline_query",
+        "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media", "poll", "chat_boost",
+        "removed_chat_boost", "message_reaction_count", "something_of_2027",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "update"), SILENT)
+def test_what_nobody_expects_an_answer_to_gets_none(kind: str, update: dict[str, Any]) -> None:
+    parsed = load("telegram").parse({}, other(kind, 9, update))
+    assert (parsed.messages, parsed.ignored) == ([], 1)
+
+
+async def test_an_edit_replaces_what_was_not_answered_yet(shop: Shop) -> None:
+    shop.post("telegram", telegram("Prix à Fes", update=5))
+    shop.post("telegram", telegram("Autre chose", update=6))
+    edited = other("edited_message", 7, {**content(text="Prix à Fès ?", update=5), "edit_date": int(time.time())})
+    assert shop.post("telegram", edited).json() == ACCEPTED
+    foreign = {**content(text="Pas moi", update=6, user=78), "edit_date": int(time.time())}
+    shop.post("telegram", other("edited_message", 8, foreign))
+    rows = await shop.rows("SELECT message_id, state, outcome, content FROM inbox ORDER BY number")
+    assert [tuple(row.values()) for row in rows] == [
+        ("5", "pending", None, "Prix à Fès ?"),
+        ("6", "pending", None, "Autre chose"),
+        ("7", "done", "edit", None),
+        ("8", "pending", None, "Pas moi"),
+    ]
+
+
+async def test_an_edit_of_what_was_answered_is_answered_in_its_chat(shop: Shop, worker: WorkerProcess) -> None:
+    del worker
+    shop.post("telegram", telegram("Prix à Fes", update=5))
+    await shop.until(ALL_DONE)
+    edited = {**content(text="Prix à Fès ?", update=5), "edit_date": int(time.time()), "business_connection_id": "b"}
+    shop.post("telegram", other("edited_business_message", 6, edited))
+    await shop.until(ALL_DONE)
+    assert [asked["prompt"] for asked in shop.peers.received] == ["Prix à Fes", "Prix à Fès ?"]
+    assert [sent.get("business_connection_id") for sent in shop.telegram.sent] == [None, "b"]
+
+
 def test_an_update_that_comes_again_is_a_duplicate(shop: Shop) -> None:
     assert shop.post("telegram", telegram(update=5)).json() == ACCEPTED
     assert shop.post("telegram", telegram(update=5)).json()["status"] == "duplicate"
@@ -74,10 +173,6 @@ def test_its_secret_is_rotated_without_a_gap_and_needed(start_shop: StartShop) -
     assert shop.post("telegram", telegram(update=2), by_telegram(b"", "new")).json() == ACCEPTED
     without = start_shop(channel_values={}).post("telegram", telegram())
     assert (without.status_code, without.json()["code"]) == (503, "channel_not_configured")
-
-
-def person(**changes: object) -> dict[str, Any]:
-    return {"id": 77, "is_bot": False, "first_name": "Amal", **changes}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from salambot.core.schemas import Channel as ReplyChannel
 from salambot.webhooks.channel_client import (
@@ -32,12 +33,14 @@ from salambot.webhooks.settings import WebhookSettings
 
 _MEDIA = frozenset(
     {
-        "animation", "audio", "contact", "dice", "document", "location", "photo", "poll", "sticker", "story", "venue",
-        "video", "video_note", "voice",
+        "animation", "audio", "checklist", "contact", "dice", "document", "game", "location", "paid_media", "photo",
+        "poll", "sticker", "story", "venue", "video", "video_note", "voice",
     }
 )  # fmt: skip
-_TOPIC = "/"
-"""Stands between a chat and the topic in it that a reply belongs to."""
+_MESSAGES = ("message", "business_message", "edited_message", "edited_business_message")
+"""The updates that hold a message; of channels, members, payments and the like a bot knows more, and answers none."""
+_PART = "/"
+"""Divides a recipient: chat, topic, business connection, message. Together they name one message of one chat."""
 
 
 class Telegram:
@@ -73,11 +76,14 @@ class Telegram:
         self.check_headers(secrets, headers)
 
     def parse(self, headers: Mapping[str, str], body: bytes) -> ParsedWebhook:
-        """Read the one update: new messages of people in private chats count; edits, groups, callbacks do not."""
+        """Read the one update: what people write, edit and choose in private chats counts."""
         del headers
         update = read_json(body)
-        message = _message(clean_id(update, "update_id"), get_path(update, "message"))
-        return ParsedWebhook([message]) if message is not None else ParsedWebhook(ignored=1)
+        identifier = clean_id(update, "update_id")
+        kind = next((name for name in _MESSAGES if isinstance(get_path(update, name), dict)), "")
+        pressed = get_path(update, "callback_query")
+        found = _choice(identifier, pressed) if pressed else _message(identifier, kind, get_path(update, kind))
+        return ParsedWebhook([found]) if found is not None else ParsedWebhook(ignored=1)
 
     def can_send(self, api: ChannelContext) -> bool:
         """Return whether TELEGRAM_BOT_TOKEN is set."""
@@ -94,34 +100,63 @@ class Telegram:
         return clean_id(await _call(api, "sendMessage", plain), "result", "message_id")
 
 
-def _message(update_id: str, message: object) -> InboundMessage | None:
+def _message(identifier: str, kind: str, message: object) -> InboundMessage | None:
     """Return the message of an update: it keeps its id when it is delivered again, and its chat is replied to."""
-    user, chat = clean_id(message, "from", "id"), clean_id(message, "chat", "id")
-    is_private = get_path(message, "chat", "type") == "private" and get_path(message, "from", "is_bot") is not True
-    sent_at = moment_of_number(message, "date")
-    if not (update_id and user and chat and is_private and isinstance(message, dict)) or sent_at is None:
+    is_edit = kind.startswith("edited_")
+    sent_at = moment_of_number(message, "edit_date" if is_edit else "date")
+    base = _base(identifier, get_path(message, "from"), message, sent_at)
+    if base is None or not isinstance(message, dict) or _is_own(message):
         return None
-    locale, text = _language(message), clean_text(message, "text") or clean_text(message, "caption")
-    topic = clean_id(message, "message_thread_id") if get_path(message, "is_topic_message") is True else ""
-    recipient = f"{chat}{_TOPIC}{topic}" if topic else chat
+    text = clean_text(message, "text") or clean_text(message, "caption")
     if text.strip():
-        return InboundMessage(
-            SOLE_ACCOUNT, user, recipient, update_id, sent_at, "text", plain_text(text, locale), locale
-        )
-    if _MEDIA & message.keys():
-        return InboundMessage(SOLE_ACCOUNT, user, recipient, update_id, sent_at, "unsupported", "", locale)
-    return None
+        original = base.recipient if is_edit else ""
+        return replace(base, kind="text", text=plain_text(text, base.locale), replaces=original)
+    return base if _MEDIA & message.keys() and not is_edit else None
+
+
+def _is_own(message: dict[str, object]) -> bool:
+    """Return whether the business, or its bot, wrote in the customer's chat: of a business connection both are told."""
+    in_name_of_business = clean_id(message, "business_connection_id") != ""
+    return in_name_of_business and clean_id(message, "from", "id") != clean_id(message, "chat", "id")
+
+
+def _choice(identifier: str, pressed: object) -> InboundMessage | None:
+    """Return the label of the button that was pressed below a message, else what it stands for."""
+    under, data = get_path(pressed, "message"), clean_text(pressed, "data")
+    keyboard = get_path(under, "reply_markup", "inline_keyboard")
+    rows = keyboard if isinstance(keyboard, list) else []
+    buttons = [button for row in rows if isinstance(row, list) for button in row]
+    labels = (clean_text(button, "text") for button in buttons if data and clean_text(button, "callback_data") == data)
+    text = next(filter(str.strip, labels), data)
+    base = _base(identifier, get_path(pressed, "from"), under, datetime.now(UTC))
+    return replace(base, kind="text", text=plain_text(text, base.locale)) if base and text.strip() else None
+
+
+def _base(identifier: str, person: object, message: object, sent_at: datetime | None) -> InboundMessage | None:
+    """Return who wrote where and when, without its content; None for bots, groups and what names nobody."""
+    user, chat, locale = clean_id(person, "id"), clean_id(message, "chat", "id"), _language(person)
+    is_private = get_path(message, "chat", "type") == "private" and get_path(person, "is_bot") is not True
+    if not (identifier and user and chat and is_private) or sent_at is None:
+        return None
+    topic = clean_id(message, "message_thread_id") if get_path(message, "is_topic_message") is True else ""
+    connection, number = clean_id(message, "business_connection_id"), clean_id(message, "message_id")
+    recipient = _PART.join((chat, topic, connection, number))
+    return InboundMessage(SOLE_ACCOUNT, user, recipient, identifier, sent_at, "unsupported", "", locale)
 
 
 def _to(envelope: Envelope) -> Json:
-    """Return the chat of a recipient, and the topic in it where the customer wrote in one."""
-    chat, _, topic = envelope.recipient.partition(_TOPIC)
-    return {"chat_id": chat, "message_thread_id": int(topic)} if topic.isdigit() else {"chat_id": chat}
+    """Return the chat of a recipient, with the topic and the business connection that the customer wrote in."""
+    chat, topic, connection, _ = (*envelope.recipient.split(_PART), "", "", "")[:4]
+    return {
+        "chat_id": chat,
+        **({"message_thread_id": int(topic)} if topic.isdigit() else {}),
+        **({"business_connection_id": connection} if connection else {}),
+    }
 
 
-def _language(message: object) -> str | None:
+def _language(person: object) -> str | None:
     """Return the language of the user's app, such as `fr` of `fr-ma`."""
-    code = clean_text(message, "from", "language_code").partition("-")[0]
+    code = clean_text(person, "language_code").partition("-")[0]
     return code.lower() if 2 <= len(code) <= 8 and code.isascii() and code.isalpha() else None
 
 
