@@ -1,9 +1,11 @@
-"""From a file's bytes to sections of text: one file a format, chosen by the name's ending."""
+"""From a file's bytes to sections of text: one file a format, chosen by the name's ending or by what is in it."""
 
+import re
 from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePosixPath
 
+from salambot.knowledge.parsers.archives import find_format
 from salambot.knowledge.parsers.base import Document, UnreadableDocumentError, title_of_name
 from salambot.knowledge.parsers.cleaning import clean
 from salambot.language.storable import make_storable
@@ -14,17 +16,24 @@ FORMATS = {
     ".txt": "plain",
     ".html": "html",
     ".htm": "html",
+    ".xhtml": "html",
     ".csv": "csv",
+    ".tsv": "csv",
     ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
     ".pdf": "pdf",
     ".docx": "docx",
+    ".docm": "docx",
     ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
 }
 """File name ending -> module of this package. An ending that is not here is not a document."""
-VERSION = "2"
+VERSION = "3"
 """Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 """Bytes of a document: a larger one is hardly something a shop's customers ask about."""
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|meta|table)\b", re.IGNORECASE)
+_POINTER = b"version https://git-lfs.github.com/spec/"
 MAX_TITLE_CHARACTERS = 300
 """Characters: it stands above each chunk that is embedded, and those are bounded."""
 
@@ -53,7 +62,7 @@ def refuse_large(size: int) -> None:
 
 
 def _parsed(path: str, content: bytes) -> Document:
-    module = import_module(f"salambot.knowledge.parsers.{FORMATS[PurePosixPath(path).suffix.lower()]}")
+    module = import_module(f"salambot.knowledge.parsers.{_format(path, content)}")
     try:
         document: Document = module.parse(PurePosixPath(path).name, content)
     except UnreadableDocumentError:
@@ -61,3 +70,15 @@ def _parsed(path: str, content: bytes) -> Document:
     except Exception as error:  # a damaged file leads the libraries into errors of any kind
         raise UnreadableDocumentError(f"not what its name says, or damaged ({type(error).__name__})") from error
     return document
+
+
+def _format(path: str, content: bytes) -> str:
+    """Return the parser: what the first bytes show without doubt counts more than the name."""
+    named = FORMATS[PurePosixPath(path).suffix.lower()]
+    if content.startswith(_POINTER):
+        raise UnreadableDocumentError("a pointer of Git LFS, not the document: run git lfs pull")
+    if content.startswith(b"%PDF-"):
+        return "pdf"
+    if named in {"docx", "xlsx"} and _PAGE.match(content):  # what many shops' programs export as a table
+        return "html"
+    return find_format(content) or named

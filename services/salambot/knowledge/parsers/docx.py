@@ -2,12 +2,12 @@
 
 import io
 from itertools import chain
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZipFile
 
 import mammoth
 from lxml import etree, html
 
-from salambot.knowledge.parsers.archives import refuse_bombs
+from salambot.knowledge.parsers.archives import open_office, rewrite
 from salambot.knowledge.parsers.base import Document, UnreadableDocumentError
 from salambot.knowledge.parsers.blocks import Heading, read_blocks
 from salambot.knowledge.parsers.html_blocks import read_element
@@ -30,10 +30,7 @@ strike => s
 
 def parse(_: str, content: bytes) -> Document:
     """Return the sections below their headings."""
-    refuse_bombs(content)
-    visible = io.BytesIO(_without_hidden_text(content))
-    no_image = mammoth.images.img_element(_no_image)
-    visible = io.BytesIO(_without_hidden_text(content))
+    visible = io.BytesIO(_without_hidden_text(open_office(content)))
     no_image = mammoth.images.img_element(_no_image)
     page = mammoth.convert_to_html(visible, style_map=_STYLES, convert_image=no_image).value
     if not page.strip():
@@ -61,11 +58,7 @@ def _without_hidden_text(content: bytes) -> bytes:
         root = etree.fromstring(archive.read(_BODY), etree.XMLParser(resolve_entities=False, no_network=True))
         for run in root.xpath("//w:r[w:rPr/w:vanish[not(@w:val='0' or @w:val='false')]]", namespaces=_NAMESPACES):
             run.getparent().remove(run)
-        changed = io.BytesIO()
-        with ZipFile(changed, "w", ZIP_DEFLATED) as copy:
-            for item in archive.infolist():
-                copy.writestr(item, etree.tostring(root) if item.filename == _BODY else archive.read(item))
-    return changed.getvalue()
+    return rewrite(content, lambda name, part: etree.tostring(root) if name == _BODY else part)
 
 
 def _no_image(_: object) -> dict[str, str]:

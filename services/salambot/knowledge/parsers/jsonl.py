@@ -1,5 +1,6 @@
 """JSON Lines: an object a line."""
 
+import json
 from collections.abc import Iterator, Mapping
 
 import orjson
@@ -30,17 +31,36 @@ def _sections(text: str) -> Iterator[Section]:
 
 
 def _objects(text: str) -> Iterator[dict[str, object]]:
-    """Split at `\\n` only: U+2028 may stand in a string as it is."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line.encode("utf-8", "replace"))
-        except orjson.JSONDecodeError as error:
-            raise UnreadableDocumentError(f"line {number} is not JSON") from error
+    """Return the objects, one a line, or of the single array or object that programs write in place of lines."""
+    for number, row in _rows(text):
         if not isinstance(row, dict):
             raise UnreadableDocumentError(f"line {number} is not an object")
         yield row
+
+
+def _rows(text: str) -> Iterator[tuple[int, object]]:
+    """Split at `\\n` only: U+2028 may stand in a string as it is. A comma may end a line."""
+    if text.lstrip()[:1] in {"[", "{"} and (whole := _load(text)) is not None:
+        yield from enumerate(whole if isinstance(whole, list) else [whole], 1)
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        if (row := _load(line.strip().removesuffix(","))) is None:
+            raise UnreadableDocumentError(f"line {number} is not JSON")
+        yield number, row
+
+
+def _load(text: str) -> object:
+    """Return a value, None where there is none; half a surrogate pair and NaN, which orjson refuses, are read too."""
+    try:
+        return orjson.loads(text.encode("utf-8", "replace"))
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _cells(row: Mapping[str, object], path: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -59,4 +79,4 @@ def _text(value: object) -> str:
         return "oui" if value else "non"
     if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
         return ", ".join(map(_text, value))
-    return orjson.dumps(value).decode()
+    return json.dumps(value, ensure_ascii=False)

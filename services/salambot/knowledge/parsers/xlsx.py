@@ -1,6 +1,7 @@
 """XLSX: what the visible sheets show, merged cells in each of their places."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 from zipfile import ZipFile
@@ -8,7 +9,7 @@ from zipfile import ZipFile
 from openpyxl import load_workbook
 from openpyxl.utils import range_boundaries
 
-from salambot.knowledge.parsers.archives import refuse_bombs
+from salambot.knowledge.parsers.archives import open_office, rewrite
 from salambot.knowledge.parsers.base import Document, Section
 from salambot.knowledge.parsers.cells import EMPTY, Cell, text_cell
 from salambot.knowledge.parsers.number_formats import show
@@ -20,6 +21,9 @@ _PLAIN_SHEET_NAMES = ("feuil", "feuille", "sheet", "tabelle", "hoja", "ورقة"
 _MAX_STYLED_BYTES = 40 * 1024 * 1024
 """Unpacked bytes of the sheets up to which styles, merged and hidden cells are read: that takes fifty times as much."""
 _SAMPLE_CELLS = 200
+_RULES = re.compile(rb"(</(?:\w+:)?sheetData>).*(?=</(?:\w+:)?worksheet>)", re.DOTALL)
+"""What follows the values of a sheet: merged cells, filters, validations, drawings."""
+_STYLE = re.compile(rb"(<(?:\w+:)?(?:c|row|col)\b[^>]*?) (?:s|style)=\"\d+\"")
 
 Book: TypeAlias = Any
 Sheet: TypeAlias = Any
@@ -30,19 +34,50 @@ Place = tuple[int, int]
 
 def parse(_: str, content: bytes) -> Document:
     """Return a section a row, values as the sheet shows them."""
-    refuse_bombs(content)
-    names, has_formulas = _survey(content)
-    book = load_workbook(io.BytesIO(content), read_only=names > _MAX_STYLED_BYTES, data_only=True, rich_text=False)
+    content = open_office(content)
+    size, has_formulas = _survey(content)
+    warnings: list[str] = []
+    book, is_whole = _load(content, size > _MAX_STYLED_BYTES, warnings)
     try:
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        warnings = list(_hidden_sheets(book))
+        warnings += _hidden_sheets(book)
         language = _language_of(sheets)
-        missing = _formulas_without_result(content, sheets) if has_formulas else {}
+        missing = _formulas_without_result(content, sheets) if has_formulas and is_whole else {}
         warnings += _formula_warnings(missing)
         sections = tuple(section for sheet in sheets for section in _read_sheet(sheet, language, warnings))
         return Document(str(book.properties.title or "").strip(), sections, warnings=tuple(warnings))
     finally:
         book.close()
+
+
+def _load(content: bytes, is_large: bool, warnings: list[str]) -> tuple[Book, bool]:
+    """Return the workbook, and whether all of it was read.
+
+    openpyxl refuses a file for one odd rule, property or style in it, with whatever error: the values are read without.
+    """
+    try:
+        return load_workbook(io.BytesIO(content), read_only=is_large, data_only=True), True
+    except Exception:  # noqa: BLE001 - see above; what is wrong with the values themselves is raised by the last try
+        warnings.append("merged cells, rules and properties cannot be read")
+    plain = rewrite(content, _without_rules)
+    try:
+        return load_workbook(io.BytesIO(plain), read_only=is_large, data_only=True), False
+    except Exception:  # noqa: BLE001 - see above
+        warnings.append("formats cannot be read: values are shown as they are stored")
+    plain = rewrite(plain, _without_styles)
+    return load_workbook(io.BytesIO(plain), read_only=is_large, data_only=True), False
+
+
+def _without_rules(name: str, part: bytes) -> bytes | None:
+    if name.startswith(("docProps/", "xl/externalLinks/")):
+        return None
+    return _RULES.sub(rb"\1", part) if "worksheets/" in name else part
+
+
+def _without_styles(name: str, part: bytes) -> bytes | None:
+    if name == "xl/styles.xml":
+        return None
+    return _STYLE.sub(rb"\1", part) if "worksheets/" in name else part
 
 
 def _survey(content: bytes) -> tuple[int, bool]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import zipfile
 
 import pytest
@@ -12,7 +13,7 @@ from pypdf import PdfWriter
 
 from salambot.knowledge.chunks import CAPACITY, HEADING, chunk
 from salambot.knowledge.parsers import FORMATS, MAX_DOCUMENT_BYTES, MAX_TITLE_CHARACTERS, parse
-from salambot.knowledge.parsers.archives import MAX_UNPACKED_BYTES
+from salambot.knowledge.parsers.archives import MAX_UNPACKED_BYTES, rewrite
 from salambot.knowledge.parsers.base import Document, Section, UnreadableDocumentError
 
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml"
@@ -153,14 +154,17 @@ def bomb() -> bytes:
         ("a.pdf", pdf(""), "scanned"),
         ("a.pdf", b"hello", "damaged"),
         ("a.docx", b"hello", "not what its name says"),
-        ("a.xlsx", b"\xd0\xcf\x11\xe0 protected", "encrypted"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0 " + "EncryptedPackage".encode("utf-16-le"), "encrypted"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0 BIFF", "an old .doc or .xls file"),
+        ("a.docx", b"{\\rtf1 x}", "not what its name says"),
+        ("a.pdf", b"<!doctype html><p>Sign in</p>", "not what its name says"),
+        ("a.pdf", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n", "git lfs pull"),
         ("a.docx", docx(""), "no text"),
-        ("a.docx", xlsx(("q", "a")), "not what its name says"),
         ("a.docx", docx("<w:p>"), "damaged"),
-        ("a.xlsx", docx("x"), "not what its name says"),
         ("a.txt", b"x" * (MAX_DOCUMENT_BYTES + 1), "larger than 20 MiB"),
         ("a.jsonl", b'{"q": 1}\nnot json\n', "line 2"),
-        ("a.jsonl", b"[1]\n", "object"),
+        ("a.jsonl", b"[1]\n", "line 1 is not an object"),
+        ("a.jsonl", b"[" * 100_000, "line 1"),
         ("a.csv", b"justoneword\n", "columns"),
         ("a.html", b"<html><body></body></html>", "text"),
         ("a.txt", b"\x00\x01", "binary"),
@@ -171,6 +175,55 @@ def bomb() -> bytes:
 def test_what_cannot_be_read_says_why(name: str, content: bytes, reason: str) -> None:
     with pytest.raises(UnreadableDocumentError, match=reason):
         parse(name, content)
+
+
+LINES = docx(paragraph("Trois jours."))
+TABLE = xlsx(("Question", "Réponse"), ("Quand ?", "Lundi"))
+PAGE = b"\xef\xbb\xbf<HTML><table><tr><td>Question<td>Reponse<tr><td>Quand ?<td>Lundi</table>"
+
+
+def rewrite_names(archive: bytes, separator: str) -> bytes:
+    copy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as before, zipfile.ZipFile(copy, "w") as after:
+        for name in before.namelist():
+            after.writestr(name.replace("/", separator), before.read(name))
+    return copy.getvalue()
+
+
+def strict(archive: bytes) -> bytes:
+    """Name everything as the strict variant of Office's formats does."""
+    usual = re.compile(rb"http://schemas\.openxmlformats\.org/(officeDocument|\w+ml)/2006/(\w+)")
+    return rewrite(archive, lambda _, part: usual.sub(rb"http://purl.oclc.org/ooxml/\1/\2", part))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("a.docx", TABLE, "Lundi"),
+        ("a.csv", TABLE, "Lundi"),
+        ("a.xlsm", TABLE, "Lundi"),
+        ("a.xlsx", LINES, "Trois jours."),
+        ("a.pdf", LINES, "Trois jours."),
+        ("a.docm", LINES, "Trois jours."),
+        ("a.txt", pdf("Trois jours."), "Trois jours."),
+        ("a.xlsx", PAGE, "Lundi"),
+        ("a.docx", PAGE, "Lundi"),
+        ("a.docx", strict(LINES), "Trois jours."),
+        ("a.xlsx", strict(TABLE), "Lundi"),
+        ("a.docx", rewrite_names(LINES, "\\"), "Trois jours."),
+        ("a.xlsx", rewrite_names(TABLE, "\\"), "Lundi"),
+        ("a.tsv", "Question\tRéponse\nQuand ?\tLundi\n".encode("utf-16"), "Lundi"),
+        ("a.jsonl", b'[{"question": "Quand ?", "answer": "Lundi"}]', "Lundi"),
+        ("a.jsonl", b'{\n"question": "Quand ?",\n"answer": "Lundi"\n}', "Lundi"),
+        ("a.ndjson", b'{"question": "Quand ?", "answer": "Lundi"},\n', "Lundi"),
+        ("a.jsonl", b'{"question": "Quand ?", "answer": "Lundi\\ud83d"}\n', "Lundi"),
+        ("a.jsonl", b'{"question": "Quand ?", "answer": "Lundi", "prix": NaN}\n', "Lundi"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # archives hold the time
+)
+def test_what_is_in_a_file_counts_more_than_its_name_and_its_program(name: str, content: bytes, text: str) -> None:
+    (section,) = parse(name, content).sections
+    assert section.text.startswith(text)
 
 
 def test_a_zip_bomb_is_not_unpacked() -> None:

@@ -1,6 +1,7 @@
 """Workbooks are read as they are shown: formats, merged cells, hidden parts, several tables on a sheet."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
@@ -11,6 +12,7 @@ from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
 
 from salambot.knowledge.parsers import parse
+from salambot.knowledge.parsers.archives import rewrite
 from salambot.knowledge.parsers.base import Document
 from salambot.knowledge.parsers.number_formats import show
 
@@ -141,6 +143,34 @@ def test_a_cell_far_away_and_a_wrong_dimension_change_nothing() -> None:
         for name in before.namelist():
             after.writestr(name, before.read(name).replace(b'ref="A1:B2"', b'ref="A1"'))
     assert shown(parse("x.xlsx", wrong.getvalue())) == [" | Produit: Savon | Prix: 15"]
+
+
+ODD = [
+    ("xl/styles.xml", rb"<fills.*</fills>", b'<fills><fill><patternFill patternType="odd"/></fill></fills>', "0,2"),
+    ("xl/styles.xml", rb".*", b"<styleSheet", "0,2"),
+    (
+        "xl/worksheets/sheet1.xml",
+        rb"</sheetData>",
+        b'</sheetData><mergeCells><mergeCell ref="Z9:A1"/></mergeCells>',
+        "20%",
+    ),
+    ("xl/worksheets/sheet1.xml", rb"</sheetData>", b'</sheetData><autoFilter ref="nowhere"/>', "20%"),
+    ("docProps/core.xml", rb">20", b">xx", "20%"),
+]
+
+
+@pytest.mark.parametrize(("part", "old", "new", "rate"), ODD)
+def test_one_odd_style_rule_or_property_costs_no_value(part: str, old: bytes, new: bytes, rate: str) -> None:
+    book, file = Workbook(), io.BytesIO()
+    for row in (["Produit", "Remise"], ["Savon", 0.2]):
+        book.active.append(row)
+    book.active["B2"].number_format = "0%"
+    book.save(file)
+    changed = re.compile(old, re.DOTALL)
+    odd = rewrite(file.getvalue(), lambda name, old: changed.sub(new, old, count=1) if name == part else old)
+    document = parse("x.xlsx", odd)
+    assert shown(document) == [f" | Produit: Savon | Remise: {rate}"]
+    assert "cannot be read" in document.warnings[0]
 
 
 def test_bold_names_and_particulars_are_told_from_rows() -> None:
