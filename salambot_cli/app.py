@@ -13,10 +13,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from salambot_cli import __version__
-from salambot_cli.commands import COMMANDS
+from salambot_cli.commands import COMMANDS, GROUPS
 from salambot_cli.model.errors import ConfigurationError, ExitStatus, Interrupted, SalamBotError
 from salambot_cli.terminal.accessible_output import is_plain
-from salambot_cli.terminal.help_pages import examples_first
+from salambot_cli.terminal.help_pages import arrange_help
 from salambot_cli.terminal.i18n import LANGUAGES, nearest_language, translate
 from salambot_cli.terminal.output import Output, show_error, start_directory
 
@@ -42,12 +42,13 @@ class LazyGroup(TyperGroup):
         """Return a command to be listed, unless it is loaded; the type is of click's copy inside typer."""
         if cmd_name in self.commands or cmd_name not in COMMANDS:
             return self.commands.get(cmd_name)
-        return TyperCommand(cmd_name, help=translate(COMMANDS[cmd_name]))
+        group = next(name for name, commands in GROUPS.items() if cmd_name in commands)
+        return TyperCommand(cmd_name, help=translate(COMMANDS[cmd_name]), rich_help_panel=translate(group))
 
     def make_context(self, info_name, args, parent=None, **extra):  # type: ignore[no-untyped-def] # noqa: ANN001,ANN003,ANN201
         """Read the command line; what is wrong with it is said in the language of the people."""
         if parent is None:
-            examples_first(self, typer.Context(self, **self.context_settings))
+            arrange_help(self, typer.Context(self, **self.context_settings))
         with _usage_in_words():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -64,7 +65,7 @@ class LazyGroup(TyperGroup):
             command = typer.main.get_command(application)
             command.name = name
             command.epilog = command.epilog or _EVERYWHERE
-            examples_first(command, ctx)
+            arrange_help(command, ctx)
             self.commands[name] = command
         elif name not in COMMANDS and (
             match := _OTHER_WORDS.get(name) or next(iter(get_close_matches(name, COMMANDS, n=1)), None)
@@ -93,14 +94,14 @@ def _show_version(wanted: bool) -> None:
 def salambot(
     context: typer.Context,
     project: str | None = typer.Option(
-        None, "--project", metavar="DIR", help="The project's folder (else SALAMBOT_PROJECT, else here)."
+        None, "--project", metavar="DIR", help="Project folder (default: SALAMBOT_PROJECT, else here)."
     ),
-    json: bool = typer.Option(False, "--json", help="Print one JSON document on standard output."),
-    json_lines: bool = typer.Option(False, "--json-lines", help="Print a stream of JSON events, one a line."),
-    quiet: bool = typer.Option(False, "--quiet", help="Say nothing to people but errors."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+    json_lines: bool = typer.Option(False, "--json-lines", help="Print JSON events, one a line."),
+    quiet: bool = typer.Option(False, "--quiet", help="Only print errors."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
-    lang: str | None = typer.Option(None, "--lang", help="Language of what is said: en or fr."),
-    plain: bool = typer.Option(False, "--plain", help="Words in place of marks and frames, for screen readers."),
+    lang: str | None = typer.Option(None, "--lang", help="Output language: en or fr."),
+    plain: bool = typer.Option(False, "--plain", help="Plain text, for screen readers."),
     version: bool = typer.Option(
         False, "--version", "-V", callback=_show_version, is_eager=True, help="Print the version."
     ),

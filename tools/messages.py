@@ -70,6 +70,7 @@ WORDS = (  # single words of tables and the like, which do not read as prose
         "default",
         "interrupted",
     ),
+    *("Run", "Knowledge", "Channels", "Diagnose", "Cloud", "Project", "Output:", "read by", "meaning", "here"),
     *("ok:", "failed:", "try:", "source:", "as configured", "after"),
     *("{count} seen", "{count} added", "{count} changed", "{count} unchanged", "{count} removed"),
     *("topology {names}", "tenant {name}", "runtime {name}"),
@@ -159,7 +160,7 @@ def _help(node: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the paragraphs of a command's docstring: Typer shows it."""
     if isinstance(node, ast.FunctionDef) and any(isinstance(d, ast.Call) for d in node.decorator_list):
         for paragraph in paragraphs(ast.get_docstring(node) or ""):
-            if not paragraph.startswith("Example"):
+            if not paragraph.startswith(("Example", "Output:")):
                 yield node.lineno, paragraph
 
 

@@ -4,6 +4,7 @@
 `docs/reference/api.md` from the gateway's OpenAPI document (`tools/api_page.py`).
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -45,22 +46,27 @@ def _command(name: str) -> Iterator[str]:
 
 
 def _described(command: Any, said: str = "") -> str:  # noqa: ANN401 - typer's own copy of click has no public types
-    lines = (Text.from_markup(line.strip()).plain for line in (command.help or "").splitlines())
-    plain = "\n".join(lines).strip().removeprefix(said).strip()
-    plain = re.sub(r"^Examples?: +(.*)$", _examples, plain, flags=re.MULTILINE)
+    paragraphs = [*map(_paragraph, inspect.cleandoc(command.help or "").split("\n\n"))]
+    plain = "\n\n".join(paragraphs).removeprefix(said).strip()
     rows = [_row(one) for one in command.params if not one.hidden and not set(one.opts) & _EVERY_COMMANDS]
     table = "".join(["\n| | |\n|---|---|\n", *rows]) if rows else ""
     return f"\n{plain}\n{table}"
 
 
-def _examples(line: re.Match[str]) -> str:
-    return "```sh\n" + "\n".join(re.split(" {2,}", line[1])) + "\n```"
+def _paragraph(text: str) -> str:
+    if text.startswith("Output:\n"):
+        return "\n".join(["```text", *text.splitlines()[1:], "```"])
+    plain = Text.from_markup(text).plain
+    if not (examples := re.match(r"Examples?: +", plain)):
+        return plain
+    lines = re.split(r" {2,}|\n", plain[examples.end() :])
+    return "\n".join(["```sh", *lines, "```"])
 
 
 def _row(parameter: Any) -> str:  # noqa: ANN401 - as above
     names = [*getattr(parameter, "opts", []), *getattr(parameter, "secondary_opts", [])]
     if parameter.param_type_name == "argument":
-        shown = f"`{parameter.metavar or parameter.name}`"
+        shown = f"`{parameter.metavar or parameter.name.upper()}`"
     else:
         value = "" if getattr(parameter, "is_flag", False) else f" {parameter.metavar or parameter.name.upper()}"
         shown = ", ".join(f"`{one}{value}`" for one in names)

@@ -11,14 +11,14 @@ app = typer.Typer()
 def chat(
     context: typer.Context,
     text: list[str] | None = typer.Argument(
-        None, metavar="[TEXT]", help="What to say; without it, a conversation begins."
+        None, metavar="TEXT", help="What to say; without it, a conversation begins."
     ),
     locale: str | None = typer.Option(
         None, help="The customer's locale, such as fr-MA (a hint; the text itself decides)."
     ),
     url: str | None = typer.Option(None, help="Another gateway than this environment's own."),
 ) -> None:
-    """Talk to the chatbot, in French, Arabic, Darija or English.
+    """Talk to the chatbot in French, Arabic, Darija or English.
 
     Examples:  [bold]salambot chat "bghit nrje3 lcommande, kifach?"[/]   [bold]salambot chat[/]
     """

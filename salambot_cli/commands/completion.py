@@ -106,6 +106,13 @@ def secrets(incomplete: str) -> list[str]:
     return _beginning(SECRET_VARIABLES, incomplete)
 
 
+def variables(incomplete: str) -> list[str]:
+    """Complete the name of a variable."""
+    from salambot_cli.model.variables import PLAIN_VARIABLES, SECRET_VARIABLES
+
+    return _beginning(SECRET_VARIABLES | PLAIN_VARIABLES, incomplete)
+
+
 def channels(incomplete: str) -> list[str]:
     """Complete a webhook channel."""
     from salambot_cli.api.sample_webhooks import CHANNELS

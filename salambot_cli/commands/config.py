@@ -8,7 +8,7 @@ from salambot_cli.commands import completion
 from salambot_cli.terminal.i18n import translate
 from salambot_cli.terminal.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="Show, validate or describe the configuration.")
+app = typer.Typer(no_args_is_help=True, help="Show, check and edit the configuration.")
 
 
 @app.command()
@@ -90,7 +90,7 @@ def edit_placement(
     context: typer.Context,
     pairs: list[str] = typer.Argument(
         ...,
-        metavar="COMPONENT=PLACEMENT...",
+        metavar="COMPONENT=PLACEMENT",
         autocompletion=completion.placements,
         help="Such as vector=pinecone.",
     ),

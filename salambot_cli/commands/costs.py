@@ -17,7 +17,9 @@ def costs(
     ),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
 ) -> None:
-    """Estimate what each component costs a month, and name what would cost less.
+    """Estimate what each component costs a month.
+
+    It also names what would cost less.
 
     From list prices whose date is shown; nothing is asked of any provider.
 

@@ -16,7 +16,7 @@ def doctor(
     context: typer.Context,
     checks: list[str] = typer.Argument(
         None,
-        metavar="[CHECK]...",
+        metavar="CHECK",
         autocompletion=completion.checks,
         help="Checks, groups or components; all by default.",
     ),
@@ -33,7 +33,9 @@ def doctor(
     offline: bool = typer.Option(False, help="Ask nobody outside for the time or for our address."),
     bundle: Path | None = typer.Option(None, metavar="FILE", help="Write a redacted support archive (tar.gz)."),
 ) -> None:
-    """Diagnose the environment: one root cause, its evidence, and the command that fixes it.
+    """Find the root cause of a problem and the fix.
+
+    Each root cause comes with its evidence and the command that fixes it.
 
     Exit 0 without a root cause, 1 with one, 4 when the doctor itself could not run.
 

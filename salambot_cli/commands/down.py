@@ -15,7 +15,7 @@ def down(
     prune: bool = typer.Option(False, "--prune", help="Remove the project's images too."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
 ) -> None:
-    """Stop the stack. The data stays, unless --volumes says otherwise.
+    """Stop the chatbot. The data stays, unless --volumes.
 
     Examples:  [bold]salambot down[/]   [bold]salambot down --volumes --yes[/]
     """

@@ -11,9 +11,11 @@ app = typer.Typer()
 def exec_(
     context: typer.Context,
     part: str = typer.Argument(metavar="SERVICE", help="A service, postgres, redis, psql or redis-cli."),
-    command: list[str] | None = typer.Argument(None, metavar="[-- COMMAND]...", help="The command and its arguments."),
+    command: list[str] | None = typer.Argument(None, metavar="-- COMMAND", help="The command and its arguments."),
 ) -> None:
-    """Run a command in a part of the stack: with its variables, and in its container where it has one.
+    """Run a command inside a service or a component.
+
+    The command has the variables of that part, and runs in its container where it has one.
 
     Its exit status is passed on. `psql` and `redis-cli` are logged in as the services are.
 

@@ -23,7 +23,7 @@ def init(
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing: take what is found, and the defaults."),
     force: bool = typer.Option(False, "--force", help="Overwrite what is there."),
 ) -> None:
-    """Write salambot.toml, .env.example, a sample knowledge base kb/ and ignore rules here.
+    """Write salambot.toml, .env.example and a sample kb/ here.
 
     On a terminal it asks, with good defaults: an older .env, AWS profiles and a Docker engine are found by themselves.
 

@@ -8,13 +8,13 @@ from salambot_cli.commands import completion
 from salambot_cli.terminal.i18n import translate
 from salambot_cli.terminal.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="See what is indexed: sources, languages, passages. Remove documents.")
+app = typer.Typer(no_args_is_help=True, help="List, show and remove indexed documents.")
 _TENANT = typer.Option(None, autocompletion=completion.tenants, help="Whose documents these are.")
 
 
 @app.callback()
 def kb() -> None:
-    """See what is indexed: sources, languages, passages. Remove documents."""
+    """List, show and remove indexed documents."""
 
 
 @app.command("list")

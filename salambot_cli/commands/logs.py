@@ -16,7 +16,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def logs(
     context: typer.Context,
     services: list[str] | None = typer.Argument(
-        None, metavar="[SERVICE]...", autocompletion=completion.logged, help="Only these services or components."
+        None, metavar="SERVICE", autocompletion=completion.logged, help="Only these services or components."
     ),
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on as new lines come."),
     since: str | None = typer.Option(
@@ -25,7 +25,7 @@ def logs(
     grep: str | None = typer.Option(None, metavar="PATTERN", help="Only lines that match this regular expression."),
     trace: str | None = typer.Option(None, metavar="ID", help="What all services said of one request, in order."),
 ) -> None:
-    """Show the logs of the stack.
+    """Show the logs of the services and local components.
 
     Examples:  [bold]salambot logs gateway -f[/]   [bold]salambot logs --since 5m --grep error[/]
     [bold]salambot logs --trace ID[/]

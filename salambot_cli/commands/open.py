@@ -13,7 +13,7 @@ def open(  # noqa: A001 - the command's name
     browser: bool = typer.Option(True, "--browser/--no-browser", help="Open a browser, or only print the address."),
     doctor: bool = typer.Option(True, "--doctor/--no-doctor", help="Let the doctor look first, for the console."),
 ) -> None:
-    """Open the console: talk to the chatbot, see what runs, what is wrong and what came in.
+    """Open the console in a browser.
 
     The console is a page of the gateway for this machine alone; it prints the address where no browser can be opened.
 

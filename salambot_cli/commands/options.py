@@ -1,5 +1,7 @@
 """Options that several commands have, read the same way in each."""
 
+import sys
+
 import typer
 
 
@@ -16,3 +18,10 @@ def presets(text: str | None) -> list[str] | None:
             hint = f"{name!r} is none of {', '.join(TOPOLOGIES)}{nearest(name, TOPOLOGIES)}"
             raise typer.BadParameter(hint, param_hint="--topology")
     return names
+
+
+def ask_value(name: str, *, hidden: bool) -> str:
+    """Return a value that is asked for on a terminal, else read from standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(name, hide_input=hidden, err=True))
+    return sys.stdin.read().rstrip("\r\n")

@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command()
 def park(context: typer.Context) -> None:
-    """Stop the database in AWS while nobody works, so that it is not paid for.
+    """Stop the AWS database while nobody works.
 
     Its storage still is. AWS itself starts it again after seven days.
 

@@ -17,7 +17,7 @@ def provision(
     my_ip: str = typer.Option(None, metavar="ADDRESS", help="The address that may reach the database."),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
 ) -> None:
-    """Write what makes the cloud parts: Terraform modules, a CloudFormation stack, their variables.
+    """Write Terraform and CloudFormation for the cloud parts.
 
     Either of the two makes database, cache, bucket, secret, key, trail and policies; this command makes nothing in AWS.
 

@@ -10,9 +10,11 @@ app = typer.Typer()
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def psql(
     context: typer.Context,
-    words: list[str] | None = typer.Argument(None, metavar="[ARGUMENT]...", help="What psql itself takes."),
+    words: list[str] | None = typer.Argument(None, metavar="ARGUMENT", help="What psql itself takes."),
 ) -> None:
-    """Open psql on the environment's Postgres, logged in as the services are.
+    """Open psql on the environment's Postgres.
+
+    It logs in as the services do.
 
     Examples:  [bold]salambot psql[/]   [bold]salambot psql -c "select 1"[/]
     """

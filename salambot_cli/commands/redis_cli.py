@@ -10,9 +10,11 @@ app = typer.Typer()
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def redis_cli(
     context: typer.Context,
-    words: list[str] | None = typer.Argument(None, metavar="[ARGUMENT]...", help="What redis-cli itself takes."),
+    words: list[str] | None = typer.Argument(None, metavar="ARGUMENT", help="What redis-cli itself takes."),
 ) -> None:
-    """Open redis-cli on the environment's Redis, logged in as the services are.
+    """Open redis-cli on the environment's Redis.
+
+    It logs in as the services do.
 
     Examples:  [bold]salambot redis-cli[/]   [bold]salambot redis-cli info memory[/]
     """

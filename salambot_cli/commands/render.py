@@ -34,7 +34,9 @@ def render(
     image: str = typer.Option(None, metavar="IMAGE", help="Kubernetes: the image, with its registry and tag."),
     account: str = typer.Option(None, metavar="ID", help="Kubernetes: the AWS account of the roles."),
 ) -> None:
-    """Write the files that `up` uses: the Compose file, its override with each service's variables, the env.
+    """Write the files that `up` uses.
+
+    These are the Compose file, its override with the variables of each service, and the env file.
 
     In their folder, plain `docker compose` needs no option. With secrets = "aws" no secret is in them.
 

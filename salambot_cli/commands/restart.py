@@ -12,10 +12,10 @@ app = typer.Typer()
 def restart(
     context: typer.Context,
     services: list[str] | None = typer.Argument(
-        None, metavar="[SERVICE]...", autocompletion=completion.services, help="Only these (default: all services)."
+        None, metavar="SERVICE", autocompletion=completion.services, help="Only these (default: all services)."
     ),
 ) -> None:
-    """Restart services behind their open ports: who calls meanwhile waits. Nothing else changes.
+    """Restart services; requests wait until they are back.
 
     Examples:  [bold]salambot restart[/]   [bold]salambot restart rag[/]
     """

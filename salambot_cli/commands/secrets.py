@@ -1,15 +1,15 @@
 """`salambot secrets`: ages, reading, writing, rotating, searching, and the policies that reading needs."""
 
 import json
-import sys
 
 import typer
 
 from salambot_cli.commands import completion
+from salambot_cli.commands.options import ask_value
 from salambot_cli.terminal.i18n import translate
 from salambot_cli.terminal.output import Output
 
-app = typer.Typer(no_args_is_help=True, help="See, read, write and rotate the environment's secrets.")
+app = typer.Typer(no_args_is_help=True, help="Show, read, write and rotate secrets.")
 
 
 @app.command()
@@ -101,7 +101,7 @@ def push_(
         if not values:
             raise ConfigurationError(".env holds no secret to push", "", "salambot secrets push OPENAI_API_KEY")
     else:
-        values = {known_secret(name): Secret(_asked(name))}
+        values = {known_secret(name): Secret(ask_value(name, hidden=True))}
     if not all(values.values()):
         raise ConfigurationError(f"the value of {name} is empty", "nothing was stored", f"salambot secrets push {name}")
     versions = push_secret(environment, values, create=create, kms_key=kms_key)
@@ -112,12 +112,6 @@ def push_(
     session.say(f"[green]✓[/] {', '.join(sorted(values))} → {', '.join(versions)}")
     if name is None:
         session.say("Now take them out of .env, and set placement.secrets to aws.")
-
-
-def _asked(name: str) -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt(name, hide_input=True, err=True))
-    return sys.stdin.read().rstrip("\r\n")
 
 
 @app.command("rotate")

@@ -37,7 +37,7 @@ def seed(
     evaluate: Path | None = typer.Option(None, metavar="FILE", help="Measure the index with your questions."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask: remove, and pay for embedding."),
 ) -> None:
-    """Index your documents. Only what changed since the last time costs anything.
+    """Index your documents; only changes are processed.
 
     Examples:  [bold]salambot seed docs/[/]   [bold]salambot seed --dry-run[/]   [bold]salambot seed --evaluate FILE[/]
     """

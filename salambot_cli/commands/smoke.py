@@ -16,7 +16,9 @@ def smoke(
     url: str | None = typer.Option(None, help="Another gateway than this environment's own."),
     junit: Path | None = typer.Option(None, metavar="FILE", help="Write the results as JUnit XML too."),
 ) -> None:
-    """Test the running stack. Exit 0 when every check passes, else 1.
+    """Test the running chatbot: health, answers, refusals.
+
+    Exit 0 when every check passes, else 1.
 
     Examples:  [bold]salambot smoke[/]   [bold]salambot smoke --junit smoke.xml[/]
     """

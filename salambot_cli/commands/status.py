@@ -16,23 +16,29 @@ app = typer.Typer()
 def status(
     context: typer.Context,
     watch: bool = typer.Option(False, "--watch", "-w", help="Look again every two seconds."),
+    output: str | None = typer.Option(None, "--output", "-o", metavar="env", help="env: NAME=value lines for a shell."),
     exit_code: bool = typer.Option(False, "--exit-code", help="Exit 1 unless everything is healthy."),
 ) -> None:
-    """Show what runs, how it is, where it is.
+    """Show every part: placement, health, URL, uptime.
 
-    Examples:  [bold]salambot status[/]   [bold]salambot status --json[/]   [bold]salambot status --exit-code[/]
+    Examples:  [bold]salambot status[/]   [bold]salambot status --json[/]   [bold]eval "$(salambot status -o env)"[/]
     """
     from salambot_cli.config.load import load_started_environment
-    from salambot_cli.stack.status import look, show_status
+    from salambot_cli.stack.status import addresses, look, show_status
     from salambot_cli.terminal.interrupts import run, run_until_interrupt
 
     session: Output = context.obj
+    if output not in {None, "env"}:
+        raise typer.BadParameter(f"should be env, not {output!r}", param_hint="--output")
     environment = load_started_environment(session.project)
     if watch:
         run_until_interrupt(_watch(session, environment))
     seen = run(look(environment))
-    show_status(session, environment, seen)
-    if seen.observed.status == "degraded" and not session.machine:
+    if output == "env":
+        typer.echo(addresses(environment, seen))
+    else:
+        show_status(session, environment, seen)
+    if output is None and seen.observed.status == "degraded" and not session.machine:
         from salambot_cli.doctor.failure_hints import show_glance
 
         run(show_glance(session, environment))

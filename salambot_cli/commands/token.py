@@ -24,7 +24,9 @@ def token(
     ttl: str = typer.Option("1h", metavar="TIME", help="How long it is valid: 30s, 15m, 1h (at most 1h)."),
     scope: str | None = typer.Option(None, help="Space-separated scopes: generate, search (default: all)."),
 ) -> None:
-    """Print a token for the API, signed by this environment's local-idp.
+    """Print a token for the API.
+
+    It is signed by the environment's own local-idp.
 
     Examples:  [bold]salambot token --ttl 10m[/]
     [bold]curl -H "Authorization: Bearer $(salambot token)" …[/]

@@ -12,10 +12,12 @@ app = typer.Typer()
 @app.command()
 def trace(
     context: typer.Context,
-    trace_id: str | None = typer.Argument(None, metavar="[ID]", help="Which trace; without it, the latest."),
+    trace_id: str | None = typer.Argument(None, metavar="ID", help="Which trace; without it, the latest."),
     listing: bool = typer.Option(False, "--list", help="List the latest traces."),
 ) -> None:
-    """Draw a request through all services, step by step, where telemetry is kept locally.
+    """Draw one request through all services.
+
+    Telemetry must be kept locally: telemetry = "local".
 
     Examples:  [bold]salambot trace[/]   [bold]salambot trace --list[/]   [bold]salambot trace ID[/]
     """

@@ -15,7 +15,7 @@ def tunnel(
     ngrok: bool = typer.Option(False, "--ngrok", help="Use ngrok in place of cloudflared."),
     download: bool = typer.Option(False, "--download", help="Fetch cloudflared, show its checksum, and stop."),
 ) -> None:
-    """Publish the webhooks, show their URLs, and close the tunnel on Ctrl-C.
+    """Publish the webhooks at a public URL until Ctrl-C.
 
     An open tunnel (`salambot up --tunnel`) is only shown. Only /v1/webhooks/ is reachable through it.
 

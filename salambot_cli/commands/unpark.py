@@ -9,7 +9,7 @@ app = typer.Typer()
 
 @app.command()
 def unpark(context: typer.Context) -> None:
-    """Start the database in AWS again.
+    """Start the AWS database again.
 
     It takes some minutes: `salambot doctor` says when it answers.
 

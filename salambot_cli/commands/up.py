@@ -16,7 +16,7 @@ def up(
     context: typer.Context,
     services: list[str] | None = typer.Argument(
         None,
-        metavar="[SERVICE]...",
+        metavar="SERVICE",
         autocompletion=completion.services,
         help="Only these services, and what they need.",
     ),
@@ -30,11 +30,11 @@ def up(
     ports: str | None = typer.Option(None, metavar="auto", help="auto: every port of this run is a free one."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan and stop."),
     timeout: float = typer.Option(600, min=1, metavar="S", help="Give up after S seconds."),
-    wait: bool = typer.Option(True, "--wait", help="Wait until all is healthy; it always does."),
+    wait: bool = typer.Option(True, "--wait", help="Accepted for scripts: `up` always waits.", show_default=False),
     foreground: bool = typer.Option(False, "--foreground", help="Stay, show the logs, and stop everything on Ctrl-C."),
     open_browser: bool = typer.Option(False, "--open", help="Open the console when it is ready."),
 ) -> None:
-    """Start the chatbot: every service and local component, healthy, in the background.
+    """Start the chatbot, and wait until it is healthy.
 
     Run it again after a change or a crash: only what changed or died is started again.
 

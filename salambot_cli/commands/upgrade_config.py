@@ -12,7 +12,9 @@ def upgrade_config(
     context: typer.Context,
     check: bool = typer.Option(False, "--check", help="Write nothing; exit 1 when something would change."),
 ) -> None:
-    """Bring an older salambot.toml forward, and show what changes in it and in the rendered files.
+    """Bring an older salambot.toml up to date.
+
+    It shows what changes in the file, and in the rendered ones.
 
     The file before is kept as salambot.toml.before. `salambot up` writes the rendered files again.
 

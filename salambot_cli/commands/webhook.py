@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Send signed events of Messenger, WhatsApp, Telegram or any system; list and replay what came.",
+    help="Send signed test events; list and replay real ones.",
 )
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -125,7 +125,7 @@ async def _follow(
 @app.command()
 def replay(
     context: typer.Context,
-    ids: list[str] | None = typer.Argument(None, metavar="[ID]...", help="As `webhook list` shows them."),
+    ids: list[str] | None = typer.Argument(None, metavar="ID", help="As `webhook list` shows them."),
     since: str | None = typer.Option(None, metavar="TIME", help="Those since 30s, 5m, 2h, 1d."),
     failed: bool = typer.Option(False, "--failed", help="Those that could not be answered."),
 ) -> None:

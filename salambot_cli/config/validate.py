@@ -178,6 +178,12 @@ def insecure_urls(environment: Environment) -> Iterator[Refused]:
             yield from _insecure(name, component, read(value))
 
 
+def url_error(name: str, value: str) -> UrlError | None:
+    """Return what keeps a variable's URL from being read, wherever its component is placed."""
+    readers = (read for uses in _READERS.values() for known, read in uses if known == name)
+    return next((error for read in readers if (error := _error(read, value))), None)
+
+
 def _urls(environment: Environment) -> Iterator[tuple[str, Component, Reader]]:
     for component in COMPONENTS:
         yield from (

@@ -1,6 +1,7 @@
 """`status`: what runs, seen with the environment's own secrets, and how it differs from what is wanted."""
 
 import asyncio
+import shlex
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -95,3 +96,12 @@ def show_status(session: Output, environment: Environment, seen: SeenStack) -> N
     if observed.status != "ready":
         command = "up" if observed.status == "down" else "doctor"
         session.say(f"[yellow]{translate(observed.status)}[/]  → salambot {command}")
+
+
+def addresses(environment: Environment, seen: SeenStack) -> str:
+    """Return the addresses of what runs as lines that a shell reads: `GATEWAY_URL=http://localhost:8080`."""
+    found = {"TENANT": environment.tenant, "SALAMBOT_STATUS": seen.observed.status}
+    found |= {f"{name.upper()}_URL": part.url for name, part in seen.observed.services.items() if part.url}
+    if public := read_state(environment.root).public_url:
+        found["PUBLIC_BASE_URL"] = public
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in found.items())

@@ -47,6 +47,10 @@ class Output:
         """The console for people: standard error."""
         return _console(stderr=True)
 
+    def columns(self) -> int:
+        """Return how wide the terminal for results is; on a pipe, as COLUMNS says or wide."""
+        return _console(stderr=False).width
+
     def say(self, *what: "RenderableType") -> None:
         """Print a message for people, unless --quiet."""
         if not self.quiet:

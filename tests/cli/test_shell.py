@@ -139,11 +139,6 @@ def test_plain_output_is_words_alone(
     assert "Usage:" in project.run("--plain", "--help").stdout
 
 
-def test_help_begins_with_examples_that_can_be_run(project: Project) -> None:
-    text = project.run("render", "--help", COLUMNS="100", TERM=os.environ.get("TERM", "xterm")).stdout
-    assert text.index("salambot render --diff") < text.index("Write the files") < text.index("Options")
-
-
 @pytest.mark.parametrize(
     "words", [("doctor", "--offline", "--json"), ("config", "show", "--json"), ("nonsense", "--json")]
 )
