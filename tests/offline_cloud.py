@@ -225,6 +225,9 @@ def _aws(
     client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     secrets = {name: variables[name] for name in SECRET_NAMES}
     client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(secrets))
+    trail = client("cloudtrail")
+    trail.create_trail(Name="salambot", S3BucketName=BUCKET)
+    trail.start_logging(Name="salambot")
     client("rds").create_db_instance(
         DBInstanceIdentifier="salambot",
         DBInstanceClass="db.t4g.micro",

@@ -49,6 +49,8 @@ def render(
     from salambot_cli.config.load import load_environment
     from salambot_cli.render.files import render as render_files
     from salambot_cli.render.files import render_manifests
+    from salambot_cli.stack.output import change_document
+    from salambot_cli.stack.status import pending_changes, show_pending
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
@@ -61,6 +63,7 @@ def render(
     for note in rendering.notes:
         session.say(note)
     kept = [] if diff or check else rendering.write()
+    pending = run(pending_changes(environment)) if diff and target is not Target.KUBERNETES else ()
     if session.machine:
         session.document(
             {
@@ -69,10 +72,14 @@ def render(
                 "files": sorted(rendering.files),
                 "changes": [{"file": c.name, "edited_by_hand": c.by_hand, "diff": c.diff} for c in rendering.changes],
                 "kept": [str(path) for path in kept],
+                "pending": [change_document(change) for change in pending],
             }
         )
     else:
         _tell(session, rendering, kept, diff=diff)
+        if pending:
+            session.say("`salambot up` would change of what runs:")
+            show_pending(session, pending)
         if target is Target.KUBERNETES and not (diff or check or output or sys.stdout.isatty()):
             from salambot_cli.render.kubernetes import manifest_stream
 

@@ -9,7 +9,7 @@ from salambot_cli.config.pull_secrets import pull
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.model.plan import Change
+from salambot_cli.model.plan import Change, Running
 from salambot_cli.model.unit import ObservedStack, PartStatus, QueueBacklog
 from salambot_cli.stack.choose_runtime import running_runtime
 from salambot_cli.stack.observe import survey
@@ -46,17 +46,27 @@ async def look(environment: Environment) -> SeenStack:
         secrets = PartStatus("secrets", "unhealthy", placement=environment.placement("secrets"), detail=refusal.what)
         observed = replace(observed, components={**observed.components, "secrets": secrets})
     observed = replace(observed, waiting=await _waiting(environment, observed))
-    return SeenStack(observed, () if refusal is not None else await _pending(complete, observed))
+    up = observed.status != "down" and refusal is None
+    return SeenStack(observed, await pending_changes(complete, observed.running) if up else ())
 
 
-async def _pending(environment: Environment, observed: ObservedStack) -> tuple[Change, ...]:
-    if observed.status == "down":
-        return ()
+async def pending_changes(environment: Environment, running: Running | None = None) -> tuple[Change, ...]:
+    """Return what `up` would change of a stack that runs; nothing where none does."""
+    runtime = running_runtime(environment)
     try:
-        found = await survey(environment, running_runtime(environment), running=observed.running)
+        running = running or await runtime.running(environment)
+        if not running.parts:
+            return ()
+        found = await survey(environment, runtime, running=running)
     except SalamBotError:  # what a part would need is missing here: `up` says what
         return ()
     return found.plan.pending
+
+
+def show_pending(session: Output, pending: tuple[Change, ...]) -> None:
+    """Say what `up` would change, and why."""
+    for change in pending:
+        session.say(f"  {change.part:<14} [dim]{translate(change.because)}[/]")
 
 
 async def _waiting(environment: Environment, observed: ObservedStack) -> QueueBacklog | None:
@@ -91,8 +101,7 @@ def show_status(session: Output, environment: Environment, seen: SeenStack) -> N
     session.result(parts_view(observed))
     if seen.pending:
         session.say("[yellow]configuration changed: run salambot up[/]")
-        for change in seen.pending:
-            session.say(f"  {change.part:<14} [dim]{translate(change.because)}[/]")
+        show_pending(session, seen.pending)
     if observed.status != "ready":
         command = "up" if observed.status == "down" else "doctor"
         session.say(f"[yellow]{translate(observed.status)}[/]  → salambot {command}")

@@ -74,7 +74,7 @@ async def start_stack(session: Output, environment: Environment, request: UpRequ
                 await _within(run, environment, request.timeout_s)
         finally:
             _show_notes(session, runtime)
-        observed = await runtime.observe(environment)
+        observed = await runtime.observe(run.environment or environment)
     _show_ready(session, environment, run, observed, began)
     if request.open_browser:
         open_page(f"{observed.services['gateway'].url}/console")

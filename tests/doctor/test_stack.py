@@ -113,7 +113,7 @@ async def test_the_command_starts_on_the_stack_and_the_doctor_finds_it_healthy(
             await asyncio.to_thread(project.run, "down", **cloud.variables)
     assert up["status"] == "ready"
     placements = {name: part["placement"] for name, part in up["components"].items() if part["health"] == "healthy"}
-    assert placements == dict(environment.placements)
+    assert placements == dict(environment.placements), up["components"]
     assert report.root_causes == ()
     assert {f.id: f.title for f in report.findings if f.status in {"fail", "warn"}} == {}
     seen = {finding.check for finding in report.findings if finding.status == "ok"}

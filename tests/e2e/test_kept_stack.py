@@ -148,6 +148,7 @@ def test_the_plan_says_what_changes_and_status_compares(project: Project) -> Non
     assert plan["postgres"] == ("keep", "")
     assert plan["gateway"] == ("restart", "variable LOG_LEVEL is new")
     pending = project.json("status", LOG_LEVEL="DEBUG")["pending"]
+    assert project.json("render", "--diff", LOG_LEVEL="DEBUG")["pending"] == pending
     assert {change["part"] for change in pending} == {"gateway", "orchestrateur", "nlu", "rag", "worker"}
     said = project.run("status", LOG_LEVEL="DEBUG")
     assert "configuration changed" in said.stdout + said.stderr
