@@ -18,8 +18,9 @@ HOSTS = frozenset({"localhost", "127.0.0.1", "gateway"})
 _PORT = re.compile(r":\d+$")
 _NEVER_FORWARDED = frozenset({"/metrics", "/docs", "/openapi.json"})
 _ADDED_BY_PROXIES = re.compile(
-    rb"forwarded|via|cdn-.*|proxy-.*|(x-)?(forwarded|original|envoy|azure|arr|amzn?|akamai|appengine|goog|google|vercel|"
-    rb"nf|fly|fastly|cloud|nginx|ngrok|sucuri|proxy|proxyuser|coming|varnish|cache|cf|fd|served|scheme|host|country)-.*|"
+    rb"forwarded|via|cdn-.*|proxy-.*|x-cache(-.*)?|"
+    rb"(x-)?(forwarded|original|envoy|azure|arr|amzn?|akamai|appengine|goog|google|vercel|nf|fly|fastly|cloud|nginx|ngrok|"
+    rb"sucuri|proxy|proxyuser|coming|varnish|cf|fd|served|scheme|host|country)-.*|"
     rb"(x-)?([a-z]+-)*(client|real|connecting|remote|source|originating|user|peer|visitor)-(ip|addr|address)"
 )
 """What proxies, balancers, content networks and tunnels add: a vendor's prefix, or the name of the caller's address."""

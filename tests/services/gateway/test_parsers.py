@@ -98,6 +98,19 @@ def test_every_sign_of_a_proxy_counts(prefix: str, rest: str) -> None:
     assert is_forwarded({"headers": Headers({prefix + rest: "x"}).raw})
 
 
+BROWSER = (
+    "Accept Accept-Encoding Accept-Language Authorization Cache-Control Connection Content-Length Content-Type Cookie "
+    "Device-Memory DNT Downlink ECT Host If-Modified-Since If-None-Match Idempotency-Key Keep-Alive Last-Event-ID "
+    "Origin Pragma Priority Range Referer RTT Save-Data Sec-CH-UA Sec-Fetch-Site Sec-GPC Service-Worker TE Traceparent "
+    "Upgrade-Insecure-Requests User-Agent Viewport-Width X-Correlation-ID X-Requested-With X-SalamBot-Console"
+)
+
+
+@pytest.mark.parametrize("name", BROWSER.split())
+def test_what_a_browser_sends_is_no_sign_of_a_proxy(name: str) -> None:
+    assert not is_forwarded({"headers": Headers({name: "max-age=0"}).raw})
+
+
 @given(ANYTHING)
 @example("localhost.")
 @example("localhost@evil.example")
