@@ -1,14 +1,17 @@
 """Rewrite URLs of databases and caches for another place: another CA path, another port."""
 
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 from salambot_cli.host.keys import postgres_role
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
+from salambot_cli.model.topology import Component
 from salambot_contracts.http_url import parse_http_url
 from salambot_contracts.postgres_url import parse_postgres_url
-from salambot_contracts.redis_url import parse_redis_url
+from salambot_contracts.redis_url import RedisUrl, parse_redis_url
+from salambot_contracts.url_text import UrlError
 
 
 def with_port(url: str, port: int) -> str:
@@ -44,12 +47,42 @@ def redis_url(host: str, port: int, password: str) -> str:
     return f"redis://:{quote(password, safe='')}@{host}:{port}/0"
 
 
-def urls_with_ca(environment: Environment, postgres_ca: str, redis_ca: str) -> dict[str, Secret]:
-    """Return the cloud URLs whose CA is configured, naming it by the path that their reader sees."""
+def ca_bundle(environment: Environment, part: Component) -> Path | None:
+    """Return the file of CAs that a cloud store is verified with: of `salambot.toml`, else the one its URL names.
+
+    A relative path begins at the project's folder.
+    """
+    if environment.placement(part) != "cloud":
+        return None
+    configured = environment.postgres_ca if part == "postgres" else environment.redis_ca
+    named = _named_bundle(environment.value(f"{part.upper()}_URL") or "")
+    return configured or (environment.root / Path(named).expanduser() if named else None)
+
+
+def _named_bundle(url: str) -> str | None:
+    try:
+        root = parse_redis_url(url).ca if _is_redis(url) else parse_postgres_url(url).sslrootcert
+    except UrlError:
+        return None
+    return root if root != "system" else None
+
+
+def has_client_certificate(url: str) -> bool:
+    """Return whether a URL names files of a client's certificate, which only this machine has."""
+    try:
+        parsed = parse_redis_url(url) if _is_redis(url) else parse_postgres_url(url)
+    except UrlError:
+        return False
+    return bool(parsed.certificate if isinstance(parsed, RedisUrl) else parsed.sslcert)
+
+
+def urls_with_ca(environment: Environment, postgres_ca: str = "", redis_ca: str = "") -> dict[str, Secret]:
+    """Return the cloud URLs that have a file of CAs, naming it by the path that their reader sees."""
     database, cache = environment.value("POSTGRES_URL"), environment.value("REDIS_URL")
     urls: dict[str, Secret] = {}
-    if database and environment.postgres_ca and environment.placement("postgres") == "cloud":
-        urls["POSTGRES_URL"] = Secret(replace(parse_postgres_url(database), sslrootcert=postgres_ca).text())
-    if cache and environment.redis_ca and environment.placement("redis") == "cloud" and parse_redis_url(cache).tls:
-        urls["REDIS_URL"] = Secret(replace(parse_redis_url(cache), ca=redis_ca).text())
+    if database and (bundle := ca_bundle(environment, "postgres")):
+        url = replace(parse_postgres_url(database), sslrootcert=postgres_ca or str(bundle))
+        urls["POSTGRES_URL"] = Secret(url.text())
+    if cache and (bundle := ca_bundle(environment, "redis")) and parse_redis_url(cache).tls:
+        urls["REDIS_URL"] = Secret(replace(parse_redis_url(cache), ca=redis_ca or str(bundle)).text())
     return urls

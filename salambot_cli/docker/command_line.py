@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from salambot_cli.docker.engine import engine_command
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.variables import is_known
 
@@ -29,7 +30,7 @@ class DockerError(SalamBotError):
 
 def docker_error(errors: str) -> DockerError:
     """Return an error with the engine's last lines."""
-    return DockerError("the Docker engine did not answer", last_lines(errors, 2), "sudo systemctl start docker")
+    return DockerError("the Docker engine did not answer", last_lines(errors, 2), engine_command(errors))
 
 
 async def run_docker_capture(*words: str) -> str:

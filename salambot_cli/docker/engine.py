@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 OLDEST_ENGINE = 24
 OLDEST_COMPOSE = 2
 _SECONDS = 10
+_GONE = re.compile(r"context (?:\"|\\u0022)?([\w.-]+)\"?(?:: context)? (?:not found|does not exist)")
+_PLACE = re.compile(r"(?:unix|tcp|ssh|https?|npipe)://[^\s\"',]+")
+_OWN_SOCKET = re.compile(r"unix:///(?:var/)?run/docker\.sock\.?")
 _INSTALL = "https://docs.docker.com/engine/install/"
 
 
@@ -42,11 +46,20 @@ async def _engine(docker: str) -> tuple[str | None, str | None]:
 
 def _silence(errors: str) -> str:
     last = (errors.strip().splitlines() or ["docker version failed"])[-1]
-    if gone := re.search(r"context (?:\"|\\u0022)?([\w.-]+)\"?(?:: context)? (?:not found|does not exist)", errors):
-        return f"the Docker context {gone[1]} does not exist ({last}): docker context use default"
+    if gone := _GONE.search(errors):
+        return f"the Docker context {gone[1]} does not exist ({last}): {engine_command(errors)}"
     if "permission denied" in errors.lower():
         return f"no permission on Docker's socket ({last}): sudo usermod -aG docker $USER, then log in again"
-    return f"no Docker engine answers ({last}): sudo systemctl start docker, or salambot up --runtime process"
+    return f"no Docker engine answers ({last}): {engine_command(errors)}, or salambot up --runtime process"
+
+
+def engine_command(errors: str) -> str:
+    """Return the command for an engine that does not answer: start it, or leave the one that was chosen and is gone."""
+    place = _PLACE.search(errors)
+    if not _GONE.search(errors) and (place is None or _OWN_SOCKET.fullmatch(place[0])):
+        return "sudo systemctl start docker"
+    chosen = [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]
+    return f"unset {' '.join(chosen)}" if chosen else "docker context use default"
 
 
 async def _compose(docker: str) -> tuple[str | None, str | None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from salambot_cli.config.validate import EXAMPLES, missing_variables
+from salambot_cli.docker.engine import engine_command
 from salambot_cli.doctor.origins import CONFIG
 from salambot_cli.doctor.paths import known_variables, ways_of
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
@@ -164,7 +165,7 @@ def _no_engine(engine: ProcessResult) -> Finding:
         commands: tuple[str, ...] = ("sudo usermod -aG docker $USER", "newgrp docker")
         title = "This user may not use Docker's socket"
         return fault("local.docker-down", "local.docker", title, evidence, commands, text="Join the group `docker`.")
-    commands = ("sudo systemctl start docker",)
+    commands = (engine_command(engine.err),)
     return fault("local.docker-down", "local.docker", "The Docker engine does not answer", evidence, commands)
 
 

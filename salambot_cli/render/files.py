@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from salambot_cli.audit.records import pull_recorded
+from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.config.secret_references import expected_names
 from salambot_cli.config.validate import validate
 from salambot_cli.docker.image import assemble_context, image_tag
@@ -16,7 +17,7 @@ from salambot_cli.host.state_file import read_state, write_state
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.errors import ConfigurationError, PrerequisiteError
 from salambot_cli.model.secret import Secret
-from salambot_cli.render.compose import is_unmodified, render_compose, render_example
+from salambot_cli.render.compose import LOCAL_PARTS, is_unmodified, render_compose, render_example
 from salambot_cli.render.policies import ACCOUNT, account_of
 from salambot_cli.stack.bastion import through_bastions, with_bastion_ports
 from salambot_cli.stack.runtimes.container_view import (
@@ -131,8 +132,7 @@ def _manifests(environment: Environment, image: str, account: str) -> dict[str, 
     own = own_secrets(environment)
     view = environment_with_addresses(environment, own)
     public = {JWKS: keys_folder(environment.root) / JWKS}
-    public |= {"postgres-ca.pem": environment.postgres_ca} if environment.postgres_ca else {}
-    public |= {"redis-ca.pem": environment.redis_ca} if environment.redis_ca else {}
+    public |= {f"{part}-ca.pem": bundle for part in LOCAL_PARTS if (bundle := ca_bundle(environment, part))}
     facts = ClusterFacts(
         image,
         account,

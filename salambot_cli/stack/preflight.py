@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.config.validate import validate
 from salambot_cli.host.files import permissions_problem
 from salambot_cli.host.ports import Holder, holder_of, is_free, leads_elsewhere
@@ -14,6 +15,7 @@ from salambot_cli.host.projects import project_of
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
 from salambot_cli.model.plan import Plan, Running, WantedPart
+from salambot_cli.render.compose import LOCAL_PARTS
 from salambot_cli.stack.choose_runtime import other_running_runtime
 from salambot_cli.stack.observe import Survey, survey
 from salambot_cli.stack.runtimes.base import Runtime
@@ -97,9 +99,9 @@ def _refuse_newer_release(running: Running) -> None:
 
 
 def _file_problems(environment: Environment) -> list[str]:
-    files = {"[postgres] ca": environment.postgres_ca, "[redis] ca": environment.redis_ca}
+    files = {f"the CA bundle of {part}": ca_bundle(environment, part) for part in LOCAL_PARTS}
     unreadable = [
-        f"{name} = {path} cannot be read: ls -l {shlex.quote(str(path))}"
+        f"{name}, {path}, cannot be read: ls -l {shlex.quote(str(path))}"
         for name, path in files.items()
         if path is not None and not os.access(path, os.R_OK)
     ]

@@ -4,6 +4,7 @@ The URL is never handed to a driver: asyncpg would send each parameter that it d
 and fill what is absent from PG* variables and ~/.pgpass, which differ between a shell and a container.
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from salambot_contracts.url_text import (
     split_url,
 )
 
+_PARAMETERS_WITHOUT_MARK = re.compile(r"[^?]*/[^/?@]*&[a-z_]+=[^?]*")
 EXAMPLE = "postgres://user:password@host:5432/database?sslmode=verify-full"
 DEFAULT_PORT = 5432
 _SCHEMES = frozenset({"postgres", "postgresql", "pgsql", "postgis"})
@@ -160,6 +162,8 @@ def parse_postgres_url(text: str) -> PostgresUrl:
     user = _one_of("user", parts.user, parameters.get("user"))
     if user is None:
         raise UrlError("names no user", f"write {EXAMPLE}")
+    if _PARAMETERS_WITHOUT_MARK.fullmatch(text):
+        raise UrlError("has & where its parameters begin", f"write ? before the first one: {EXAMPLE}")
     named = _one_of("database", parameters.get("dbname"), parameters.get("database"))
     hosts = _hosts(parts)
     user, notes = read.read_options(user, parameters)

@@ -112,6 +112,7 @@ def _same_as_redis_py(url: RedisUrl) -> None:
 
 
 REFUSED = [
+    ("postgres://u:p@h/db&sslmode=require", "has & where its parameters begin"),
     ("jdbc:postgresql://db.ma:5432/x?user=u&password=p", "JDBC"),
     ("host=db.ma user=u password=p dbname=x", "keywords"),
     ("Server=db.ma;Database=x;User Id=u;Password=p;", "keywords"),

@@ -61,6 +61,7 @@ from salambot_cli.stack.runtimes.container_start import ContainerStarter
 from salambot_cli.stack.runtimes.container_view import (
     OWN_FILE,
     RECEIVERS,
+    certificate_problem,
     compose_facts,
     copy_public_files,
     environment_for_containers,
@@ -166,7 +167,7 @@ class ComposeRuntime:
         loading = asyncio.to_thread(load_clients)
         engine, _ = await asyncio.gather(inspect_engine(), loading)
         problems = [*engine.problems, *git_problem(), *disk_problem(environment, _NEEDED_BYTES)]
-        return problems + bastion_problem(environment)
+        return problems + certificate_problem(environment) + bastion_problem(environment)
 
     async def prepare(self, environment: Environment) -> Environment:
         """Make the environment's own secrets; return what the containers see."""

@@ -9,7 +9,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from salambot_cli.aws.clients import aws_clients
-from salambot_cli.config.endpoints import host_and_port, postgres_url, redis_url, urls_with_ca
+from salambot_cli.config.endpoints import (
+    ca_bundle,
+    has_client_certificate,
+    host_and_port,
+    postgres_url,
+    redis_url,
+    urls_with_ca,
+)
 from salambot_cli.config.service_variables import services_reading
 from salambot_cli.docker.image import image_tag
 from salambot_cli.host.files import private_folder, replace_file, shared_folder, state_folder
@@ -103,7 +110,7 @@ def environment_for_host(environment: Environment) -> Environment:
         if isinstance(port, int) and f"{part.upper()}_PASSWORD" in own:
             make = postgres_url if part == "postgres" else redis_url
             given[f"{part.upper()}_URL"] = Secret(make("127.0.0.1", port, own[f"{part.upper()}_PASSWORD"].reveal()))
-    given |= urls_with_ca(environment, str(environment.postgres_ca), str(environment.redis_ca))
+    given |= urls_with_ca(environment)
     return with_values(environment, given)
 
 
@@ -135,7 +142,9 @@ def with_mounted_secrets(environment: Environment) -> Environment:
     if environment.placement("secrets") != "aws" or not folder.is_dir():
         return environment
     missing = [path for path in folder.iterdir() if is_secret(path.name) and environment.value(path.name) is None]
-    return with_values(environment, {path.name: Secret(path.read_text(encoding="utf-8")) for path in missing})
+    rendered = f"{environment.state}/rendered/"
+    texts = {path.name: path.read_text(encoding="utf-8").replace(f"{_INSIDE}/", rendered) for path in missing}
+    return with_values(environment, {name: Secret(text) for name, text in texts.items()})
 
 
 def own_secrets(environment: Environment) -> dict[str, Secret]:
@@ -190,11 +199,21 @@ def _mounts(environment: Environment) -> dict[Program, tuple[Mount, ...]]:
     add(("gateway",), folder / "keys", f"{_INSIDE}/keys")
     if environment.placement("objects") == "local":
         add(("orchestrateur",), objects_folder(environment), _OBJECTS)
-    if environment.placement("postgres") == "cloud" and environment.postgres_ca:
-        add(services_reading(environment, "POSTGRES_URL"), folder / "postgres-ca.pem", f"{_INSIDE}/postgres-ca.pem")
-    if environment.placement("redis") == "cloud" and environment.redis_ca:
-        add(services_reading(environment, "REDIS_URL"), folder / "redis-ca.pem", f"{_INSIDE}/redis-ca.pem")
+    for part in LOCAL_PARTS:
+        if ca_bundle(environment, part):
+            name = f"{part}-ca.pem"
+            add(services_reading(environment, f"{part.upper()}_URL"), folder / name, f"{_INSIDE}/{name}")
     return mounts
+
+
+def certificate_problem(environment: Environment) -> list[str]:
+    """Return the URLs whose client certificate containers would not find; a bundle of CAs is mounted."""
+    urls = {name: environment.value(name) for name in ("POSTGRES_URL", "REDIS_URL")}
+    return [
+        f"{name} names a client certificate, and containers do not see its files: salambot up --runtime process"
+        for name, url in urls.items()
+        if url and has_client_certificate(url)
+    ]
 
 
 def copy_public_files(environment: Environment) -> None:
@@ -204,10 +223,7 @@ def copy_public_files(environment: Environment) -> None:
     (folder / "keys").mkdir(exist_ok=True)
     (folder / "keys").chmod(0o755)
     public = {f"keys/{JWKS}": keys_folder(environment.root) / JWKS}
-    if environment.postgres_ca:
-        public["postgres-ca.pem"] = environment.postgres_ca
-    if environment.redis_ca:
-        public["redis-ca.pem"] = environment.redis_ca
+    public |= {f"{part}-ca.pem": bundle for part in LOCAL_PARTS if (bundle := ca_bundle(environment, part))}
     for name, source in public.items():
         content = source.read_bytes()
         target = folder / name

@@ -325,7 +325,7 @@ def _completed(environment: Environment, own: Mapping[str, Secret]) -> Environme
         given["POSTGRES_URL"] = Secret(embedded.postgres_url(ports["postgres"], own["POSTGRES_PASSWORD"]))
     if environment.placement("redis") == "local" and "REDIS_PASSWORD" in own and "redis" in ports:
         given["REDIS_URL"] = Secret(embedded.redis_url(ports["redis"], own["REDIS_PASSWORD"]))
-    given |= urls_with_ca(environment, str(environment.postgres_ca), str(environment.redis_ca))
+    given |= urls_with_ca(environment)
     return replace(environment, variables={**environment.variables, **_generated(given)})
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.config.endpoints import ca_bundle, urls_with_ca
 from salambot_cli.config.load import load_environment
 from salambot_cli.config.pasted_values import pasted_values
 from salambot_cli.config.placeholders import is_placeholder
 from salambot_cli.config.validate import url_notes, validate
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.stack.runtimes.container_view import certificate_problem
 
 OPENAI = 'allow_insecure = ["llm"]\n[placement]\nllm = "openai"\n'
 
@@ -177,3 +179,36 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     )
     validate(made)
     assert [note.split(" is")[0] for note in url_notes(made)] == ["POSTGRES_URL: channel_binding"]
+
+
+CLOUD = '[placement]\npostgres = "cloud"\nredis = "cloud"\n'
+DATABASE, CACHE = "postgres://u:p@db.example/shop", "rediss://:p@cache.example/0"
+
+
+@pytest.mark.parametrize(
+    ("toml", "database", "cache", "bundles"),
+    [
+        ("", f"{DATABASE}?sslmode=verify-full&sslrootcert=certs/rds.pem", CACHE, ("certs/rds.pem", None)),
+        ("", DATABASE, f"{CACHE}?ssl_ca_certs=/etc/ssl/cache.pem", (None, "/etc/ssl/cache.pem")),
+        ('[postgres]\nca = "mine.pem"\n', f"{DATABASE}?sslrootcert=other.pem", CACHE, ("mine.pem", None)),
+        ("", f"{DATABASE}?sslmode=verify-full&sslrootcert=system", CACHE, (None, None)),
+        ("", "postgres://u:p#@db.example/shop", "rediss://u:p@a,b", (None, None)),
+    ],
+)
+def test_a_bundle_that_a_url_names_is_found_by_every_reader(
+    tmp_path: Path, toml: str, database: str, cache: str, bundles: tuple[str | None, str | None]
+) -> None:
+    made = environment(tmp_path, CLOUD + toml, POSTGRES_URL=database, REDIS_URL=cache)
+    paths = tuple(tmp_path / bundle if bundle else None for bundle in bundles)
+    assert (ca_bundle(made, "postgres"), ca_bundle(made, "redis")) == paths
+    seen = urls_with_ca(made, "/run/db.pem", "/run/cache.pem") if any(bundles) else {}
+    assert ["/run/" in url.reveal() for url in seen.values()] == [True] * sum(map(bool, bundles))
+
+
+def test_containers_do_not_see_the_files_of_a_client_certificate(tmp_path: Path) -> None:
+    with_certificate = f"{DATABASE}?sslmode=require&sslcert=c.pem&sslkey=k.pem"
+    made = environment(
+        tmp_path, CLOUD, POSTGRES_URL=with_certificate, REDIS_URL=f"{CACHE}?ssl_certfile=c&ssl_keyfile=k"
+    )
+    assert [problem.split()[0] for problem in certificate_problem(made)] == ["POSTGRES_URL", "REDIS_URL"]
+    assert certificate_problem(environment(tmp_path, CLOUD, POSTGRES_URL=DATABASE, REDIS_URL=CACHE)) == []

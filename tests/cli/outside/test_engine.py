@@ -59,6 +59,35 @@ async def test_each_trouble_is_named_with_its_fix(
     assert mends in problem
 
 
+GONE = 'Failed to initialize: unable to resolve docker endpoint: context "colima": context not found: open meta.json'
+SOCKET = (
+    "Cannot connect to the Docker daemon at unix:///root/.colima/default/docker.sock. Is the docker daemon running?"
+)
+
+
+@pytest.mark.parametrize(
+    ("says", "chosen", "fix"),
+    [
+        (GONE, "", "docker context use default"),
+        (GONE, "DOCKER_CONTEXT", "unset DOCKER_CONTEXT"),
+        (SOCKET, "", "docker context use default, or salambot up --runtime process"),
+        ("error during connect: Get http://10.0.0.1:2375/v1/version: EOF", "DOCKER_HOST", "unset DOCKER_HOST, or"),
+        ("Cannot connect at unix:///run/docker.sock. Is it running?", "", "sudo systemctl start docker"),
+        ("docker: nothing known", "", "sudo systemctl start docker"),
+    ],
+)
+async def test_an_engine_that_was_chosen_and_is_gone_has_its_own_fix(
+    docker: Path, monkeypatch: pytest.MonkeyPatch, says: str, chosen: str, fix: str
+) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.setenv(name, "colima") if name == chosen else monkeypatch.delenv(name, raising=False)
+    stand_in(docker, "docker", engine=f"echo '{says}' >&2; exit 1")
+    (problem,) = (await inspect_engine()).problems
+    assert fix in problem
+    assert says in problem, "the whole reason"
+    assert ("systemctl" in fix) == ("systemctl" in problem)
+
+
 async def test_compose_v1_only_is_told_from_no_compose(docker: Path) -> None:
     stand_in(docker, "docker", compose="exit 1")
     stand_in(docker, "docker-compose")
