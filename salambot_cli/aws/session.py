@@ -51,7 +51,7 @@ def _bound_chain(core: "CoreSession", region: str | None) -> None:
 
     class BoundedProfiles(ProfileProviderBuilder):
         def _create_process_provider(self, profile_name: str) -> ProcessProvider:
-            return ProcessProvider(profile_name, lambda: core.full_config, popen=_BoundedPopen)
+            return ProcessProvider(profile_name, lambda: core.full_config, popen=BoundedPopen)
 
     cache = _sessions_of_the_cli()
     resolver = create_credential_resolver(core, cache=cache, region_name=region)
@@ -61,7 +61,7 @@ def _bound_chain(core: "CoreSession", region: str | None) -> None:
             vars(provider)["_prompter"] = _refuse_to_ask
             vars(provider)["_profile_provider_builder"] = BoundedProfiles(core, cache=cache, region_name=region)
         elif provider.METHOD == ProcessProvider.METHOD:
-            vars(provider)["_popen"] = _BoundedPopen
+            vars(provider)["_popen"] = BoundedPopen
     core.register_component("credential_provider", resolver)
 
 
@@ -85,17 +85,18 @@ def _sessions_of_the_cli() -> "dict[str, object]":
     return Sessions()
 
 
-class _BoundedPopen(subprocess.Popen[bytes]):
+class BoundedPopen(subprocess.Popen[bytes]):
     """A program that is killed, with what it started, when it does not end in time."""
 
     def __init__(self, args: list[str], **options: int) -> None:
         super().__init__(args, stdin=subprocess.DEVNULL, start_new_session=True, **options)  # type: ignore[call-overload] # pipes
 
     def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002 - its name there
+        seconds = timeout or PROGRAM_SECONDS
         try:
-            return super().communicate(input, timeout or PROGRAM_SECONDS)
+            return super().communicate(input, seconds)
         except subprocess.TimeoutExpired as error:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             super().communicate()
-            raise ProgramHangsError(f"credential_process gives no answer within {PROGRAM_SECONDS:g} s") from error
+            raise ProgramHangsError(f"credential_process gives no answer within {seconds:g} s") from error

@@ -27,7 +27,7 @@ def doctor(
     ),
     strict: bool = typer.Option(False, help="Count warnings as failures."),
     watch: bool = typer.Option(False, "--watch", "-w", help="Run what failed again, until all is well."),
-    fix: bool = typer.Option(False, help="Offer the commands that mend, one by one."),
+    fix: bool = typer.Option(False, help="Run the commands that are safe, after one question."),
     format_: Literal["text", "json", "junit", "sarif"] = typer.Option("text", "--format"),
     my_ip: list[str] = typer.Option([], metavar="ADDRESS", help="This machine's public address, instead of asking."),
     offline: bool = typer.Option(False, help="Ask nobody outside for the time or for our address."),

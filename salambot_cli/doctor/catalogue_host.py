@@ -48,7 +48,7 @@ HOST: tuple[Entry, ...] = (
         "high",
         "A port from 8080 to 8083 refuses although the environment is up.",
         "The runtime's own view of the service or local component: exit code (137: out of memory) and last log line.",
-        "Read the log of the one that failed, mend it, run `salambot up` again.",
+        "Read the log of the one that failed, fix what it says, and run `salambot up` again.",
         "salambot logs nlu",
     ),
     Entry(

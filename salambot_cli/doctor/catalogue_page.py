@@ -6,6 +6,7 @@ from functools import partial
 
 from salambot_cli.doctor.catalogue import CATALOGUE
 from salambot_cli.doctor.entry import Entry
+from salambot_cli.doctor.lookalikes import lookalikes
 from salambot_cli.terminal.i18n import translated_lines
 
 _HEAD = """# What `salambot doctor` finds
@@ -55,7 +56,14 @@ def section(entry: Entry, say: Callable[[str], str] = str) -> str:
         f"## {entry.id}\n\n**{say('Severity')}**: {say(entry.severity)}\n\n"
         f"**{say('Symptom')}**: {say(entry.symptom)}\n\n"
         f"**{say('Told by')}**: {say(entry.told_by)}\n\n**{say('Remedy')}**: {say(entry.remedy)}\n{example}"
+        f"{_lookalikes(entry, say)}"
     )
+
+
+def _lookalikes(entry: Entry, say: Callable[[str], str]) -> str:
+    near = [CATALOGUE[name] for name in lookalikes(entry.id)]
+    listed = "".join(f"- `{other.id}`: {say(other.told_by)}\n" for other in near)
+    return f"\n**{say('Looks like')}**:\n\n{listed}" if listed else ""
 
 
 if __name__ == "__main__":

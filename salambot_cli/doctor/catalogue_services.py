@@ -77,8 +77,9 @@ _SERVICES: tuple[Entry, ...] = (
     Entry(
         "vector.unavailable",
         "high",
-        "5xx, or an answer that is none of its own.",
-        "The status and the first words of the answer.",
+        "Searches fail, with a key that is good.",
+        "The state of the index (initialising, red), the status with the database's own words, or a web page in place "
+        "of its answer; a limit of the plan is named.",
         "Check the host, and the provider's status page.",
     ),
     Entry(
@@ -92,7 +93,8 @@ _SERVICES: tuple[Entry, ...] = (
         "openai.quota",
         "high",
         "429 on every reply.",
-        "`insufficient_quota` in the answer is an empty account; `rate_limit_exceeded` passes by itself.",
+        "`insufficient_quota` or `billing_not_active` in the answer is the account; `rate_limit_exceeded` passes by "
+        "itself.",
         "Add credit, or slow down.",
     ),
     Entry(
@@ -105,9 +107,10 @@ _SERVICES: tuple[Entry, ...] = (
     Entry(
         "openai.unavailable",
         "high",
-        "5xx on every reply.",
-        "The status and the first words of the answer.",
-        "Check OPENAI_BASE_URL, and the provider's status page.",
+        "Every reply fails, with a key that is good.",
+        "One token is asked for: the model is unknown, the region is not served, the path is not there, or the status "
+        "and the first words say why.",
+        "Check OPENAI_BASE_URL and OPENAI_MODEL, and the provider's status page.",
     ),
     Entry(
         "tunnel.down",
@@ -184,6 +187,21 @@ _SERVICES: tuple[Entry, ...] = (
         "Missing traces.",
         "The receiver answers 5xx, or refuses the request itself.",
         "Check the receiver and its status page.",
+    ),
+    Entry(
+        "otlp.rejected",
+        "high",
+        "Silent loss: the SDK reports success.",
+        "The receiver answers 200, and the answer's `partial_success` says how much it rejected and why.",
+        "Lift the limit that the receiver names, or send less.",
+    ),
+    Entry(
+        "otlp.never-sampled",
+        "medium",
+        "No traces, and every export works.",
+        "OTEL_TRACES_SAMPLER is `always_off`, or records a share of 0.",
+        "Record some: remove OTEL_TRACES_SAMPLER, or give it a share above 0.",
+        "export OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1",
     ),
     Entry(
         "metrics.missing",

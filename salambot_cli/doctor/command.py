@@ -16,6 +16,7 @@ from salambot_cli.doctor.catalogue_page import section
 from salambot_cli.doctor.diagnose import Diagnosis, Options, diagnosis
 from salambot_cli.doctor.fix import apply_fixes
 from salambot_cli.doctor.formats import junit, sarif
+from salambot_cli.doctor.lookalikes import lookalikes
 from salambot_cli.doctor.probe import Address
 from salambot_cli.doctor.probes import GROUPS, PROBES
 from salambot_cli.doctor.report import Report
@@ -74,7 +75,7 @@ async def run_doctor(session: Output, request: DoctorOptions) -> int:
             report = await _run(session, request, environment, options)
         while request.watch and report.root_causes:
             await asyncio.sleep(_WATCH_SECONDS)
-            environment, problem = load(session.project)  # somebody mends it meanwhile
+            environment, problem = load(session.project)  # it may be fixed meanwhile
             options = replace(options, problem=problem)
             again = tuple(dict.fromkeys(f.check for f in report.findings if f.status in {"fail", "skipped"}))
             request = replace(request, checks=again, group=None)
@@ -158,7 +159,7 @@ def _explain(session: Output, name: str) -> int:
     entry = CATALOGUE[name]
     if session.machine:
         fields = ("id", "severity", "symptom", "told_by", "remedy", "example")
-        session.document({field: getattr(entry, field) for field in fields})
+        session.document({field: getattr(entry, field) for field in fields} | {"looks_like": lookalikes(name)})
     else:
         from rich.markdown import Markdown
 

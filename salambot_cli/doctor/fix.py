@@ -1,4 +1,4 @@
-"""`doctor --fix`: show the exact commands, ask one by one, run only those marked safe."""
+"""`doctor --fix`: show the exact commands, ask once, run only those marked safe."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,27 +13,32 @@ _SECONDS = 120.0
 
 
 async def apply_fixes(session: Output, environment: Environment, roots: Sequence[Finding]) -> bool:
-    """Offer each root cause's commands; tell whether any was run with success."""
-    mended = False
-    for finding in roots:
-        for command in finding.remedy.commands if finding.remedy is not None else ():
-            mended = await _offer(session, environment, finding, command) or mended
-    return mended
-
-
-async def _offer(session: Output, environment: Environment, finding: Finding, command: str) -> bool:
+    """Show each root cause's commands, and run the safe ones after one question; return whether any succeeded."""
     import typer
     from rich.markup import escape
 
-    session.say(f"\n[bold]{escape(translate(finding.title))}[/]\n  {escape(command)}")
-    if finding.remedy is None or not finding.remedy.safe:
-        session.say("  [dim]not run by itself: look at it, then run it yourself[/]")
+    safe: list[str] = []
+    for finding in roots:
+        if finding.remedy is None or not finding.remedy.commands:
+            continue
+        session.say(f"\n[bold]{escape(translate(finding.title))}[/]")
+        for command in finding.remedy.commands:
+            session.say(f"  {escape(command)}")
+        if finding.remedy.safe:
+            safe += finding.remedy.commands
+        else:
+            session.say("  [dim]not run by itself: look at it, then run it yourself[/]")
+    if not safe or not typer.confirm(translate("Run the safe commands above?"), default=False, err=True):
         return False
-    if not typer.confirm(translate("  Run it?"), default=False, err=True):
-        return False
+    return any([await _run(session, environment, command) for command in dict.fromkeys(safe)])
+
+
+async def _run(session: Output, environment: Environment, command: str) -> bool:
+    from rich.markup import escape
+
     ran = await run(*shlex.split(command), seconds=_SECONDS, more=_aws_variables(environment))
     if ran.status == 0:
-        session.say("  [green]✓ done[/]")
+        session.say(f"  [green]✓[/] {escape(command)}")
         return True
     session.say(f"  [red]✗ {escape((ran.err or ran.out)[:500])}[/]")
     return False

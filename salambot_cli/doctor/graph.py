@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from salambot_cli.doctor.deadline import Deadline
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding
@@ -43,6 +44,7 @@ async def run_probes(
     environment = examination.environment
     chosen = {probe.id for probe in probes}
     tasks: dict[str, asyncio.Task[Outcome]] = {}
+    deadline = Deadline()
 
     async def examine(probe: Probe) -> Outcome:
         needed = [tasks[name] for name in probe.needed(environment) if name in chosen]
@@ -50,17 +52,18 @@ async def run_probes(
             root = outcome.blocks(probe, environment)
             if root is not None:
                 return Outcome(probe, (_skipped(probe, root),), root)
-        return await _run(probe, examination, lenient)
+        return await _run(probe, examination, lenient, deadline)
 
-    for probe in in_order(probes, environment):
-        tasks[probe.id] = asyncio.create_task(examine(probe), name=probe.id)
-    try:
-        for probe in probes:
-            yield await tasks[probe.id]
-    finally:
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+    async with deadline.running():
+        for probe in in_order(probes, environment):
+            tasks[probe.id] = asyncio.create_task(examine(probe), name=probe.id)
+        try:
+            for probe in probes:
+                yield await tasks[probe.id]
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 def in_order(probes: Sequence[Probe], environment: Environment) -> list[Probe]:
@@ -80,10 +83,10 @@ def _skipped(probe: Probe, root: str) -> Finding:
     return Finding(probe.id, probe.id, "skipped", f"{probe.about}: waits for {root}", caused_by=root, severity="low")
 
 
-async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str]) -> Outcome:
+async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str], deadline: Deadline) -> Outcome:
     started = time.perf_counter()
     view = examination.of(probe.id)
-    findings = await _findings(probe, view)
+    findings = await _findings(probe, view, deadline)
     took = int((time.perf_counter() - started) * 1000)
     findings = tuple(replace(finding, duration_ms=took) for finding in findings)
     failed = sorted((f for f in findings if f.status == "fail" and not is_lenient(f, lenient)), key=_severity)
@@ -98,9 +101,9 @@ async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str])
     return Outcome(probe, findings, root, blind, condemned)
 
 
-async def _findings(probe: Probe, view: ProbeContext) -> tuple[Finding, ...]:
+async def _findings(probe: Probe, view: ProbeContext, deadline: Deadline) -> tuple[Finding, ...]:
     try:
-        async with asyncio.timeout(probe.seconds):
+        async with deadline.within(probe.seconds):
             result = await probe.run(view)
     except TimeoutError:
         return (_broken(probe, "doctor.probe-timeout", f"it did not end within {probe.seconds:g} s"),)

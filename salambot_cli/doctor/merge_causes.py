@@ -15,7 +15,17 @@ def merge_shared_causes(findings: Sequence[Finding]) -> tuple[Finding, ...]:
         alike = [f for f in result if f.id == name and f.status == "fail" and f.caused_by is None]
         for group in _alike(name, alike):
             result = _merged(result, group)
-    return tuple(result)
+    return tuple(_without_late(result))
+
+
+def _without_late(findings: Sequence[Finding]) -> list[Finding]:
+    """A check that ran out of time beside a failure is no second cause: it saw nothing."""
+    if not any(f.status == "fail" and f.caused_by is None and f.id != _LATE for f in findings):
+        return list(findings)
+    return [replace(f, status="unknown") if f.id == _LATE and f.status == "fail" else f for f in findings]
+
+
+_LATE = "doctor.probe-timeout"
 
 
 def _alike(name: str, findings: Sequence[Finding]) -> list[list[Finding]]:

@@ -25,7 +25,9 @@ async def check_bucket(exam: ProbeContext) -> Finding:
     failures = [(a, f) for a, f in (("s3:GetObject", bucket.read), ("s3:PutObject", bucket.write)) if f is not None]
     if not failures:
         first = bucket.head if bucket.head is not None and not bucket.head.is_denied else None
-        return _good(name, bucket) if first is None else await refused(exam, CHECK, "s3", first)
+        if first is not None:
+            return await refused(exam, CHECK, "s3", first)
+        return await _key_unusable(exam, name) or _good(name, bucket)
     match failures[0][1].kind:
         case AwsKind.KEY:
             return await _key_denied(exam, name, _evidence(exam, name, failures))
@@ -37,6 +39,14 @@ async def check_bucket(exam: ProbeContext) -> Finding:
 
 def _good(name: str, bucket: Bucket) -> Finding:
     return ok(CHECK, f"s3://{name} can be read and written", region=bucket.region)
+
+
+async def _key_unusable(exam: ProbeContext, name: str) -> Finding | None:
+    """A key that is disabled, or pending deletion, refuses the next object, whatever was read before."""
+    key = await call_aws_once(exam, "bucket-key", lambda aws: bucket_key(aws, name))
+    if isinstance(key, AwsError) or key is None or key[1] not in {"Disabled", "PendingDeletion", "PendingImport"}:
+        return None
+    return await _key_denied(exam, name, {"bucket": name})
 
 
 def _elsewhere(exam: ProbeContext, name: str, bucket: Bucket) -> Finding | None:

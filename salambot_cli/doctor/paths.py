@@ -59,6 +59,7 @@ SERVICES = (
     ),
     Service("vector.access", "QDRANT_URL", "", lambda e: e.placement("vector") == "qdrant"),
     Service("openai.access", "OPENAI_BASE_URL", "https://api.openai.com/v1", lambda e: e.placement("llm") == "openai"),
+    Service("openai.embeddings", "OPENAI_EMBEDDING_BASE_URL", "", lambda e: e.value("EMBEDDER") == "openai"),
     Service("otlp.export", "OTEL_EXPORTER_OTLP_ENDPOINT", "", lambda e: e.placement("telemetry") == "otlp"),
 )
 _STORES: tuple[tuple[Component, str, str], ...] = (

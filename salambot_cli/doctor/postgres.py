@@ -140,6 +140,7 @@ async def _mute(exam: ProbeContext, target: Target) -> Finding:
     contact = await contact_of(exam)
     cluster = await cluster_of(exam, target.host)
     zero = isinstance(cluster, Cluster) and cluster.min_capacity == 0
+    may_pause = zero or (isinstance(cluster, AwsError) and ".cluster-" in target.host)
     woke = False
     if contact is not None:
         try:
@@ -147,6 +148,8 @@ async def _mute(exam: ProbeContext, target: Target) -> Finding:
         except OSError:
             woke = False
     evidence: Facts = {"host": target.host, "port": target.port, "answered_later": woke, "min_capacity_0": zero}
+    if woke and not may_pause:
+        return ok("rds.protocol", "Postgres answers, slowly", **evidence)
     if not woke and not zero:
         title = f"{target.host}:{target.port} accepts and then says nothing: no Postgres that works"
         text = "Check host and port in POSTGRES_URL; a forward or proxy in between may be hanging: restart it."

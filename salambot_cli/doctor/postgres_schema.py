@@ -84,13 +84,16 @@ def _encoding(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding 
 
 
 def _schema(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
-    if facts.schema is None:
+    looked_in = {name.strip().strip('"').replace("$user", target.user) for name in facts.search_path.split(",")}
+    missed = bool(facts.homes) and looked_in.isdisjoint(facts.homes)
+    if facts.schema is None and not missed:
         title = f"{target.user} may use no schema of {target.database} (search_path {facts.search_path})"
         command = _admin(target, f'GRANT USAGE, CREATE ON SCHEMA public TO "{target.user}"')
         return fault("rds.no-privilege", CHECK, title, {**evidence, "kind": "schema"}, (command,))
     if facts.homes and facts.schema not in facts.homes:
         home = facts.homes[0]
-        title = f"The tables stand in schema {home}, and search_path ({facts.search_path}) leads to {facts.schema}"
+        leads = facts.schema or "no schema that is there"
+        title = f"The tables stand in schema {home}, and search_path ({facts.search_path}) leads to {leads}"
         command = _admin(target, f'ALTER ROLE "{target.user}" SET search_path = {home}, public')
         about: Facts = {**evidence, "kind": "search-path", "homes": list(facts.homes), "search_path": facts.search_path}
         return fault("rds.schema-missing", CHECK, title, about, (command,))

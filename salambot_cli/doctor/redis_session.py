@@ -1,5 +1,6 @@
 """redis.*: what Redis itself says once it is reached: login, permissions, memory."""
 
+import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ def _refused_login(target: Target, message: str) -> Finding:
         text = "Set an AUTH token on the server, or take the password out of REDIS_URL."
         return fault("redis.auth", "redis.login", title, {**evidence, "kind": "not-wanted"}, text=text)
     title = f"{target.host} refuses to work: {message[:160]}"
-    return fault("redis.write-refused", "redis.login", title, evidence)
+    return fault("redis.write-refused", "redis.login", title, evidence, text=_remedy_for(low))
 
 
 def _token_command(target: Target) -> tuple[str, ...]:
@@ -101,23 +102,28 @@ def _noperm(target: Target, message: str) -> Finding:
 
 
 async def check_access(exam: ProbeContext) -> Finding:
-    """Write a key that lives for 5 seconds, and read it back."""
+    """Do what the services do, on keys like theirs that live for 5 seconds."""
     from redis.exceptions import RedisError
 
     target = target_of(exam)
     if target is None:
         return ok("redis.access", "")
-    key = f"salambot:doctor:{secrets.token_hex(4)}"
+    mark = f"doctor-{secrets.token_hex(4)}"
+    text, stream, turns = f"salambot:{mark}", f"salambot:telemetry:{mark}", f"salambot:{mark}:turns:web:doctor"
     async with _client(exam, target) as client:
         try:
-            await client.set(key, "1", ex=5)
-            await client.get(key)
-            await client.xlen(key + ":none")
-            await client.eval("return 1", 0)
-            await client.delete(key)
+            await client.set(text, "1", ex=_SECONDS)
+            await client.get(text)
+            await client.eval("return redis.call('INCR', KEYS[1])", 1, text)
+            await client.set(turns, "{}", ex=_SECONDS)
+            await client.xadd(stream, {"doctor": "1"}, maxlen=1)
+            await client.delete(text, turns, stream)
         except (RedisError, OSError, TimeoutError) as error:
-            return await _refused_write(client, target, str(error))
+            return await _refused_write(client, target, str(error) or type(error).__name__)
     return ok("redis.access", "Redis can be written and read")
+
+
+_SECONDS = 5
 
 
 async def _refused_write(client: "Redis", target: Target, message: str) -> Finding:
@@ -133,7 +139,25 @@ async def _refused_write(client: "Redis", target: Target, message: str) -> Findi
         return fault("redis.replica-endpoint", "redis.access", title, evidence, text=text)
     if "oom" in low or "maxmemory" in low:
         return await _full(target, facts, evidence)
-    return fault("redis.write-refused", "redis.access", f"{target.host} refuses a write: {message[:160]}", evidence)
+    title = f"{target.host} refuses a write: {message[:160]}"
+    return fault("redis.write-refused", "redis.access", title, evidence, text=_remedy_for(low))
+
+
+def _remedy_for(message: str) -> str | None:
+    return next((words for sign, words in _REMEDIES if sign in message), None)
+
+
+_REMEDIES = (
+    ("misconf", "Redis cannot save its snapshot, and takes no writes until it can: give its disk space."),
+    ("loading", "Redis is loading its data after a start: look again in a minute."),
+    ("moved", "This is a cluster: the services speak to one server. Turn cluster mode off, or use another cache."),
+    ("crossslot", "This is a cluster: the services speak to one server. Turn cluster mode off, or use another cache."),
+    ("clusterdown", "The cluster is down, and the services speak to one server: use a cache without cluster mode."),
+    ("noreplicas", "Redis waits for replicas (min-replicas-to-write), and has too few: restore them, or lower it."),
+    ("busy", "A script or a function holds Redis: end it with SCRIPT KILL or FUNCTION KILL."),
+    ("timeout", "Redis takes the command and does not answer in time: look at its load and its slow log."),
+    ("max number of clients", "Every connection is taken: raise maxclients, or close what holds them (CLIENT LIST)."),
+)  # fmt: skip
 
 
 async def _info(client: "Redis") -> dict[str, str]:
@@ -167,11 +191,15 @@ async def _full(target: Target, facts: dict[str, str], evidence: Facts) -> Findi
 
 async def check_memory(exam: ProbeContext) -> Finding:
     """TTL and eviction, as `INFO` tells them (`CONFIG` is blocked on ElastiCache)."""
+    from redis.exceptions import RedisError
+
     target = target_of(exam)
     if target is None:
         return ok("redis.memory", "")
-    async with _client(exam, target) as client:
-        facts = await _info(client)
+    facts: dict[str, str] = {}
+    with contextlib.suppress(RedisError, OSError, TimeoutError):  # the end of a TLS connection may be slow
+        async with _client(exam, target) as client:
+            facts = await _info(client)
     return ok(
         "redis.memory",
         f"Memory policy {facts.get('maxmemory_policy', 'not told')}",

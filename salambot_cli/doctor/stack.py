@@ -188,7 +188,7 @@ async def _unhealthy(exam: ProbeContext, part: PartStatus, check: str) -> Findin
         "kind": "out-of-memory" if killed else "failed",
         "log": lines,
     }
-    text = f"Read the log of {part.name}, mend it, start again."
+    text = f"Read the log of {part.name}, fix what it says, and start again."
     if killed:
         text = f"{part.name} was killed (137: out of memory): give it more memory (mem_limit), or close other programs."
     title = f"{part.name} is {part.health}" + (f": {part.detail}" if part.detail else "")

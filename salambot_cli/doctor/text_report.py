@@ -70,7 +70,7 @@ def summary(report: Report) -> list[str]:
                 lines += full(finding)
     skipped = sum(f.status == "skipped" for f in report.findings)
     if report.roots and skipped:
-        lines += ["", f"[dim]{skipped} checks wait for these: run the doctor again when they are mended.[/]"]
+        lines += ["", f"[dim]{skipped} checks wait for these: run the doctor again when they are fixed.[/]"]
     if not report.roots:
         lines += ["", f"[green]No root cause found[/] [dim]in {report.duration_ms / 1000:.1f} s[/]"]
     return lines

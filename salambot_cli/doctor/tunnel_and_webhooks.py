@@ -14,6 +14,8 @@ from salambot_cli.host.probe_http import request
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.stack.runtimes.tunnel_faults import explain_answer
+from salambot_cli.tunnel.open_tunnel import await_own_answer
 
 TUNNEL, SIGNATURE = "tunnel.ready", "webhook.signature"
 _CLOUDFLARED = tuple(f"http://127.0.0.1:{port}" for port in range(20241, 20246))
@@ -48,7 +50,8 @@ async def check_tunnel(exam: ProbeContext) -> Finding:
         evidence: Facts = {"port": port, "tunnel": tunnel.source, "public_url": tunnel.url}
         title = f"The tunnel stands, and nothing listens on port {port}: callers get 502"
         return fault("tunnel.origin-down", TUNNEL, title, evidence, ("salambot up gateway",))
-    return _address(environment, tunnel, exam.value("PUBLIC_BASE_URL"))
+    renamed = _renamed(environment, tunnel, exam.value("PUBLIC_BASE_URL"))
+    return renamed or await _came_back(exam, tunnel, expected) or _stands(tunnel, expected)
 
 
 async def _ask_ours(environment: Environment) -> Tunnel | None:
@@ -95,7 +98,59 @@ def _down(environment: Environment, tunnel: Tunnel | None, expected: str | None)
     return fault("tunnel.down", TUNNEL, title, evidence, ("salambot tunnel", more))
 
 
-def _address(environment: Environment, tunnel: Tunnel, told: str | None) -> Finding:
+async def _came_back(exam: ProbeContext, tunnel: Tunnel, url: str | None) -> Finding | None:
+    """Send one request through the public URL that only our gateway can answer; None where the edge is not seen."""
+    token = exam.value("META_VERIFY_TOKEN") or _read(exam.environment.state / "keys" / "META_VERIFY_TOKEN")
+    if exam.offline or not url or not token:
+        return None
+    answer = await await_own_answer(url.rstrip("/"), token, 0)
+    if answer is None or answer.contact is not None:
+        return None
+    said = explain_answer(url, answer)
+    leads = await _leads_to(tunnel)
+    code = answer.headers.get("ngrok-error-code", "")
+    evidence: Facts = {
+        "public_url": url,
+        "status": answer.status,
+        "says": code or answer.text[:160],
+        "leads_to": leads,
+        "kind": "not-ours",
+    }
+    where = f"; the tunnel leads to {leads}" if leads else ""
+    title = f"{url} answers {answer.status}, and not as this gateway{where}"
+    if answer.status == _NO_TUNNEL or "1033" in answer.text[:2000] or code in _OFFLINE:
+        text = f"The edge knows no tunnel for this name: {said.fix}."
+        return fault("tunnel.down", TUNNEL, title, evidence, ("salambot tunnel",), text=text)
+    if code in _LIMITS:
+        text = "The account's plan limits the tunnel: wait, or raise the plan at ngrok's dashboard."
+        return fault("tunnel.down", TUNNEL, title, {**evidence, "kind": "limit"}, text=text)
+    port = ports_of(exam.environment).get("gateway", 8080)
+    text = f"{said.why[:1].upper()}{said.why[1:]}. The gateway answers on port {port}: lead the tunnel there."
+    return fault("tunnel.origin-down", TUNNEL, title, evidence, ("salambot tunnel",), text=text)
+
+
+_NO_TUNNEL = 530
+_OFFLINE = frozenset({"ERR_NGROK_3200", "ERR_NGROK_727"})
+_LIMITS = frozenset({"ERR_NGROK_725", "ERR_NGROK_726", "ERR_NGROK_734", "ERR_NGROK_108", "ERR_NGROK_120"})
+
+
+async def _leads_to(tunnel: Tunnel) -> str | None:
+    """Return the service that cloudflared sends requests to, where its metrics port tells."""
+    if not tunnel.source.endswith("/ready"):
+        return None
+    answer = await request("GET", f"{tunnel.source.removesuffix('/ready')}/config", proxies=False, seconds=1.5)
+    body = answer.json()
+    config = body.get("config") if isinstance(body, dict) else None
+    rules = config.get("ingress") if isinstance(config, dict) else None
+    services = (
+        [str(r["service"]) for r in rules if isinstance(r, dict) and r.get("service")]
+        if isinstance(rules, list)
+        else []
+    )
+    return ", ".join(services[:3]) or None
+
+
+def _renamed(environment: Environment, tunnel: Tunnel, told: str | None) -> Finding | None:
     if told and tunnel.url and _host(told) != _host(tunnel.url):
         evidence: Facts = {"public_base_url": told, "tunnel_url": tunnel.url}
         title = f"The tunnel is {_host(tunnel.url)}, and Meta calls {_host(told)}"
@@ -111,6 +166,10 @@ def _address(environment: Environment, tunnel: Tunnel, told: str | None) -> Find
                 f"cloudflared tunnel route dns salambot-{name} {_host(told)}",
             )
         return fault("tunnel.ephemeral", TUNNEL, title, evidence, commands)
+    return None
+
+
+def _stands(tunnel: Tunnel, told: str | None) -> Finding:
     return ok(TUNNEL, f"The tunnel stands ({tunnel.url or told or 'named'}): no inbound port is needed")
 
 
@@ -173,7 +232,7 @@ PROBES = (
         (),
         _has_tunnel,
         parts=("tunnel",),
-        reads=("PUBLIC_BASE_URL",),
+        reads=("PUBLIC_BASE_URL", "META_VERIFY_TOKEN"),
         after=("local.services",),
     ),
     Probe(

@@ -1,31 +1,32 @@
-"""vector.*: the key, the index, its dimension, and how far away it is."""
+"""vector.*: the key, the index and its shape, a search and a write, and how far away it is."""
 
-from dataclasses import dataclass
+import json
 from urllib.parse import quote
 
-from salambot_cli.doctor.connection_findings import broken_url, http_failure
+from salambot_cli.doctor.connection_findings import broken_url
+from salambot_cli.doctor.http_service import ask
 from salambot_cli.doctor.paths import blocked
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
-from salambot_cli.host.probe_http import Answer, host_and_port, request
+from salambot_cli.doctor.vector_api import (
+    Index,
+    pinecone_indexes,
+    pinecone_steps,
+    qdrant_collections,
+    qdrant_index,
+    qdrant_steps,
+    refused,
+)
+from salambot_cli.host.probe_http import host_and_port
 from salambot_cli.host.probe_tcp import shortest_connect
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_contracts.http_url import QDRANT_GRPC_PORT, parse_qdrant_url
 from salambot_contracts.url_text import UrlError
 
-ACCESS, LATENCY = "vector.access", "vector.latency"
+ACCESS, USE, LATENCY = "vector.access", "vector.use", "vector.latency"
 _LENGTH = 1024
 """Of the local embedder's vectors, and of those that OpenAI is asked for without OPENAI_EMBEDDING_DIMENSIONS."""
 _FAR_MILLISECONDS = 90.0
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index as its database describes it."""
-
-    name: str
-    dimension: int | None
-    region: str | None
 
 
 def embedding_length(environment: Environment) -> int | None:
@@ -37,64 +38,72 @@ def embedding_length(environment: Environment) -> int | None:
     return _LENGTH if embedder == "local" else None
 
 
-async def check_pinecone(exam: ProbeContext) -> Finding:
-    """Does Pinecone take the key, and is the index there with the right dimension?"""
+async def _pinecone_index(exam: ProbeContext) -> Index | Finding:
+    """Does Pinecone take the key, and is the index there?"""
     base = exam.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
     base = base if "://" in base else f"https://{base}"
     if (stopped := await blocked(exam, ACCESS, base, "PINECONE_CONTROLLER_HOST")) is not None:
         return stopped
-    headers = {"Api-Key": exam.value("PINECONE_API_KEY") or "", "X-Pinecone-Api-Version": "2026-07"}
-    answer = await request("GET", f"{base.rstrip('/')}/indexes", headers=headers)
+    headers = _pinecone_headers(exam)
+    answer = await ask("GET", f"{base.rstrip('/')}/indexes", headers=headers)
     wanted = exam.value("PINECONE_INDEX") or ""
-    failed = http_failure(ACCESS, answer, "PINECONE_CONTROLLER_HOST") or _refused(answer, base, "PINECONE_API_KEY")
+    failed = refused(ACCESS, answer, base, "PINECONE_CONTROLLER_HOST", "PINECONE_API_KEY", headers["Api-Key"])
     if failed is not None:
         return failed
-    found = {index.name: index for index in _pinecone_indexes(answer.json())}
+    found = {index.name: index for index in pinecone_indexes(answer.json())}
     if wanted and wanted not in found:
         # A key can be narrower than the list: the index itself decides.
-        described = await request("GET", f"{base.rstrip('/')}/indexes/{quote(wanted, safe='')}", headers=headers)
-        found |= {i.name: i for i in _pinecone_indexes({"indexes": [described.json()]}) if described.status == 200}
-    if wanted not in found:
-        return _absent(exam, wanted, sorted(found), base)
-    return _dimension(exam, found[wanted])
+        described = await ask("GET", f"{base.rstrip('/')}/indexes/{quote(wanted, safe='')}", headers=headers)
+        found |= {i.name: i for i in pinecone_indexes({"indexes": [described.json()]}) if described.status == 200}
+    return found[wanted] if wanted in found else _absent(exam, wanted, sorted(found), base)
 
 
-def _pinecone_indexes(body: object) -> list[Index]:
-    items = body.get("indexes") if isinstance(body, dict) else None
-    found: list[Index] = []
-    for item in items if isinstance(items, list) else []:
-        if isinstance(item, dict) and isinstance(item.get("name"), str):
-            # The members moved between versions of the API: look for them wherever they stand.
-            length, region = _find(item, "dimension"), _find(item, "region")
-            found.append(
-                Index(
-                    name=item["name"],
-                    dimension=length if isinstance(length, int) else None,
-                    region=region if isinstance(region, str) else None,
-                )
-            )
-    return found
+def _pinecone_headers(exam: ProbeContext) -> dict[str, str]:
+    return {"Api-Key": exam.value("PINECONE_API_KEY") or "", "X-Pinecone-Api-Version": "2026-07"}
 
 
-def _find(value: object, name: str) -> object:
-    if not isinstance(value, dict):
+async def _qdrant_index(exam: ProbeContext) -> Index | Finding | None:
+    """Does Qdrant take the key, and is our collection there? None where `seed` has not made it yet."""
+    given = exam.value("QDRANT_URL") or ""
+    try:
+        base = parse_qdrant_url(given).text()
+    except UrlError as error:
+        if host_and_port(given)[1] == QDRANT_GRPC_PORT:
+            return _grpc_port(given)
+        return broken_url(ACCESS, "QDRANT_URL", f"{error.reason}; {error.remedy}")
+    if (stopped := await blocked(exam, ACCESS, base, "QDRANT_URL")) is not None:
+        return stopped
+    headers = _qdrant_headers(exam)
+    answer = await ask("GET", f"{base}/collections", headers=headers)
+    failed = refused(ACCESS, answer, base, "QDRANT_URL", "QDRANT_API_KEY", headers.get("api-key", ""))
+    if failed is not None:
+        return failed
+    name = _our_collection(exam.environment, qdrant_collections(answer.json()))
+    if name is None:
         return None
-    return value[name] if name in value else next((v for v in (_find(x, name) for x in value.values()) if v), None)
+    about = await ask("GET", f"{base}/collections/{quote(name, safe='')}", headers=headers)
+    return refused(ACCESS, about, base, "QDRANT_URL", "QDRANT_API_KEY", headers.get("api-key", "")) or qdrant_index(
+        name, about.json()
+    )
 
 
-def _refused(answer: Answer, base: str, variable: str) -> Finding | None:
-    evidence: Facts = {"host": host_and_port(base)[0], "status": answer.status, "says": answer.text[:160]}
-    if answer.status in {401, 403}:
-        title = f"The vector database refuses {variable} ({answer.status})"
-        return fault("vector.bad-key", ACCESS, title, evidence, text=_KEY_TEXT.format(variable=variable))
-    if answer.status in {200, 404}:
-        return None
-    says = answer.status or (f"nothing ({answer.contact.reach})" if answer.contact else "nothing")
-    title = f"The vector database answers {says}"
-    return fault("vector.unavailable", ACCESS, title, evidence)
+def _qdrant_headers(exam: ProbeContext) -> dict[str, str]:
+    key = exam.value("QDRANT_API_KEY")
+    return {"api-key": key} if key else {}
 
 
-_KEY_TEXT = "Make a new key in the provider's console and store it as {variable} where the environment reads it."
+def _our_collection(environment: Environment, names: list[str]) -> str | None:
+    """Return the collection of this embedder; of another one where that is all there is."""
+    ours = [name for name in names if name.startswith("salambot")]
+    embedder = environment.value("EMBEDDER") or "local"
+    return next((name for name in ours if name.startswith(f"salambot-{embedder}")), ours[0] if ours else None)
+
+
+def _grpc_port(url: str) -> Finding:
+    host = host_and_port(url)[0]
+    title = f"{host}:{QDRANT_GRPC_PORT} speaks gRPC (HTTP/2), and the services speak HTTP to Qdrant"
+    evidence: Facts = {"host": host, "port": QDRANT_GRPC_PORT, "variable": "QDRANT_URL", "kind": "grpc-port"}
+    return fault("vector.unavailable", ACCESS, title, evidence, text="Write port 6333 in QDRANT_URL.")
 
 
 def _absent(exam: ProbeContext, name: str, found: list[str], base: str) -> Finding:
@@ -105,61 +114,89 @@ def _absent(exam: ProbeContext, name: str, found: list[str], base: str) -> Findi
     return fault("vector.index-missing", ACCESS, title, evidence, ("salambot seed",), text=text)
 
 
-def _dimension(exam: ProbeContext, index: Index) -> Finding:
-    ours = embedding_length(exam.environment)
-    if index.dimension is None or ours is None or index.dimension == ours:
-        return ok(ACCESS, f"The index {index.name} is there", dimension=index.dimension, region=index.region)
+def index_fault(index: Index, ours: int | None) -> Finding | None:
+    """Name what is wrong with an index for vectors of our length; None where nothing is. Pure."""
     evidence: Facts = {"index": index.name, "index_dimension": index.dimension, "embedding_length": ours}
-    title = f"The index {index.name} holds vectors of {index.dimension}, and the embedder makes {ours}"
-    return fault("vector.dim-mismatch", ACCESS, title, evidence, ("salambot seed --full",))
+    if index.named:
+        title = (
+            f"The collection {index.name} has named vectors ({', '.join(index.named)}), and the services write one "
+            "without a name"
+        )
+        text = "Name another collection, or delete this one: `salambot seed` makes it in the shape that it needs."
+        return fault("vector.dim-mismatch", ACCESS, title, {**evidence, "kind": "named-vectors"}, text=text)
+    if index.dimension is not None and ours is not None and index.dimension != ours:
+        title = f"The index {index.name} holds vectors of {index.dimension}, and the embedder makes {ours}"
+        return fault("vector.dim-mismatch", ACCESS, title, evidence, ("salambot seed --full",))
+    if (index.metric or "cosine").lower() not in _METRICS:
+        title = f"The index {index.name} compares by {index.metric}, and the services by cosine"
+        text = (
+            f"Make an index with the metric cosine, and index again: {index.metric} puts the passages in another order."
+        )
+        about: Facts = {**evidence, "metric": index.metric, "kind": "metric"}
+        return fault("vector.dim-mismatch", ACCESS, title, about, ("salambot seed --full",), text=text)
+    if index.trouble is not None:
+        title = f"The index {index.name} is not ready: {index.trouble}"
+        text = (
+            "One that initialises or scales is ready within minutes: look again. One that failed, is terminating or "
+            "has no space left needs its owner: give it space, or make it again and run `salambot seed`."
+        )
+        about = {**evidence, "state": index.trouble, "kind": "state"}
+        return fault("vector.unavailable", ACCESS, title, about, text=text)
+    return None
 
 
-async def check_qdrant(exam: ProbeContext) -> Finding:
-    """Does Qdrant take the key, and do its collections have the right dimension?"""
-    given = exam.value("QDRANT_URL") or ""
-    try:
-        base = parse_qdrant_url(given).text()
-    except UrlError as error:
-        if host_and_port(given)[1] == QDRANT_GRPC_PORT:
-            return _grpc_port(given)
-        return broken_url(ACCESS, "QDRANT_URL", f"{error.reason}; {error.remedy}")
-    if (stopped := await blocked(exam, ACCESS, base, "QDRANT_URL")) is not None:
-        return stopped
-    headers = {"api-key": exam.value("QDRANT_API_KEY") or ""}
-    answer = await request("GET", f"{base}/collections", headers=headers)
-    failed = http_failure(ACCESS, answer, "QDRANT_URL") or _refused(answer, base, "QDRANT_API_KEY")
-    if failed is not None:
-        return failed
-    names = _collections(answer.json())
-    name = next((n for n in names if n.startswith("salambot")), None)
-    if name is None:
-        return ok(ACCESS, "Qdrant answers; `salambot seed` makes the collection", collections=names)
-    about = await request("GET", f"{base}/collections/{quote(name, safe='')}", headers=headers)
-    return _dimension(exam, Index(name, _qdrant_size(about.json()), None))
+_METRICS = frozenset({"cosine", "dotproduct", "dot"})
+"""Our vectors have length one: both put them in the same order."""
 
 
-def _grpc_port(url: str) -> Finding:
-    host = host_and_port(url)[0]
-    title = f"{host}:{QDRANT_GRPC_PORT} speaks gRPC (HTTP/2), and the services speak HTTP to Qdrant"
-    evidence: Facts = {"host": host, "port": QDRANT_GRPC_PORT, "variable": "QDRANT_URL", "kind": "grpc-port"}
-    return fault("vector.unavailable", ACCESS, title, evidence, text="Write port 6333 in QDRANT_URL.")
-
-
-def _collections(body: object) -> list[str]:
-    result = body.get("result") if isinstance(body, dict) else None
-    listed = result.get("collections") if isinstance(result, dict) else None
-    return [str(c.get("name")) for c in listed if isinstance(c, dict)] if isinstance(listed, list) else []
-
-
-def _qdrant_size(body: object) -> int | None:
-    for key in ("result", "config", "params", "vectors", "size"):
-        body = body.get(key) if isinstance(body, dict) else None
-    return body if isinstance(body, int) else None
+async def _index(exam: ProbeContext) -> Index | Finding | None:
+    """Describe the index, once for each run."""
+    by_pinecone = exam.environment.placement("vector") == "pinecone"
+    return await exam.once("vector:index", lambda: _pinecone_index(exam) if by_pinecone else _qdrant_index(exam))
 
 
 async def check_vector(exam: ProbeContext) -> Finding:
-    """Ask the database that holds the vectors."""
-    return await (check_pinecone(exam) if exam.environment.placement("vector") == "pinecone" else check_qdrant(exam))
+    """Does the database take the key, and is there an index that fits?"""
+    index = await _index(exam)
+    if index is None:
+        return ok(ACCESS, "Qdrant answers; `salambot seed` makes the collection")
+    if isinstance(index, Finding):
+        return index
+    return index_fault(index, embedding_length(exam.environment)) or ok(
+        ACCESS, f"The index {index.name} is there", dimension=index.dimension, region=index.region
+    )
+
+
+async def check_use(exam: ProbeContext) -> Finding:
+    """Search the tenant's vectors, then write and delete one under a name of the doctor's own."""
+    index = await _index(exam)
+    if not isinstance(index, Index):
+        return ok(USE, "There is nothing to search yet")
+    length = index.dimension or embedding_length(exam.environment) or _LENGTH
+    if exam.environment.placement("vector") == "pinecone":
+        base = index.host if "://" in (index.host or "://") else f"https://{index.host}"
+        if not base:
+            return ok(USE, "The index does not say where it is searched")
+        if (stopped := await blocked(exam, USE, base, "PINECONE_INDEX")) is not None:
+            return stopped
+        steps, variables = pinecone_steps(exam.environment.tenant, length), ("PINECONE_INDEX", "PINECONE_API_KEY")
+        headers = _pinecone_headers(exam)
+    else:
+        base = parse_qdrant_url(exam.value("QDRANT_URL") or "").text()
+        steps, variables = qdrant_steps(index.name, exam.environment.tenant, length), ("QDRANT_URL", "QDRANT_API_KEY")
+        headers = _qdrant_headers(exam)
+    for step in steps:
+        answer = await ask(
+            step.method,
+            f"{base.rstrip('/')}{step.path}",
+            headers={**headers, "Content-Type": "application/json"},
+            content=json.dumps(step.body).encode(),
+            seconds=6,
+        )
+        failed = refused(USE, answer, base, *variables, "set", doing=step.doing)
+        if failed is not None:
+            return failed
+    return ok(USE, f"The index {index.name} can be searched and written")
 
 
 async def check_latency(exam: ProbeContext) -> Finding:
@@ -209,6 +246,18 @@ PROBES = (
         parts=("vector",),
         reads=_reads,
         after=("host.clock", "net.path"),
+    ),
+    Probe(
+        USE,
+        "vector",
+        "Vectors: a search and a write",
+        check_use,
+        ("vector.bad-key", "vector.unavailable", "vector.dim-mismatch"),
+        (ACCESS,),
+        _managed,
+        seconds=20,
+        parts=("vector",),
+        reads=_reads,
     ),
     Probe(
         LATENCY,

@@ -17,7 +17,7 @@ class Remedy:
     text: str
     commands: tuple[str, ...] = ()
     safe: bool = False
-    """`doctor --fix` may run these commands, once the owner has said yes to each."""
+    """`doctor --fix` may run these commands, once the owner has said yes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,8 +327,13 @@ async def _telemetry(cloud: Cloud) -> None:
 
 
 async def _model(cloud: Cloud) -> None:
-    reply = {"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": "1"}}]}
-    cloud.variables["OPENAI_BASE_URL"] = f"{await cloud.serve(answers(200, reply))}/v1"
+    async def handle(request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else {}
+        if request.path.endswith("/embeddings"):
+            return web.json_response({"data": [{"embedding": [0.1] * int(body.get("dimensions", 1536))}]})
+        return web.json_response({"choices": [{"message": {"role": "assistant", "content": "1"}}], "data": []})
+
+    cloud.variables["OPENAI_BASE_URL"] = f"{await cloud.serve(handle)}/v1"
     cloud.variables["OPENAI_API_KEY"] = f"sk-{CANARY}"
 
 

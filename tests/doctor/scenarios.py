@@ -908,8 +908,16 @@ async def tunnel_with_another_name(cloud: Cloud) -> None:
 @scenario(on=("t2",))
 async def tunnel_that_stands(cloud: Cloud) -> None:
     await _gateway(cloud)
-    await _tunnel(cloud, 200, "bot.trycloudflare.com")
-    cloud.variables["PUBLIC_BASE_URL"] = "https://bot.trycloudflare.com"
+    await _tunnel(cloud, 200, "bot.trycloudflare.invalid")
+    cloud.variables["PUBLIC_BASE_URL"] = "https://bot.trycloudflare.invalid"
+
+
+@scenario("tunnel.origin-down", on=("t2",), kind="not-ours")
+async def tunnel_to_another_program(cloud: Cloud) -> None:
+    await _gateway(cloud)
+    await _tunnel(cloud, 200)
+    cloud.variables["PUBLIC_BASE_URL"] = await cloud.serve(answers(502))
+    cloud.variables["META_VERIFY_TOKEN"] = "a-token"
 
 
 @scenario("sec.console-public", on=("local",))

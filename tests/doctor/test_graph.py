@@ -2,6 +2,7 @@
 
 import asyncio
 import graphlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from salambot_cli.config.load import load_environment
 from salambot_cli.doctor import PROBES
 from salambot_cli.doctor.catalogue import CATALOGUE, find_entry
+from salambot_cli.doctor.deadline import Deadline
 from salambot_cli.doctor.graph import in_order, root_causes, run_probes
 from salambot_cli.doctor.merge_causes import merge_shared_causes
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
@@ -238,3 +240,28 @@ def test_one_host_asked_twice_is_no_shared_cause() -> None:
         "fail",
         "fail",
     ]
+
+
+async def test_a_limit_waits_for_a_process_that_is_late() -> None:
+    deadline = Deadline(seconds=5)
+
+    async with deadline.running(), deadline.within(0.4):
+        await asyncio.sleep(0)
+        time.sleep(0.8)  # noqa: ASYNC251 - the machine is busy: the loop stands still
+        await asyncio.sleep(0.01)
+
+
+async def test_the_end_of_the_run_limits_every_probe() -> None:
+    deadline = Deadline(seconds=0.2)
+
+    with pytest.raises(TimeoutError):
+        async with deadline.running(), deadline.within(20):
+            await asyncio.sleep(10)
+
+
+def test_a_check_that_ran_out_of_time_beside_a_failure_is_no_second_cause() -> None:
+    late = Finding("doctor.probe-timeout", "slow", "fail", "late", {})
+    failed = Finding("net.dns", "a", "fail", "unknown", {"host": "a.example"})
+
+    assert root_causes(merge_shared_causes([failed, late])) == ("net.dns",)
+    assert root_causes(merge_shared_causes([late])) == ("doctor.probe-timeout",)

@@ -34,6 +34,7 @@ def table(**changes: bool) -> tuple[Table, ...]:
         (replace(WELL, encoding="SQL_ASCII"), "fail", "rds.wrong-encoding", None),
         (replace(WELL, schema=None), "fail", "rds.no-privilege", "schema"),
         (replace(WELL, schema="app", homes=("public",)), "fail", "rds.schema-missing", "search-path"),
+        (replace(WELL, schema=None, search_path="other"), "fail", "rds.schema-missing", "search-path"),
         (replace(WELL, holders=(Holder(7, "psql", "chunks", 90),)), "fail", "rds.locked", "lock"),
         (replace(EMPTY, installed=None, available=None), "fail", "rds.schema-missing", "extension"),
         (replace(WELL, installed="0.5.1"), "fail", "rds.schema-missing", "extension-version"),

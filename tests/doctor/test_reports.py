@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salambot_cli.doctor.catalogue import CATALOGUE
-from salambot_cli.doctor.catalogue_page import page
+from salambot_cli.doctor.catalogue_page import page, section
 from salambot_cli.doctor.formats import junit, sarif
 from salambot_cli.doctor.log_tail import without_persons
+from salambot_cli.doctor.lookalikes import lookalikes
 from salambot_cli.doctor.pii_and_exposure import in_log
 from salambot_cli.doctor.probe import fault, ok, unknown
 from salambot_cli.doctor.probes import PROBES
@@ -175,3 +176,22 @@ def test_otlp_headers_are_read_as_the_sdk_reads_them(text: str, headers: dict[st
 )
 def test_a_code_in_a_log_is_no_person(line: str, place: str | None) -> None:
     assert next(iter(in_log("x.log", line)), None) == place
+
+
+def test_no_two_faults_are_told_by_the_same_observation() -> None:
+    observations = [entry.told_by for entry in CATALOGUE.values()]
+
+    assert len(set(observations)) == len(observations)
+
+
+def test_every_look_alike_is_in_the_catalogue_and_looks_back() -> None:
+    pairs = {(name, other) for name in CATALOGUE for other in lookalikes(name)}
+
+    assert pairs
+    assert all(other in CATALOGUE and (other, name) in pairs for name, other in pairs)
+
+
+def test_explain_names_what_looks_like_a_fault_and_what_separates_them() -> None:
+    text = section(CATALOGUE["otlp.rejected"])
+
+    assert f"- `otlp.redirect-loss`: {CATALOGUE['otlp.redirect-loss'].told_by}" in text

@@ -1,6 +1,7 @@
 """Every refusal has one kind; what AWS says about whom is read; the chain of credentials asks nobody and ends."""
 
-import time
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from salambot_cli.aws.clients import Aws, AwsError, AwsKind
 from salambot_cli.aws.errors import denial_of, kind_of
+from salambot_cli.aws.session import BoundedPopen, ProgramHangsError
 
 
 @pytest.mark.parametrize(
@@ -108,13 +110,13 @@ def test_a_program_that_is_not_there_is_no_credentials(home: Path) -> None:
     assert "/opt/corp/none" in found.message
 
 
-def test_a_program_that_hangs_is_ended(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("salambot_cli.aws.session.PROGRAM_SECONDS", 0.3)
-    began = time.monotonic()
-    found = failure(home, "[profile dev]\ncredential_process = sleep 60\n")
+def test_a_program_that_hangs_is_ended_with_what_it_started() -> None:
+    program = BoundedPopen(["sh", "-c", "sleep 60 & sleep 60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    assert found.kind is AwsKind.NO_CREDENTIALS
-    assert time.monotonic() - began < 15
+    with pytest.raises(ProgramHangsError, match=r"within 0\.3 s"):
+        program.communicate(timeout=0.3)
+
+    assert program.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
