@@ -100,6 +100,10 @@ _PROGRAMS = (
     ),
     *(
         "REVOKE ",
+        "INSERT ",
+        "DELETE FROM ",
+        "TRUNCATE ",
+        "redis-cli ",
         "UPDATE ",
         "REINDEX ",
         "# ",

@@ -79,6 +79,25 @@ def unlist_in_bucket(
         _delete(s3, bucket, [f"{tenant}/{key}" for key in sorted(gone)])
 
 
+def download_prefix(s3: "S3Client", bucket: str, prefix: str, folder: Path) -> None:
+    """Copy every object below a prefix into a folder, under its whole key. Raises SalamBotError."""
+    with _explained(bucket):
+        for key in _etags(s3, bucket, prefix):
+            target = folder / key
+            if target.resolve().is_relative_to(folder.resolve()) and not key.endswith("/"):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                s3.download_file(bucket, key, str(target))
+
+
+def upload_files(s3: "S3Client", bucket: str, folder: Path, *, kms_key: str | None = None) -> None:
+    """Put every file of a folder into a bucket under its relative path, encrypted at rest. Raises SalamBotError."""
+    with _explained(bucket):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            key = file.relative_to(folder).as_posix()
+            extra = {"ContentType": content_type(key), "ChecksumAlgorithm": "SHA256", **_encryption(kms_key)}
+            s3.upload_file(str(file), bucket, key, ExtraArgs=extra)
+
+
 class _Upload:
     """Puts files under a prefix. What is there already, by its tag or its digest, is left alone."""
 

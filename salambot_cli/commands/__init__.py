@@ -44,6 +44,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "config": "Show, check and edit the configuration.",
         "render": "Write the files that `up` uses.",
         "upgrade-config": "Bring an older salambot.toml up to date.",
+        "backup": "Write data, documents, keys and configuration to a file.",
+        "restore": "Bring a backup back, here or on another machine.",
         "privacy": "Export or erase one user's data.",
     },
 }

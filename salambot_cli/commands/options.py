@@ -20,8 +20,8 @@ def presets(text: str | None) -> list[str] | None:
     return names
 
 
-def ask_value(name: str, *, hidden: bool) -> str:
+def ask_value(name: str, *, hidden: bool, twice: bool = False) -> str:
     """Return a value that is asked for on a terminal, else read from standard input."""
     if sys.stdin.isatty():
-        return str(typer.prompt(name, hide_input=hidden, err=True))
+        return str(typer.prompt(name, hide_input=hidden, confirmation_prompt=twice, err=True))
     return sys.stdin.read().rstrip("\r\n")

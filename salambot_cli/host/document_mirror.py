@@ -86,7 +86,7 @@ def mirror_to_folder(path: Path, store: Path, tenant: str, label: str, *, prune:
     target = store / tenant
     files = files_by_key(path)
     gone = removed_keys(_listed_before(target, label), files, prune=prune)
-    written = tuple(key for key, file in files.items() if is_storable(key) and _copy_if_changed(file, target / key))
+    written = tuple(key for key, file in files.items() if is_storable(key) and copy_if_changed(file, target / key))
     for key in gone if prune is not False else ():
         (target / key).unlink(missing_ok=True)
     mirrored = plan_mirror(label, files, written, gone, prune=prune)
@@ -147,7 +147,8 @@ def plan_mirror(
     return MirrorResult(label, tuple(sorted({*files, *kept})), written, () if kept else gone)
 
 
-def _copy_if_changed(source: Path, target: Path) -> bool:
+def copy_if_changed(source: Path, target: Path) -> bool:
+    """Copy a document into the store, so that a container can read it; return whether it was another one."""
     if target.is_file() and _digest(source) == _digest(target):
         return False
     part = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:32]}.part")  # a name may be full

@@ -1,0 +1,1 @@
+"""Backups: the data and the configuration of an environment in one file, and back."""
