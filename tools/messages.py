@@ -71,6 +71,8 @@ WORDS = (  # single words of tables and the like, which do not read as prose
         "interrupted",
     ),
     *("Run", "Knowledge", "Channels", "Diagnose", "Cloud", "Project", "Output:", "read by", "meaning", "here"),
+    *("path", "source", "languages", "passages", "rows", "updated", "at", "action", "outcome", "actor"),
+    *("trace", "began", "what", "steps", "ms", "Next:"),
     *("ok:", "failed:", "try:", "source:", "as configured", "after"),
     *("{count} seen", "{count} added", "{count} changed", "{count} unchanged", "{count} removed"),
     *("topology {names}", "tenant {name}", "runtime {name}"),

@@ -24,23 +24,26 @@ def show(
 
     Example:  [bold]salambot audit show --correlation-id corr_smoke[/]
     """
-    from rich import box
-    from rich.table import Table
-
     from salambot_cli.audit.records import audit_records
     from salambot_cli.config.load import load_started_environment
+    from salambot_cli.telemetry.traces import short_id
     from salambot_cli.terminal.interrupts import run
+    from salambot_cli.terminal.rows import minutes, print_rows
 
     session: Output = context.obj
     records = run(audit_records(load_started_environment(session.project), correlation_id, limit))
     if session.machine:
         session.document({"records": records})
         return
-    names = ("at", "action", "outcome", "actor", "correlation_id", "trace_id")
-    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
-    for entry in records:
-        table.add_row(*(str(entry[name]) for name in names))
-    session.result(table)
+    rows = [
+        {
+            "at": minutes(entry["at"]),
+            "trace": short_id(entry["trace_id"]),
+            **{name: str(entry[name]) for name in ("action", "outcome", "actor", "correlation_id")},
+        }
+        for entry in records
+    ]
+    print_rows(session, rows, whole=("trace", "action"))
 
 
 @app.command()

@@ -31,7 +31,7 @@ def init(
     """
     from salambot_cli.config.load import CONFIG_NAME
     from salambot_cli.init.interview import ask_settings, detect_context
-    from salambot_cli.init.project import start_project
+    from salambot_cli.init.project import next_steps, start_project
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
@@ -53,7 +53,9 @@ def init(
         session.say(f" [green]✓[/] {name}")
     for name in _folded(kept):
         session.say(f" [dim]= {name} is there already (--force overwrites it)[/]")
-    session.say("Next: [bold]salambot up[/]")
+    session.say("Next:")
+    for line in next_steps(session.project):
+        session.say(f"  [bold]{line}[/]")
 
 
 def _ask(question: str, usual: str) -> str:

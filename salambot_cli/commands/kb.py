@@ -23,25 +23,22 @@ def list_(context: typer.Context, tenant: str | None = _TENANT) -> None:
 
     Example:  [bold]salambot kb list[/]
     """
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
     from salambot_cli.config.load import load_started_environment
     from salambot_cli.seed.kb import indexed
     from salambot_cli.terminal.interrupts import run
+    from salambot_cli.terminal.rows import minutes, print_rows
 
     session: Output = context.obj
     documents = run(indexed(load_started_environment(session.project, {"tenant": tenant})))
     if session.machine:
         session.document({"documents": documents})
         return
-    names = ("path", "source", "languages", "passages", "rows", "updated_at")
-    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
+    names = ("path", "source", "languages", "passages", "rows")
+    rows = []
     for document in documents:
         cells = {**document, "languages": " ".join(cast("list[str]", document["languages"]))}
-        table.add_row(*(escape(str(cells[name])) for name in names))
-    session.result(table)
+        rows.append({name: str(cells[name]) for name in names} | {"updated": minutes(document["updated_at"])})
+    print_rows(session, rows)
 
 
 @app.command()

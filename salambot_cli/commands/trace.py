@@ -23,16 +23,21 @@ def trace(
     """
     from salambot_cli.config.load import load_started_environment
     from salambot_cli.telemetry.traces import latest_traces, read_trace
-    from salambot_cli.telemetry.waterfall import traces_table, waterfall
+    from salambot_cli.telemetry.waterfall import trace_rows, waterfall
     from salambot_cli.terminal.interrupts import run
+    from salambot_cli.terminal.rows import print_rows
 
     session: Output = context.obj
     environment = load_started_environment(session.project)
-    if trace_id is not None and not re.fullmatch("[0-9a-f]{32}", trace_id):
-        raise typer.BadParameter("should be 32 lowercase hexadecimal digits, as chat prints them", param_hint="ID")
+    if trace_id is not None and not re.fullmatch("[0-9a-f]{8,32}", trace_id):
+        why = "should be an id as chat prints it, or its first 8 digits and more"
+        raise typer.BadParameter(why, param_hint="ID")
     if listing:
         traces = run(latest_traces(environment))
-        session.document({"traces": traces}) if session.machine else session.result(traces_table(traces))
+        if session.machine:
+            session.document({"traces": traces})
+        else:
+            print_rows(session, trace_rows(traces))
         return
     spans = run(read_trace(environment, trace_id))
     session.document({"trace_id": spans[0]["trace_id"], "spans": spans}) if session.machine else session.result(

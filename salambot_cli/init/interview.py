@@ -8,7 +8,9 @@ from salambot_cli.aws.profiles import aws_profiles
 from salambot_cli.config.load import read_dotenv
 from salambot_cli.docker.engine import inspect_engine
 from salambot_cli.init.project import InitialSettings
-from salambot_cli.model.topology import preset
+from salambot_cli.model.config import is_tenant
+from salambot_cli.model.errors import ConfigurationError
+from salambot_cli.model.topology import TOPOLOGIES, preset
 from salambot_cli.model.topology_guess import TopologyGuess, guess_topology, tenant_name
 
 _ENV_FILES = (".env", ".env.cloud-local", ".env.local")
@@ -45,14 +47,40 @@ def ask_settings(
     """Return what the project starts with: flags first, then answers, then what was found."""
     proposal = found.proposal
     usual = tenant or found.variables.get("TENANT") or (tenant_name(root.resolve().name) if ask else "demo")
-    name = ask("Tenant: whose documents and customers are these?", usual) if ask and tenant is None else usual
+    name = _asked_tenant(usual, ask if tenant is None else None)
     words = ",".join(proposal.presets)
-    chosen = topology or (ask("Topology: local, t1, t2, t3, or several (t1,t3)", words) if ask else words)
+    chosen = topology or _asked_topology(words, ask)
     values = {} if name == "demo" else {"tenant": name}
     if chosen == words:
         values |= {f"placement.{component}": where for component, where in proposal.overrides.items()}
     presets = tuple(part.strip() for part in chosen.split(","))
-    return InitialSettings(presets, values | _aws(found, presets, values, ask))
+    values |= _aws(found, presets, values, ask)
+    if ask and (business := ask("Business: the name that replies use (Enter for none)", "").strip()):
+        values["business.name"] = business
+    return InitialSettings(presets, values)
+
+
+def _asked_tenant(usual: str, ask: Ask | None) -> str:
+    """Ask until the answer can be a tenant; what cannot becomes the next proposal. Raises ConfigurationError."""
+    question = "Tenant: whose documents and customers are these?"
+    name = ask(question, usual).strip() if ask else usual
+    while not is_tenant(name):
+        proposal = tenant_name(name)
+        if ask is None:
+            why = "a tenant has lower-case letters, digits and dashes"
+            raise ConfigurationError(f"{name!r} cannot be a tenant", why, f"salambot init --tenant {proposal}")
+        name = ask("Tenant: lower-case letters, digits and dashes", proposal).strip()
+    return name
+
+
+def _asked_topology(usual: str, ask: Ask | None) -> str:
+    """Ask until every preset is one that there is."""
+    if ask is None:
+        return usual
+    chosen = ask("Topology: local, t1, t2, t3, or several (t1,t3)", usual).lower()
+    while not {part.strip() for part in chosen.split(",")} <= {*TOPOLOGIES}:
+        chosen = ask("There is no such topology. Choose of local, t1, t2, t3", usual).lower()
+    return chosen
 
 
 def _aws(found: InitContext, presets: tuple[str, ...], values: Mapping[str, str], ask: Ask | None) -> dict[str, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from salambot_cli.config.load import load_environment
+from salambot_cli.config.validate import missing_variables
 from salambot_cli.host.assets import asset
 from salambot_cli.host.files import replace_file
 from salambot_cli.host.toml_file import set_values
@@ -50,6 +52,18 @@ def start_project(root: Path, beginning: InitialSettings, *, force: bool) -> tup
     if _ignore_secrets(root):
         written.append(".gitignore")
     return written, kept
+
+
+def next_steps(root: Path) -> list[str]:
+    """Return the commands that lead from here to a chatbot: one for each variable that is missing, then `up`."""
+    environment = load_environment(root)
+    steps = [f"salambot env set {missing.name}" for missing in missing_variables(environment)]
+    if environment.placement("secrets") == "aws":
+        placed = {(component, environment.placement(component)) for component in COMPONENTS}
+        secret = {name for use, names in REQUIRED.items() if use in placed for name in names if is_secret(name)}
+        steps += [f"salambot secrets push {name} --create" for name in sorted(secret)[:1]]
+        steps += [f"salambot secrets push {name}" for name in sorted(secret)[1:]]
+    return [*steps, "salambot up"]
 
 
 def _known_presets(names: Sequence[str]) -> tuple[TopologyName, ...]:

@@ -21,6 +21,11 @@ _SECRET_SHAPES = re.compile(
 )
 
 
+def is_tenant(name: str) -> bool:
+    """Return whether a name can be a tenant."""
+    return _TENANT.match(name) is not None
+
+
 def looks_secret(value: str) -> bool:
     """Return whether a value has the shape of a key, a token or a URL with a password."""
     return _SECRET_SHAPES.search(value) is not None

@@ -1,5 +1,6 @@
 """Read a topology off variables, such as those of the `.env` that was used before there was this command."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -65,6 +66,7 @@ def _elsewhere(url: str | None) -> bool:
 
 def tenant_name(text: str) -> str:
     """Return a tenant's name made of any text: lower-case letters, digits and dashes; `demo` where none is left."""
-    kept = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in text.lower())
+    bare = "".join(sign for sign in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(sign))
+    kept = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in bare)
     words = chain.from_iterable(part.split() for part in kept.split("-"))
     return "-".join(words)[:63].strip("-") or "demo"

@@ -14,6 +14,7 @@ from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.untrusted import raw
 from salambot_cli.telemetry.command_span import command_span
 from salambot_cli.terminal.output import Output
+from salambot_cli.terminal.word_wrap import WordWrap
 
 _TURNS_KEPT = 20
 
@@ -46,13 +47,16 @@ class Conversation:
 
 async def say_once(session: Output, conversation: Conversation, prompt: str) -> None:
     """Print one reply as it comes, then its sources; with --json the completed reply alone."""
+    wrap = WordWrap(session.columns()) if sys.stdout.isatty() else None
     async with command_span(session, conversation.environment, "chat") as trace:
         async for name, data in conversation.say(prompt, trace):
             if session.json_lines:
                 session.event(name, data)
             elif name == "reply.delta" and not session.json:
-                session.stream(cast("str", data["text"]))
+                text = cast("str", data["text"])
+                session.stream(wrap.feed(text) if wrap else text)
             elif name == "reply.completed":
+                session.stream(wrap.end() if wrap and not session.json else "")
                 _completed(session, data)
 
 

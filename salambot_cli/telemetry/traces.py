@@ -8,13 +8,21 @@ from salambot_cli.model.errors import SalamBotError
 from salambot_cli.stack.orchestrateur import ask_orchestrateur
 
 _LATEST = 20
+_WHOLE_ID = 32
+_SHORT_ID = 12
 
 
 async def read_trace(environment: Environment, trace_id: str | None) -> list[Document]:
-    """Return the spans of a trace, of the latest one where none is named, by their start. Raises SalamBotError."""
+    """Return the spans of a trace by their start: of the one whose id begins so, else of the latest.
+
+    Raises:
+        SalamBotError: it is not kept, or several ids begin so.
+    """
     if trace_id is None:
         latest = await latest_traces(environment)
         trace_id = str(latest[0]["trace_id"]) if latest else ""
+    elif len(trace_id) < _WHOLE_ID:
+        trace_id = await _whole_id(environment, trace_id)
     spans = await _spans(environment, {"trace_id": trace_id, "limit": "20000"}) if trace_id else []
     if not spans:
         what = f"the trace {trace_id} is not kept here" if trace_id else "no trace is kept yet"
@@ -29,6 +37,19 @@ async def latest_traces(environment: Environment) -> list[Document]:
         groups.setdefault(str(span["trace_id"]), []).append(span)
     traces = [_summary(sorted(spans, key=_start)) for spans in groups.values()]
     return sorted(traces, key=_start, reverse=True)[:_LATEST]
+
+
+def short_id(trace_id: object) -> str:
+    """Return as much of a trace's id as tells it from others."""
+    return str(trace_id)[:_SHORT_ID]
+
+
+async def _whole_id(environment: Environment, beginning: str) -> str:
+    spans = await _spans(environment, {"limit": "20000"})
+    found = sorted({str(span["trace_id"]) for span in spans if str(span["trace_id"]).startswith(beginning)})
+    if len(found) > 1:
+        raise SalamBotError(f"several traces begin with {beginning}", ", ".join(found), "give more of its digits")
+    return found[0] if found else beginning
 
 
 def _start(document: Document) -> int:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import cast
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from salambot_cli.api.gateway import Document
+from salambot_cli.telemetry.traces import short_id
 
 _WIDTH = 30
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green")
@@ -43,15 +43,18 @@ def waterfall(spans: Sequence[Document]) -> Table:
     return table
 
 
-def traces_table(traces: Sequence[Document]) -> Table:
-    """List traces."""
-    table = Table("trace", "began", "what", "steps", "ms", box=box.SIMPLE_HEAD, pad_edge=False)
-    for trace in traces:
-        began = datetime.fromtimestamp(_ns(trace, "started_ns") / 1e9, UTC).isoformat(timespec="seconds")
-        what = Text(f"{trace['service']}  {trace['name']}", style="bold red" if trace["failed"] else "")
-        row = (str(trace["trace_id"]), began.replace("+00:00", "Z"))
-        table.add_row(*map(escape, row), what, str(trace["steps"]), str(trace["duration_ms"]))
-    return table
+def trace_rows(traces: Sequence[Document]) -> list[dict[str, str]]:
+    """Return traces as rows; the short id is one that `trace` takes."""
+    return [
+        {
+            "trace": short_id(trace["trace_id"]),
+            "began": datetime.fromtimestamp(_ns(trace, "started_ns") / 1e9, UTC).strftime("%H:%M:%SZ"),
+            "what": f"{trace['service']} {trace['name']}" + (" ✗" if trace["failed"] else ""),
+            "steps": str(trace["steps"]),
+            "ms": str(trace["duration_ms"]),
+        }
+        for trace in traces
+    ]
 
 
 def _ns(document: Document, name: str) -> int:

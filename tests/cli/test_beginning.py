@@ -99,11 +99,25 @@ def test_questions_are_asked_on_a_terminal_and_enter_takes_the_defaults(
     config.write_text("[default]\nregion = eu-west-3\n[profile shop]\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    status, screen = on_a_terminal(project, "init", answers="atlas\nt1\nshop\n")
+    status, screen = on_a_terminal(project, "init", answers="Boutique Fès\n\nt9\nt1\nshop\nRiad Atlas\n")
     assert status == 0, screen
     document = written(project)
-    assert (document["tenant"], document["topology"]) == ("atlas", ["t1"])
+    assert (document["tenant"], document["topology"]) == ("boutique-fes", ["t1"])
+    assert document["business"] == {"name": "Riad Atlas"}
     assert document["aws"] == {"profile": "shop", "region": "eu-west-1"}
+
+
+def test_a_tenant_that_cannot_be_one_is_answered_by_one_that_can(project: Project) -> None:
+    said = project.run("init", "--tenant", "Boutique Fès", status=2).stderr
+    assert "init --tenant boutique-fes" in said
+    assert not (project.folder / "salambot.toml").exists()
+
+
+def test_init_ends_with_what_is_really_next(project: Project) -> None:
+    said = project.run("init", "--topology", "t1").stderr.splitlines()
+    steps = [line.strip() for line in said[said.index("Next:") + 1 :]]
+    assert steps[-1].endswith("salambot up")
+    assert {step.split()[-1] for step in steps[:-1]} >= {"POSTGRES_URL", "PINECONE_API_KEY", "S3_BUCKET"}
 
 
 def test_nothing_is_overwritten_and_a_bad_topology_is_a_usage_error(project: Project) -> None:
