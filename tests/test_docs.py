@@ -20,6 +20,7 @@ IN_FRENCH = {
     "docs/troubleshooting.md": "docs/fr/depannage.md",
     "docs/doctor.md": "docs/fr/docteur.md",
     "docs/how-to/components.md": "docs/fr/composants.md",
+    "docs/how-to/upkeep.md": "docs/fr/entretien.md",
     "docs/how-to/telemetry.md": "docs/fr/telemetrie.md",
     "docs/explanation/costs.md": "docs/fr/couts.md",
     "docs/explanation/threat-model.md": "docs/fr/menaces.md",
@@ -34,6 +35,28 @@ ORDER = (  # of the troubleshooting of the page that this environment comes from
     *("Coûts et optimisation", "Observabilité (cloud)", "Tests de validation", "Sécurité cloud", "Coûts et quotas"),
     *("Dépannage cloud", "Nettoyage"),
 )
+SMOKE_REQUESTS = """\
+curl -X POST http://localhost:8080/v1/generate/reply \\
+  -H 'Content-Type: application/json' \\
+  -H "Authorization: Bearer ${JWT_TOKEN}" \\
+  -H "X-SalamBot-Tenant: demo" \\
+  -d '{
+    "schema_version":"1.0",
+    "tenant":"demo",
+    "channel":"webchat",
+    "message_id":"msg_smoke",
+    "correlation_id":"corr_smoke",
+    "timestamp":"2025-08-14T10:00:00Z",
+    "locale":"fr-MA",
+    "data": {"prompt":"Bonjour SalamBot","context":[]}
+  }'
+
+curl -X POST http://localhost:8080/v1/search/query \\
+  -H 'Content-Type: application/json' \\
+  -H "Authorization: Bearer ${JWT_TOKEN}" \\
+  -H "X-SalamBot-Tenant: demo" \\
+  -d '{"query":"politique remboursement","tenant":"demo","top_k":3}'
+"""
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)")
 
 
@@ -100,6 +123,12 @@ def test_the_site_builds_and_every_link_and_anchor_of_it_leads_somewhere(checkou
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     subprocess.run(build, cwd=checkout, check=True, timeout=120, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
     assert (tmp_path / "site" / "reference" / "commands" / "index.html").is_file()
+
+
+def test_the_page_of_the_api_has_the_requests_that_the_environment_comes_from(checkout: Path) -> None:
+    for name in ("docs/how-to/api.md", "docs/fr/api.md"):
+        requests = re.findall(r"```bash\n(.*?)```", (checkout / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert SMOKE_REQUESTS in "\n".join(requests), name
 
 
 def test_the_generated_pages_are_in_step_with_the_code(checkout: Path) -> None:

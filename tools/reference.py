@@ -7,7 +7,7 @@
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ import typer
 from rich.text import Text
 
 from salambot_cli.commands import COMMANDS
+from salambot_cli.config.service_variables import every_reader
+from salambot_cli.config.variable_meanings import MEANINGS
 from salambot_cli.model.config import Config
-from salambot_cli.model.variables import DEFAULTS, PLAIN_VARIABLES, REQUIRED, SECRET_VARIABLES
+from salambot_cli.model.variables import DEFAULTS, REQUIRED, SECRET_VARIABLES
 from tools.api_page import api
 
 _EVERY_COMMANDS = {"--help", "--install-completion", "--show-completion"}
@@ -81,7 +83,7 @@ def configuration() -> str:
         "# Configuration\n\nMade from `salambot config schema`, the JSON Schema of `salambot.toml`."
         " `salambot config show` prints every effective value and the layer it comes from: flag, environment, `.env`,"
         " `salambot.toml`, preset,"
-        " default.\n\n## salambot.toml\n\n| key | value | default |\n|---|---|---|\n"
+        " default.\n\n## salambot.toml\n\n| key | meaning | value | default | example |\n|---|---|---|---|---|\n"
     )
     return head + "".join(_keys(schema, schema, "")) + _variables()
 
@@ -93,7 +95,9 @@ def _keys(schema: dict[str, Any], node: dict[str, Any], prefix: str) -> Iterator
         if target.get("properties") and not path.startswith("doctor.ignore"):
             yield from _keys(schema, target, f"{path}.")
         else:
-            yield f"| `{path}` | {_kind(schema, given)} | {_default(given)} |\n"
+            meaning, example = KEY_MEANINGS[path]
+            shown = f"`{example}`" if example else ""
+            yield f"| `{path}` | {meaning} | {_kind(schema, given)} | {_default(given)} | {shown} |\n"
 
 
 def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -126,16 +130,76 @@ def _variables() -> str:
     for (component, placement), names in REQUIRED.items():
         for name in names:
             needed.setdefault(name, []).append(f'`{component} = "{placement}"`')
-    rows = "".join(
-        f"| `{name}` | {'yes' if name in SECRET_VARIABLES else ''} | {', '.join(needed.get(name, []))} |"
-        f" {f'`{DEFAULTS[name]}`' if name in DEFAULTS else ''} |\n"
-        for name in sorted(SECRET_VARIABLES | PLAIN_VARIABLES)
-    )
+    rows = "".join(_variable(name, needed.get(name, [])) for name in sorted(MEANINGS))
     return (
         "\n## Variables\n\nFrom the environment, `.env`, Secrets Manager (secrets), or `[env]` in `salambot.toml`"
-        " (never secrets). Every variable that begins with `AWS_ENDPOINT_URL` is known too.\n\n"
-        "| variable | secret | needed by | default |\n|---|---|---|---|\n" + rows
+        " (never secrets). `salambot env set NAME` checks a value and keeps it where it belongs; `salambot env list"
+        " --all` shows this table with your values. A variable that no service reads is for the command itself. Every"
+        " variable that begins with `AWS_ENDPOINT_URL` is known too: it leads the AWS SDK to another server.\n\n"
+        "| variable | meaning | default | example | read by | needed by |\n|---|---|---|---|---|---|\n" + rows
     )
+
+
+def _variable(name: str, needed: list[str]) -> str:
+    meaning = MEANINGS[name]
+    secret = " (secret)" if name in SECRET_VARIABLES else ""
+    default, example = (f"`{one}`" if one else "" for one in (meaning.default or DEFAULTS.get(name), meaning.example))
+    services = ", ".join(sorted(every_reader(name))) or "`salambot`"
+    return f"| `{name}` | {meaning.text}{secret} | {default} | {example} | {services} | {', '.join(needed)} |\n"
+
+
+KEY_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "tenant": ("whose documents and customers these are", "riad-atlas"),
+    "topology": ("presets of placements, applied in order", '["t1", "t3"]'),
+    "runtime": ("how parts are started: in containers, as processes, or whichever this machine can", "process"),
+    "together": ("services that share one process: less memory, but they end together", '["gateway", "rag"]'),
+    "timezone": ("the zone in which times are shown to people; stored times are UTC", "Europe/Paris"),
+    "allow_insecure": ("components whose cloud address may do without verified TLS", '["redis"]'),
+    "placement.postgres": ("the database: here, or elsewhere by `POSTGRES_URL`", "cloud"),
+    "placement.redis": ("Redis: here, or elsewhere by `REDIS_URL`", "cloud"),
+    "placement.vector": ("where the vectors of your documents are", "qdrant"),
+    "placement.objects": ("where the documents themselves are", "s3"),
+    "placement.secrets": ("where secrets are read: the environment and `.env`, or AWS Secrets Manager", "aws"),
+    "placement.telemetry": (
+        "traces, metrics, logs: none, kept here, or sent to `OTEL_EXPORTER_OTLP_ENDPOINT`",
+        "otlp",
+    ),
+    "placement.llm": ("who writes replies: extracts of your documents, or a language model", "openai"),
+    "placement.tunnel": ("how webhooks reach this machine from outside", "cloudflared"),
+    "ports.gateway": ("the API and the console", "18080"),
+    "ports.orchestrateur": ("the dialogue service", "auto"),
+    "ports.nlu": ("the service that writes replies", "auto"),
+    "ports.rag": ("the service that searches", "auto"),
+    "ports.worker": ("health and metrics of the worker", "9100"),
+    "ports.ingress": ("the gateway's port for the tunnel: webhooks only", "18090"),
+    "ports.tunnel": ("the local end of the tunnel", "auto"),
+    "ports.postgres": ("the local Postgres", "15432"),
+    "ports.redis": ("the local Redis", "16379"),
+    "aws.region": ("the region; above the profile's own", "eu-west-1"),
+    "aws.profile": ("the profile of `~/.aws/config` that gives credentials", "shop-dev"),
+    "aws.jump": ("an instance through which RDS and ElastiCache are reached by SSM", "i-0123456789abcdef0"),
+    "aws.secret": (
+        "the secret of the variables, or a table: variable to `secret-id#json-key`",
+        "salambot/demo",
+    ),
+    "aws.kms_key": ("the key that encrypts uploaded documents; without one S3's own", "alias/salambot"),
+    "postgres.ca": ("a bundle of certificates that Postgres is verified with", "certs/rds.pem"),
+    "redis.ca": ("a bundle of certificates that Redis is verified with", "certs/redis.pem"),
+    "kb.path": ("the folder of your documents", "documents"),
+    "channels.messenger": ("page id to tenant", '{ "1029384756" = "shop" }'),
+    "channels.whatsapp": ("phone-number id to tenant", '{ "5647382910" = "shop" }'),
+    "channels.telegram": ("the one bot's tenant", '{ bot = "shop" }'),
+    "business.name": ("the name that replies use", "Riad Atlas"),
+    "business.contact": ("how a customer reaches a person", "+212 524 00 00 00"),
+    "business.tone": ("how a language model should sound", "warm, short, never pushy"),
+    "telemetry.grafana_url": ("where dashboards and traces are looked at", "https://shop.grafana.net"),
+    "doctor.ignore": (
+        "findings that are not reported: `id`, `reason`, and `until`, the last day",
+        '[{ id = "rds.sg-missing-my-ip", reason = "a test machine", until = "2027-01-31" }]',
+    ),
+    "env": ("variables that are no secrets", '{ LOG_LEVEL = "DEBUG" }'),
+}
+"""Key -> what it decides, and an example of its value."""
 
 
 def main(arguments: list[str]) -> int:

@@ -161,6 +161,11 @@ def services_reading(environment: Environment, name: str) -> frozenset[Program]:
     return frozenset(service for use in uses if use.when(environment) for service in use.readers)
 
 
+def every_reader(name: str) -> frozenset[Program]:
+    """Return the services that read a variable in some environment."""
+    return frozenset(service for use in _USES.get(name, ()) for service in use.readers)
+
+
 def variables_for(
     environment: Environment, service: Program, given: Mapping[str, str] | None = None
 ) -> dict[str, Variable]:
