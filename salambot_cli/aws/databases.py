@@ -53,7 +53,6 @@ class Cache:
     groups: tuple[str, ...]
     encrypted_at_rest: bool | None
     encrypted_in_transit: bool | None
-    parameter_group: str | None
 
 
 def databases(aws: Aws) -> tuple[Database, ...]:
@@ -127,7 +126,6 @@ def caches(aws: Aws) -> tuple[Cache, ...]:
             groups=(),
             encrypted_at_rest=item.get("AtRestEncryptionEnabled"),
             encrypted_in_transit=item.get("TransitEncryptionEnabled"),
-            parameter_group=None,
         )
         for item in replicated
     ]
@@ -140,7 +138,6 @@ def caches(aws: Aws) -> tuple[Cache, ...]:
             groups=tuple(g.get("SecurityGroupId", "") for g in item.get("SecurityGroups", [])),
             encrypted_at_rest=item.get("AtRestEncryptionEnabled"),
             encrypted_in_transit=item.get("TransitEncryptionEnabled"),
-            parameter_group=item.get("CacheParameterGroup", {}).get("CacheParameterGroupName"),
         )
         for item in single
         if not item.get("ReplicationGroupId")

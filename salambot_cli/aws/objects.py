@@ -21,8 +21,6 @@ class Bucket:
     head: AwsError | None
     read: AwsError | None
     write: AwsError | None
-    a_key: str | None
-    """An object of the tenant, where listing is allowed and there is one."""
 
 
 def inspect_bucket(aws: Aws, bucket: str, prefix: str, kms_key: str | None = None) -> Bucket:
@@ -34,7 +32,7 @@ def inspect_bucket(aws: Aws, bucket: str, prefix: str, kms_key: str | None = Non
     """
     head, region = _head(aws, bucket)
     if head is not None and head.kind in {AwsKind.ABSENT, AwsKind.REGION}:
-        return Bucket(region, head, None, None, None)
+        return Bucket(region, head, None, None)
     key = _first_key(aws, bucket, prefix)
     read = _refusal(lambda: aws.s3.get_object(Bucket=bucket, Key=key or f"{prefix}{_PROBE}", Range="bytes=0-0"))
     if read is not None and (read.is_absent or read.code in {"InvalidRange", "416"}):
@@ -48,7 +46,7 @@ def inspect_bucket(aws: Aws, bucket: str, prefix: str, kms_key: str | None = Non
         write = None
     if write is None and kms_key:
         write = _put_and_delete(aws, bucket, f"{prefix}{_PROBE}", kms_key)
-    return Bucket(region, head, read, write, key)
+    return Bucket(region, head, read, write)
 
 
 _PROBE = ".salambot-doctor"

@@ -30,7 +30,7 @@ def up(
     ports: str | None = typer.Option(None, metavar="auto", help="auto: every port of this run is a free one."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan and stop."),
     timeout: float = typer.Option(600, min=1, metavar="S", help="Give up after S seconds."),
-    wait: bool = typer.Option(True, "--wait", help="Accepted for scripts: `up` always waits.", show_default=False),
+    wait: bool = typer.Option(True, "--wait", hidden=True),  # `up` always waits
     foreground: bool = typer.Option(False, "--foreground", help="Stay, show the logs, and stop everything on Ctrl-C."),
     open_browser: bool = typer.Option(False, "--open", help="Open the console when it is ready."),
 ) -> None:

@@ -23,7 +23,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    elapsed_ms: float = 0.0
     contact: ConnectResult | None = None
     """Set, with status 0, when there is no answer: how the wire failed."""
 
@@ -54,11 +53,8 @@ async def request(
     source: str | None = None,
 ) -> Answer:
     """Ask once. `proxies` obeys HTTP(S)_PROXY; `source` binds an address family (`0.0.0.0` or `::`)."""
-    import time
-
     import httpx
 
-    started = time.perf_counter()
     proxy = proxy_for(url) if proxies else None
     trust = _trust(verify)
     transport = httpx.AsyncHTTPTransport(local_address=source, verify=trust) if source else None
@@ -69,9 +65,7 @@ async def request(
             ) as client,
             client.stream(method, url, headers=dict(headers or {}), content=content) as response,
         ):
-            body = await _bounded(response)
-            elapsed = (time.perf_counter() - started) * 1000
-            return Answer(response.status_code, response.headers, body, elapsed)
+            return Answer(response.status_code, response.headers, await _bounded(response))
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
         return Answer(0, {}, b"", contact=_contact(proxy or url, error, proxy))
 

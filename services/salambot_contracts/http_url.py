@@ -21,7 +21,7 @@ class HttpUrl:
     scheme: str
     host: str
     port: int | None = None
-    """None where the URL says nothing: `effective_port` is 80 or 443 then."""
+    """None where the URL says nothing: clients take 80 or 443 then."""
     path: str = ""
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     user: str | None = None
@@ -33,11 +33,6 @@ class HttpUrl:
     def is_secure(self) -> bool:
         """Return True for https."""
         return self.scheme == "https"
-
-    @property
-    def effective_port(self) -> int:
-        """Return the port that a client connects to."""
-        return self.port or (443 if self.is_secure else 80)
 
     def text(self) -> str:
         """Return the address, without a `/` at its end."""

@@ -1,3 +1,1 @@
 """LLM providers behind one small protocol, one file each."""
-
-LLMS = ("local", "openai")
