@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
-from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, Variable
+from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, ProjectCheck, Variable
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, preset
@@ -121,7 +121,7 @@ def _keys_from(variables: Mapping[str, str]) -> Values:
     for key in dotted_keys():
         name = "SALAMBOT_" + key.upper().replace(".", "_")
         text = variables.get(name) or variables.get(_ALIASES.get(key, name))
-        if text and key not in {"env", "doctor.ignore", "business"} and not key.startswith("channels."):
+        if text and key not in {"env", "doctor.ignore", "doctor.check", "business"} and not key.startswith("channels."):
             found[key] = _typed(key, text)
     return found
 
@@ -202,5 +202,17 @@ def _environment(
         timezone=config.timezone,
         kb=root / config.kb.path,
         ignored_findings=tuple(Ignore(entry.id, entry.reason, entry.until) for entry in config.doctor.ignore),
+        project_checks=tuple(
+            ProjectCheck(
+                entry.name,
+                entry.remedy,
+                entry.url,
+                tuple(entry.command or ()),
+                entry.status if entry.status is not None else 200 if entry.url else 0,
+                entry.contains,
+                entry.part,
+            )
+            for entry in config.doctor.check
+        ),
         layers=layers,
     )

@@ -27,6 +27,18 @@ id     = "secret.stale"
 reason = "rotated by the platform team each quarter"
 until  = "2027-03-31"
 ```
+
+A project's own checks run with the others: a URL or a command (no shell reads it), what it has to answer, and the
+remedy.
+
+```toml
+[[doctor.check]]
+name     = "crm"
+url      = "https://crm.example.ma/health"
+contains = "ok"
+part     = "orchestrateur"
+remedy   = "Ask the CRM team: #crm-help."
+```
 """
 _HEADS = {
     "fr": """# Ce que trouve `salambot doctor`
@@ -38,6 +50,18 @@ Une section par constat. Page faite à partir du catalogue (`python -m salambot_
 configuration, données, performance, coût. Ce qui découle seulement d'un autre échec est *sauté* et nomme sa cause. Ce
 qui n'a pas pu être vu est *inconnu*, jamais réussi. Sortie : 0 sans cause première, 1 avec, 4 quand le docteur n'a pas
 pu travailler.
+
+Les contrôles propres au projet se font avec les autres : une URL ou une commande (aucun shell ne la lit), ce
+qu'elle doit répondre, et le remède.
+
+```toml
+[[doctor.check]]
+name     = "crm"
+url      = "https://crm.example.ma/health"
+contains = "ok"
+part     = "orchestrateur"
+remedy   = "Demandez à l'équipe CRM."
+```
 """
 }
 

@@ -213,4 +213,12 @@ _SERVICES: tuple[Entry, ...] = (
     ),
 )
 
-SERVICES: tuple[Entry, ...] = (*_SERVICES, *POSTURE)
+_PROJECT = Entry(
+    "project.check-failed",
+    "medium",
+    "Something that this project asks for is not as it should be.",
+    "A `[[doctor.check]]` of salambot.toml: its URL or command did not answer as expected.",
+    "The remedy stands in the entry of salambot.toml.",
+)
+
+SERVICES: tuple[Entry, ...] = (*_SERVICES, _PROJECT, *POSTURE)

@@ -18,7 +18,7 @@ from salambot_cli.doctor.fix import apply_fixes
 from salambot_cli.doctor.formats import junit, sarif
 from salambot_cli.doctor.lookalikes import lookalikes
 from salambot_cli.doctor.probe import Address
-from salambot_cli.doctor.probes import GROUPS, PROBES
+from salambot_cli.doctor.probes import GROUPS, probes_for
 from salambot_cli.doctor.report import Report
 from salambot_cli.doctor.text_report import group_line, summary
 from salambot_cli.model.environment import Environment
@@ -65,7 +65,7 @@ async def run_doctor(session: Output, request: DoctorOptions) -> int:
     environment, problem = load(session.project)
     if request.list_only:
         return _list(session, request, environment)
-    _known(request)
+    _known(request, environment)
     options = Options(_addresses(request.my_ip), request.offline, request.strict, problem)
     try:
         # One document at the end; --json-lines tells each round.
@@ -133,8 +133,8 @@ def _addresses(texts: tuple[str, ...]) -> tuple[Address, ...]:
         raise ConfigurationError("--my-ip is no address", str(error), "salambot doctor --my-ip 203.0.113.7") from error
 
 
-def _known(request: DoctorOptions) -> None:
-    names = {n for p in PROBES for n in (p.id, p.group, p.id.split(".")[0], *p.finds, *p.parts)}
+def _known(request: DoctorOptions, environment: Environment) -> None:
+    names = {n for p in probes_for(environment) for n in (p.id, p.group, p.id.split(".")[0], *p.finds, *p.parts)}
     unknown = [check for check in request.checks if check not in names]
     if request.group is not None and request.group not in GROUPS:
         raise ConfigurationError(
@@ -168,7 +168,7 @@ def _explain(session: Output, name: str) -> int:
 
 
 def _list(session: Output, request: DoctorOptions, environment: Environment) -> int:
-    probes = [p for p in PROBES if request.group in {None, p.group}]
+    probes = [p for p in probes_for(environment) if request.group in {None, p.group}]
     if session.machine:
         session.document(
             {

@@ -74,9 +74,9 @@ def diagnosis(
     environment: Environment, *, checks: Sequence[str] = (), group: str | None = None, options: Options = DEFAULT
 ) -> Diagnosis:
     """Prepare a run of the probes that apply, with what the chosen ones need."""
-    from salambot_cli.doctor.probes import PROBES
+    from salambot_cli.doctor.probes import probes_for
 
-    applicable = [probe for probe in PROBES if probe.applies(environment)]
+    applicable = [probe for probe in probes_for(environment) if probe.applies(environment)]
     chosen = [p for p in applicable if (not checks or _chosen(p, checks)) and (group is None or p.group == group)]
     return Diagnosis(environment, with_needs(chosen, applicable, environment), options)
 

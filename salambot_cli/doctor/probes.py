@@ -13,16 +13,20 @@ from salambot_cli.doctor import (
     pii_and_exposure,
     postgres,
     postgres_session,
+    project_checks,
     redis,
     redis_session,
     secrets,
     security,
     stack,
     telemetry,
-    tunnel_and_webhooks,
+    tunnel,
     values,
     vectors,
+    webhook_signature,
 )
+from salambot_cli.doctor.probe import Probe
+from salambot_cli.model.environment import Environment
 
 PROBES = (
     *host.PROBES,
@@ -42,9 +46,15 @@ PROBES = (
     *models.PROBES,
     *telemetry.PROBES,
     *stack.PROBES,
-    *tunnel_and_webhooks.PROBES,
+    *tunnel.PROBES,
+    *webhook_signature.PROBES,
     *security.PROBES,
     *pii_and_exposure.PROBES,
     *cost.PROBES,
 )
-GROUPS = tuple(dict.fromkeys(probe.group for probe in PROBES))
+GROUPS = (*dict.fromkeys(probe.group for probe in PROBES), "project")
+
+
+def probes_for(environment: Environment) -> tuple[Probe, ...]:
+    """Return every probe, with those that the project itself asks for."""
+    return (*PROBES, *project_checks.project_probes(environment))

@@ -126,7 +126,34 @@ async def _with_tls(exam: ProbeContext, target: Target, contact: ConnectResult) 
         return _mismatch(
             target, "plain-server", f"REDIS_URL says rediss, and {target.host}:{target.port} speaks no TLS"
         )
+    return neither(target, shaken.contact.reach, plain)
+
+
+def neither(target: Target, how: Reach, plain: bytes) -> Finding:
+    """Say what answers neither a TLS handshake nor a plain PING as Redis does."""
+    if how is Reach.RESET and not plain and target.host.endswith(_ELASTICACHE):
+        return _closed_at_once(target)
     return wrong_service(target, plain)
+
+
+_ELASTICACHE = (".cache.amazonaws.com", ".cache.amazonaws.com.cn")
+
+
+def _closed_at_once(target: Target) -> Finding:
+    """A Redis with TLS that has no room for one more connection ends it before the handshake, without a word."""
+    title = f"{target.host}:{target.port} takes each connection and closes it at once"
+    text = (
+        "Every connection is taken (maxclients), or the node is being replaced: look at CurrConnections, close what "
+        "holds them, or take a larger node."
+    )
+    name = target.host.split(".")[1 if target.host.startswith("master.") else 0]
+    command = (
+        "aws cloudwatch get-metric-statistics --namespace AWS/ElastiCache --metric-name CurrConnections "
+        f"--dimensions Name=CacheClusterId,Value={name}-001 --statistics Maximum --period 300 "
+        "--start-time $(date -u -d -1hour +%FT%TZ) --end-time $(date -u +%FT%TZ)"
+    )
+    evidence: Facts = {"host": target.host, "port": target.port, "kind": "max-clients"}
+    return fault("redis.write-refused", "redis.tls", title, evidence, (command,), text=text)
 
 
 async def _without_tls(target: Target, contact: ConnectResult) -> Finding:
@@ -208,7 +235,14 @@ PROBES = (
         "Redis: protocol and certificate",
         check_protocol,
         ("redis.network",),
-        ("redis.tls-mismatch", "redis.wrong-service", "net.tls-untrusted", "net.tls-stalled", "config.invalid"),
+        (
+            "redis.tls-mismatch",
+            "redis.wrong-service",
+            "redis.write-refused",
+            "net.tls-untrusted",
+            "net.tls-stalled",
+            "config.invalid",
+        ),
         ("host.clock",),
     ),
 )

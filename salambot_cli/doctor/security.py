@@ -206,9 +206,8 @@ _AFTER = ("rds.dns", "redis.dns")
 
 def resource_names(environment: Environment) -> tuple[str, ...]:
     """Return the variables that name what stands in AWS."""
-    stores = {"POSTGRES_URL": "postgres", "REDIS_URL": "redis"}
-    placed = [name for name, part in stores.items() if environment.placements[part] == "cloud"]  # type: ignore[index] # both are components
-    return (*placed, "S3_BUCKET", "AWS_REGION") if environment.placement("objects") == "s3" else (*placed, "AWS_REGION")
+    names = ("POSTGRES_URL", "REDIS_URL", "AWS_REGION")
+    return (*names, "S3_BUCKET") if environment.placement("objects") == "s3" else names
 
 
 def _probe(name: str, about: str, run: Run, finds: str) -> Probe:

@@ -177,10 +177,33 @@ class IgnoreEntry(_Table):
     until: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
 
 
+class CheckEntry(_Table):
+    """A check of the project's own: a URL or a command, what it has to answer, and what to do where it does not."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    url: Annotated[PlainText, AfterValidator(_web_address)] | None = None
+    command: Annotated[list[PlainText], Field(min_length=1)] | None = None
+    """Program and arguments; no shell reads them."""
+    status: int | None = None
+    """The HTTP status (200), or the exit status (0)."""
+    contains: PlainText | None = None
+    """Text that the answer has to hold."""
+    part: Component | Service | None = None
+    """The component or service that it belongs to."""
+    remedy: PlainText
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("give either url or command")
+        return self
+
+
 class DoctorTable(_Table):
     """Settings of the doctor."""
 
     ignore: list[IgnoreEntry] = []
+    check: list[CheckEntry] = []
 
 
 class Config(_Table):
@@ -217,6 +240,7 @@ LEAVES = frozenset(
         "business",
         *(f"channels.{name}" for name in ChannelsTable.model_fields),
         "doctor.ignore",
+        "doctor.check",
         "env",
         "topology",
         "together",

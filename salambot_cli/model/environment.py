@@ -47,6 +47,19 @@ class Ignore:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectCheck:
+    """A check that the project itself asks the doctor for: a URL or a command, and what it has to answer."""
+
+    name: str
+    remedy: str
+    url: str | None = None
+    command: tuple[str, ...] = ()
+    status: int = 0
+    contains: str | None = None
+    part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """Everything that a plan, a probe or a renderer may ask. Nothing in here reads or writes."""
 
@@ -76,6 +89,7 @@ class Environment:
     timezone: str = "Africa/Casablanca"
     kb: Path = Path("kb")
     ignored_findings: tuple[Ignore, ...] = ()
+    project_checks: tuple[ProjectCheck, ...] = ()
     notes: tuple[str, ...] = ()
     """What of `.env` was replaced, in words without a value."""
     layers: Mapping[str, Layer] = field(default_factory=dict)

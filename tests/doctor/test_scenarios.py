@@ -1,6 +1,7 @@
 """Every fault that can be made here is named exactly, and a healthy environment gives no finding."""
 
 import asyncio
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.doctor import PROBES
+from salambot_cli.doctor.graph import run_probes
+from salambot_cli.doctor.probe import ProbeContext
 from tests.doctor.cloud import MY_IP, Moto, Parts, healthy
 from tests.doctor.examine import examine
 from tests.doctor.scenarios import SCENARIOS, Scenario, sg_without_my_ip
@@ -37,6 +41,20 @@ async def test_the_doctor_names_the_root_causes_exactly(parts: Parts, scenario: 
     assert outcome.exact, told
     assert not outcome.broken
     assert not outcome.leaks
+
+
+@pytest.mark.parametrize("topology", [("t1",), ("t2",), ("t1", "t3")], ids="+".join)
+async def test_a_probe_reads_what_it_declares(parts: Parts, tmp_path: Path, topology: tuple[str, ...]) -> None:
+    async with healthy(parts, tmp_path, *topology) as cloud:
+        environment = cloud.load()
+        context = ProbeContext(environment, my_ip=(ipaddress.ip_address(MY_IP),))
+        probes = [probe for probe in PROBES if probe.applies(environment)]
+        async for _ in run_probes(probes, context):
+            pass
+        await context.close()
+
+    undeclared = {p.id: context.readings.get(p.id, set()) - {*p.variables(environment)} for p in probes if p.reads}
+    assert {check: sorted(names) for check, names in undeclared.items() if names} == {}
 
 
 @pytest.mark.skipif(shutil.which("aws") is None, reason="needs the aws command")

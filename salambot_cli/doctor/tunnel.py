@@ -1,28 +1,27 @@
-"""tunnel.*, webhook.*: does the public URL lead to the gateway, and does the gateway verify what comes in?"""
+"""tunnel.*: is there a tunnel, and does the public URL lead through it to this gateway?"""
 
-import hashlib
-import hmac
+import asyncio
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from salambot_cli.doctor.connection_findings import filtered_finding
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
 from salambot_cli.doctor.stack import gateway_url, ports_of
+from salambot_cli.doctor.webhook_signature import value_in_use
 from salambot_cli.host.ports import is_free
 from salambot_cli.host.probe_http import request
+from salambot_cli.host.probe_tcp import ConnectResult, Reach, connect
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.stack.runtimes.tunnel_faults import explain_answer
 from salambot_cli.tunnel.open_tunnel import await_own_answer
 
-TUNNEL, SIGNATURE = "tunnel.ready", "webhook.signature"
+TUNNEL = "tunnel.ready"
 _CLOUDFLARED = tuple(f"http://127.0.0.1:{port}" for port in range(20241, 20246))
 """Where cloudflared listens when nobody tells it where."""
 _NGROK = "http://127.0.0.1:4040"
-_BODY = '{"object": "page", "entry": [], "note": "سلام — é"}'.encode()
-"""Raw UTF-8 and spaces: a gateway that parses and writes it again before signing gets other bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,11 @@ async def check_tunnel(exam: ProbeContext) -> Finding:
     gateway = await gateway_url(exam)
     expected = exam.value("PUBLIC_BASE_URL") or read_state(environment.root).public_url
     if tunnel is None and (gateway is None or not expected):
+        if (blocked := await _blocked_edge(exam)) is not None:
+            return filtered_finding(TUNNEL, blocked, "tunnel")
         return ok(TUNNEL, "No tunnel is open. It will dial out: no inbound port has to be opened", started=False)
     if tunnel is None or not tunnel.ready:
-        return _down(environment, tunnel, expected)
+        return _down(environment, tunnel, expected, await _blocked_edge(exam))
     port = ports_of(environment).get("gateway", 8080)
     if is_free(port):
         evidence: Facts = {"port": port, "tunnel": tunnel.source, "public_url": tunnel.url}
@@ -85,22 +86,47 @@ async def _ask_ngrok() -> Tunnel | None:
     return Tunnel(bool(tunnels), url, f"{_NGROK}/api/tunnels")
 
 
-def _down(environment: Environment, tunnel: Tunnel | None, expected: str | None) -> Finding:
+_EDGES = {
+    "cloudflared": (("region1.v2.argotunnel.com", 7844), ("region2.v2.argotunnel.com", 7844)),
+    "ngrok": (("connect.ngrok-agent.com", 443),),
+}
+"""Where each tunnel dials out to."""
+
+
+async def _blocked_edge(exam: ProbeContext) -> ConnectResult | None:
+    """Return how the edge does not answer, where a tunnel is asked for by name and none of its edges does."""
+    environment = exam.environment
+    edges = _EDGES.get(environment.placement("tunnel"), ())
+    if exam.offline or not edges or environment.layers.get("placement.tunnel") == "preset":
+        return None
+    contacts = await asyncio.gather(*(connect(host, port) for host, port in edges))
+    blocked = [c for c in contacts if c.reach in {Reach.SILENT, Reach.REFUSED}]
+    return blocked[0] if len(blocked) == len(edges) else None
+
+
+def _down(environment: Environment, tunnel: Tunnel | None, expected: str | None, edge: ConnectResult | None) -> Finding:
     kind = environment.placement("tunnel")
     evidence: Facts = {
         "tunnel": kind,
         "asked": tunnel.source if tunnel else "no local metrics answer",
         "public_url": expected,
         "kind": "not-connected" if tunnel else "not-running",
+        "edge": f"{edge.host}:{edge.port} {edge.reach}" if edge else None,
     }
     title = f"{kind} runs and has no connection to its edge" if tunnel else f"No {kind} runs: webhooks reach nobody"
     more = "cloudflared tunnel login" if kind == "cloudflared" else "ngrok diagnose"
-    return fault("tunnel.down", TUNNEL, title, evidence, ("salambot tunnel", more))
+    text = None
+    if edge is not None:
+        title = f"{title}; {edge.host}:{edge.port} does not answer from here ({edge.reach})"
+        text = (
+            f"Have the way out to port {edge.port} opened (a firewall here or on the way drops it), then open it again."
+        )
+    return fault("tunnel.down", TUNNEL, title, evidence, ("salambot tunnel", more), text=text)
 
 
 async def _came_back(exam: ProbeContext, tunnel: Tunnel, url: str | None) -> Finding | None:
     """Send one request through the public URL that only our gateway can answer; None where the edge is not seen."""
-    token = exam.value("META_VERIFY_TOKEN") or _read(exam.environment.state / "keys" / "META_VERIFY_TOKEN")
+    token = value_in_use(exam, "META_VERIFY_TOKEN")
     if exam.offline or not url or not token:
         return None
     answer = await await_own_answer(url.rstrip("/"), token, 0)
@@ -177,46 +203,6 @@ def _host(url: str) -> str:
     return (urlsplit(url if "://" in url else f"https://{url}").hostname or url).lower()
 
 
-async def check_signature(exam: ProbeContext) -> Finding:
-    """Is the secret clean, and does the gateway verify the raw bytes?"""
-    for name in ("META_APP_SECRET", "WEBHOOK_SECRET"):
-        value = exam.value(name)
-        if value is not None and (value != value.strip() or any(c in value for c in "\r\n\t")):
-            evidence: Facts = {"variable": name, "kind": "whitespace"}
-            title = f"{name} carries spaces or a newline: every signature differs"
-            return fault(
-                "webhook.bad-hmac", SIGNATURE, title, evidence, (f"printf %s \"${name}\" | tr -d '[:space:]'",)
-            )
-    base, secret = await gateway_url(exam), _secret_in_use(exam)
-    if base is None or secret is None:
-        return ok(SIGNATURE, "The webhook secrets are clean", started=base is not None)
-    digest = hmac.new(secret.encode(), _BODY, hashlib.sha256).hexdigest()
-    headers = {"X-Hub-Signature-256": f"sha256={digest}", "Content-Type": "application/json"}
-    answer = await request("POST", f"{base}/v1/webhooks/messenger", headers=headers, content=_BODY, proxies=False)
-    if answer.status not in {401, 403}:
-        return ok(SIGNATURE, "The gateway verifies raw bytes", status=answer.status)
-    seen: Facts = {"status": answer.status, "url": f"{base}/v1/webhooks/messenger", "kind": "refused"}
-    title = "The gateway refuses a request that is signed over its raw bytes with META_APP_SECRET"
-    text = (
-        "The gateway runs with another secret than this environment (start it again), or the body is parsed and "
-        "written again before it is signed: `salambot webhook trigger messenger` decides."
-    )
-    return fault("webhook.bad-hmac", SIGNATURE, title, seen, ("salambot up gateway",), text=text)
-
-
-def _secret_in_use(exam: ProbeContext) -> str | None:
-    """Return the newest app secret: the configured one, or the one that the environment made for itself."""
-    value = exam.value("META_APP_SECRET") or _read(exam.environment.state / "keys" / "META_APP_SECRET")
-    return value.split(",")[0].strip() if value else None
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text().strip() or None
-    except OSError:
-        return None
-
-
 def _has_tunnel(environment: Environment) -> bool:
     return environment.placement("tunnel") != "none"
 
@@ -228,22 +214,11 @@ PROBES = (
         _GROUP,
         "The tunnel",
         check_tunnel,
-        ("tunnel.down", "tunnel.origin-down", "tunnel.ephemeral"),
+        ("tunnel.down", "tunnel.origin-down", "tunnel.ephemeral", "net.egress-blocked", "net.dns"),
         (),
         _has_tunnel,
         parts=("tunnel",),
         reads=("PUBLIC_BASE_URL", "META_VERIFY_TOKEN"),
         after=("local.services",),
-    ),
-    Probe(
-        SIGNATURE,
-        _GROUP,
-        "Webhook signatures",
-        check_signature,
-        ("webhook.bad-hmac",),
-        (),
-        parts=("gateway",),
-        reads=("META_APP_SECRET", "WEBHOOK_SECRET"),
-        after=("local.services", "host.clock"),
     ),
 )
