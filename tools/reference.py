@@ -92,7 +92,7 @@ def _keys(schema: dict[str, Any], node: dict[str, Any], prefix: str) -> Iterator
     for name, given in node.get("properties", {}).items():
         path = f"{prefix}{name}"
         target = _resolved(schema, given)
-        if target.get("properties") and not path.startswith("doctor.ignore"):
+        if target.get("properties") and path not in {"doctor.ignore", "doctor.check"}:
             yield from _keys(schema, target, f"{path}.")
         else:
             meaning, example = KEY_MEANINGS[path]
@@ -196,6 +196,10 @@ KEY_MEANINGS: Mapping[str, tuple[str, str]] = {
     "doctor.ignore": (
         "findings that are not reported: `id`, `reason`, and `until`, the last day",
         '[{ id = "rds.sg-missing-my-ip", reason = "a test machine", until = "2027-01-31" }]',
+    ),
+    "doctor.check": (
+        "checks of the project's own: `name`, `url` or `command`, `status`, `contains`, `part`, and `remedy`",
+        '[{ name = "crm", url = "https://crm.example.ma/health", remedy = "Ask the CRM team." }]',
     ),
     "env": ("variables that are no secrets", '{ LOG_LEVEL = "DEBUG" }'),
 }

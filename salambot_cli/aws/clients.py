@@ -218,6 +218,9 @@ def translate_errors() -> Iterator[None]:
         raise AwsError(NO_CREDENTIALS, f"{type(error).__name__}: {error}") from error
     except (boto.BotoCoreError, ValueError) as error:
         raise AwsError(type(error).__name__, str(error)) from error
+    except (LookupError, TypeError, AttributeError) as error:  # botocore's parsers, of an answer that AWS never gives
+        message = f"what answers is not AWS, or a portal stands before it ({type(error).__name__}: {error})"
+        raise AwsError("UnreadableResponse", message) from error
 
 
 def _no_credentials() -> tuple[type[Exception], ...]:

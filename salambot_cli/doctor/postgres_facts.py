@@ -1,6 +1,7 @@
 """What Postgres says of itself to a session of ours: gathered by reading alone, judged apart (postgres_schema)."""
 
 import importlib.util
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,13 +110,30 @@ class DatabaseFacts:
     head: str = field(default_factory=lambda: head_revision() or "")
     """The newest revision of this SalamBot."""
 
+    @property
+    def expected(self) -> frozenset[str]:
+        """The tables that a database of this revision has."""
+        return tables_at(self.revision)
+
 
 def head_revision() -> str | None:
     """Return the newest revision that the services' code brings, by the names of its files."""
+    return max((file.name[:4] for file in _migrations()), default=None)
+
+
+def tables_at(revision: str | None) -> frozenset[str]:
+    """Return the tables that the migrations up to a revision create; none of them drops one."""
+    files = [file for file in _migrations() if revision is not None and file.name[:4] <= revision]
+    return frozenset(name for file in files for name in _CREATED.findall(file.read_text(encoding="utf-8")))
+
+
+_CREATED = re.compile(r"CREATE TABLE (\w+)")
+
+
+def _migrations() -> list[Path]:
     found = importlib.util.find_spec("salambot")
     places = found.submodule_search_locations if found is not None else None
-    names = [p.name[:4] for place in places or () for p in Path(place, "migrations", "versions").glob("[0-9]*_*.py")]
-    return max(names, default=None)
+    return [file for place in places or () for file in Path(place, "migrations", "versions").glob("[0-9]*_*.py")]
 
 
 async def gather_facts(session: "Session") -> DatabaseFacts:

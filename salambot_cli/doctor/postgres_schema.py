@@ -145,7 +145,7 @@ def _barred(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | 
 
 def _absent(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     present = {table.name for table in facts.tables}
-    absent = sorted(TABLES - present)
+    absent = sorted((TABLES | facts.expected) - present)
     if not absent or not TABLES & present:
         return None
     title = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing in {target.database}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from salambot_cli.doctor.postgres import Target
-from salambot_cli.doctor.postgres_facts import DatabaseFacts, Holder, Table, head_revision
+from salambot_cli.doctor.postgres_facts import DatabaseFacts, Holder, Table, head_revision, tables_at
 from salambot_cli.doctor.postgres_schema import TABLES, judge, milliseconds
 from salambot_contracts.postgres_url import parse_postgres_url
 
@@ -13,7 +13,7 @@ TARGET = Target(
     parse_postgres_url("postgres://app:x@db.example/salambot"), "db.example", 5432, "app", "salambot", "prefer", None
 )
 HEAD = head_revision() or ""
-FULL = tuple(Table(name, ours=True, usable=True, policies_off=False) for name in sorted(TABLES))
+FULL = tuple(Table(name, ours=True, usable=True, policies_off=False) for name in sorted(TABLES | tables_at(HEAD)))
 WELL = DatabaseFacts(homes=("public",), tables=FULL, revision=HEAD)
 EMPTY = DatabaseFacts()
 
@@ -34,6 +34,7 @@ def table(**changes: bool) -> tuple[Table, ...]:
         (replace(WELL, encoding="SQL_ASCII"), "fail", "rds.wrong-encoding", None),
         (replace(WELL, schema=None), "fail", "rds.no-privilege", "schema"),
         (replace(WELL, schema="app", homes=("public",)), "fail", "rds.schema-missing", "search-path"),
+        (replace(WELL, tables=tuple(t for t in FULL if t.name != "outbox")), "fail", "rds.schema-missing", "table"),
         (replace(WELL, schema=None, search_path="other"), "fail", "rds.schema-missing", "search-path"),
         (replace(WELL, holders=(Holder(7, "psql", "chunks", 90),)), "fail", "rds.locked", "lock"),
         (replace(EMPTY, installed=None, available=None), "fail", "rds.schema-missing", "extension"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salambot_cli.aws.clients import Aws, AwsError, AwsKind
+from salambot_cli.aws.clients import Aws, AwsError, AwsKind, translate_errors
 from salambot_cli.aws.errors import denial_of, kind_of
 from salambot_cli.aws.session import BoundedPopen, ProgramHangsError
 
@@ -133,3 +133,11 @@ def test_a_program_that_hangs_is_ended_with_what_it_started() -> None:
 )
 def test_every_broken_chain_is_a_failure_of_the_credentials(home: Path, config: str) -> None:
     assert failure(home, config).kind in {AwsKind.NO_CREDENTIALS, AwsKind.LINK}
+
+
+@pytest.mark.parametrize("broken", [KeyError("ResponseMetadata"), TypeError("no tree"), AttributeError("find")])
+def test_an_answer_that_the_sdk_cannot_read_is_a_refusal(broken: Exception) -> None:
+    with pytest.raises(AwsError, match="is not AWS") as caught, translate_errors():
+        raise broken
+
+    assert caught.value.code == "UnreadableResponse"
