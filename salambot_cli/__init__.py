@@ -1,3 +1,3 @@
 """The `salambot` command: it runs the four services and their components, each local or in the cloud."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

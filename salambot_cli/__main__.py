@@ -3,8 +3,6 @@
 import os
 import sys
 
-from salambot_cli import __version__
-
 
 def main() -> None:
     """Run the `salambot` command. Ctrl-C while it is still loading ends it without a word."""
@@ -16,7 +14,9 @@ def main() -> None:
 
 def _main() -> None:
     if sys.argv[1:] == ["--version"]:
-        print(__version__)  # noqa: T201 - the result
+        from salambot_cli.host.commit import version_line
+
+        print(version_line())  # noqa: T201 - the result
         return
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads what every installed package offers
     from salambot_cli.terminal.i18n import choose_language, set_language

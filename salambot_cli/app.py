@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from salambot_cli import __version__
 from salambot_cli.commands import COMMANDS, GROUPS
+from salambot_cli.host.commit import version_line
 from salambot_cli.model.errors import ConfigurationError, ExitStatus, Interrupted, SalamBotError
 from salambot_cli.terminal.accessible_output import is_plain
 from salambot_cli.terminal.help_pages import arrange_help
@@ -86,7 +86,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
+        typer.echo(version_line())
         raise typer.Exit
 
 

@@ -1,5 +1,6 @@
 """What the documents point at is there."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from salambot_cli.commands import COMMANDS
+from salambot_cli.config.load import load_environment
 from salambot_cli.doctor.catalogue_page import page
 from salambot_cli.model.topology import PLACEMENTS
 from tests.command_lines import blocks, refusal, salambot_lines, without_comments
@@ -135,6 +137,22 @@ def test_the_generated_pages_are_in_step_with_the_code(checkout: Path) -> None:
     subprocess.run([sys.executable, "tools/reference.py", "--check"], cwd=checkout, check=True, timeout=60)
     assert page() == (checkout / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert page("fr") == (checkout / "docs" / "fr" / "docteur.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["riad", "parcels"])
+def test_an_example_project_is_whole(checkout: Path, tmp_path: Path, name: str) -> None:
+    folder = checkout / "examples" / name
+    documents = {path.name for path in (folder / "kb").iterdir()}
+    questions = [json.loads(line) for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {answer for one in questions for answer in one["answers"]} == documents, "each document has its question"
+    assert any(one["answers"] == [] for one in questions)
+    for config in (folder / "salambot.toml", *sorted((folder / "topologies").iterdir())):
+        (tmp_path / "salambot.toml").write_bytes(config.read_bytes())
+        environment = load_environment(tmp_path, environ={})
+        assert environment.businesses[environment.tenant]["name"]
+    pages = [(folder / page).read_text(encoding="utf-8") for page in ("README.md", "README.fr.md")]
+    english, french = ([*map(without_comments, blocks(page))] for page in pages)
+    assert english == french
 
 
 def test_the_workflow_for_users_runs_commands_that_exist(checkout: Path) -> None:
