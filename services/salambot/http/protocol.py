@@ -291,6 +291,8 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         if self._phase is _Phase.BODY and not self.transport.is_closing():
             self._stop_waiting()
             self._over, self._unread = True, _NOTHING
+            if self.cycle is not None:
+                self.cycle.body = bytearray()  # nobody reads it after the answer
             self._linger()
         else:
             self.transport.close()

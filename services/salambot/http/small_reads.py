@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-READ_BYTES = 16 * 1024
+READ_BYTES = 8 * 1024
 _local = threading.local()
 
 
