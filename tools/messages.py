@@ -224,8 +224,9 @@ def console_template() -> Catalog:
             match call:
                 case ast.Call(func=ast.Name("say"), args=[ast.Constant(str(text)), *_]):
                     catalogue.add(text, locations=[(str(path.relative_to(ROOT)), call.lineno)])
-    for text in re.findall(r"\{\{(.+?)\}\}", (CONSOLE / "page.html").read_text(encoding="utf-8")):
-        catalogue.add(text, locations=[("services/salambot/console/page.html", 0)])
+    for path in sorted(CONSOLE.glob("*.html")):
+        for text in re.findall(r"\{\{(.+?)\}\}", path.read_text(encoding="utf-8")):
+            catalogue.add(text, locations=[(str(path.relative_to(ROOT)), 0)])
     for text in (*diagram.extra_messages(), *webhook_table.extra_messages(), *reports.STATUSES):
         catalogue.add(text, locations=[("services/salambot/console", 0)])
     return catalogue

@@ -22,6 +22,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Channels": {
         "webhook": "Send signed test events; list and replay real ones.",
+        "widget": "Print the script tag that puts the chat on your site.",
         "tunnel": "Publish the webhooks at a public URL until Ctrl-C.",
         "token": "Print a token for the API.",
     },

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
-from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, ProjectCheck, Variable
+from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, ProjectCheck, Site, Variable, Widget
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, preset
@@ -121,7 +121,8 @@ def _keys_from(variables: Mapping[str, str]) -> Values:
     for key in dotted_keys():
         name = "SALAMBOT_" + key.upper().replace(".", "_")
         text = variables.get(name) or variables.get(_ALIASES.get(key, name))
-        if text and key not in {"env", "doctor.ignore", "doctor.check", "business"} and not key.startswith("channels."):
+        whole = {"env", "doctor.ignore", "doctor.check", "business", "widget"}
+        if text and key not in whole and not key.startswith("channels."):
             found[key] = _typed(key, text)
     return found
 
@@ -166,6 +167,12 @@ def _variables(process: Mapping[str, str], dotenv: Mapping[str, str], config: Co
     return found
 
 
+def _widget(config: Config) -> Widget:
+    table = config.widget
+    sites = tuple(Site(one.key, one.tenant or config.tenant, tuple(dict.fromkeys(one.origins))) for one in table.site)
+    return Widget(sites, table.tunnel, table.visitor_limit, table.site_limit)
+
+
 def _environment(
     root: Path, file: Path | None, config: Config, layers: dict[str, Layer], variables: dict[str, Variable]
 ) -> Environment:
@@ -195,6 +202,7 @@ def _environment(
         aws=Aws(region, config.aws.profile, config.aws.jump, config.aws.secret, config.aws.kms_key),
         channels=config.channels.model_dump(),
         businesses=config.business.by_tenant(config.tenant),
+        widget=_widget(config),
         allow_insecure=frozenset(config.allow_insecure),
         postgres_ca=root / config.postgres.ca if config.postgres.ca else None,
         redis_ca=root / config.redis.ca if config.redis.ca else None,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.grafana import grafana_link
@@ -87,6 +87,7 @@ _USES: Mapping[str, tuple[VariableUse, ...]] = {
     "CONVERSATION_RETENTION_DAYS": (_use("orchestrateur"),),
     "AUDIT_RETENTION_DAYS": (_use("orchestrateur"),),
     "CHANNEL_TENANTS": (_use("gateway"),),
+    "WIDGET": (_use("gateway"),),
     # replies to channels
     "WORKER_CONCURRENCY": (_use("worker"),),
     "META_PAGE_TOKEN": (_use("worker"),),
@@ -196,6 +197,8 @@ def _derived(environment: Environment) -> dict[str, Variable]:
         values["WORKER_CONCURRENCY"] = "2"
     if channels := {name: table for name, table in environment.channels.items() if table}:
         values["CHANNEL_TENANTS"] = json.dumps(channels)
+    if environment.widget.sites:
+        values["WIDGET"] = json.dumps(asdict(environment.widget))
     if environment.businesses:
         values["BUSINESSES"] = json.dumps({name: dict(said) for name, said in environment.businesses.items()})
     if environment.placement("objects") == "s3" and (bucket := environment.value("S3_BUCKET")):

@@ -11,6 +11,7 @@ from salambot_cli.model.environment import RuntimeName
 from salambot_cli.model.grafana import is_web_address
 from salambot_cli.model.topology import PLACEMENTS, Component, Service, TopologyName
 from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
+from salambot_contracts.web_origin import parse_origin
 
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto"]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -163,6 +164,34 @@ class BusinessTable(BusinessBlock):
         return {name: block for name, block in said.items() if block}
 
 
+Origin = Annotated[PlainText, AfterValidator(parse_origin)]
+Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}/(?:second|minute|hour|day)$")]
+
+
+class WidgetSite(_Table):
+    """A web site that shows the chat. Its key stands in the page; it is public."""
+
+    key: Annotated[PlainText, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+    tenant: Tenant | None = None
+    origins: Annotated[list[Origin], Field(min_length=1)]
+
+
+class WidgetTable(_Table):
+    """The web chat for other sites' pages: who may show it, and how often their visitors may write."""
+
+    tunnel: bool = False
+    """Reachable through the tunnel too, beside the webhooks."""
+    visitor_limit: Rate = "10/minute"
+    site_limit: Rate = "120/minute"
+    site: list[WidgetSite] = []
+
+    @model_validator(mode="after")
+    def _has_each_key_once(self) -> Self:
+        if len({site.key for site in self.site}) < len(self.site):
+            raise ValueError("two sites have the same key")
+        return self
+
+
 class TelemetryTable(_Table):
     """Beside where telemetry goes (`placement.telemetry`, OTEL_*): where it is seen, and what stands between."""
 
@@ -224,6 +253,7 @@ class Config(_Table):
     kb: KbTable = KbTable()
     channels: ChannelsTable = ChannelsTable()
     business: BusinessTable = BusinessTable()
+    widget: WidgetTable = WidgetTable()
     telemetry: TelemetryTable = TelemetryTable()
     doctor: DoctorTable = DoctorTable()
     env: Annotated[dict[str, PlainText], AfterValidator(_known_variables)] = {}
@@ -238,6 +268,7 @@ LEAVES = frozenset(
     {
         "aws.secret",
         "business",
+        "widget",
         *(f"channels.{name}" for name in ChannelsTable.model_fields),
         "doctor.ignore",
         "doctor.check",

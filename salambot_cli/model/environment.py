@@ -60,6 +60,25 @@ class ProjectCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """A web site that may show the chat widget: its public key, its tenant, and its origins as browsers send them."""
+
+    key: str
+    tenant: str
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """The chat widget: its sites, whether a tunnel leads to it, and its rate limits."""
+
+    sites: tuple[Site, ...] = ()
+    tunnel: bool = False
+    visitor_limit: str = "10/minute"
+    site_limit: str = "120/minute"
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """Everything that a plan, a probe or a renderer may ask. Nothing in here reads or writes."""
 
@@ -78,6 +97,7 @@ class Environment:
     """By channel: page or phone-number id (`bot` of telegram) -> tenant."""
     businesses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By tenant: the name, contact and tone of its business, as far as they are given."""
+    widget: Widget = Widget()
     allow_insecure: frozenset[str] = frozenset()
     """Components whose cloud URL may do without verified TLS."""
     together: tuple[Service, ...] = ()

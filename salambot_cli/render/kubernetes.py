@@ -120,7 +120,9 @@ def _manifests(
     manifests |= {f"{name}.yaml": _program(environment, name, pod) for name, pod in pods.items()}
     manifests["seed.yaml"] = _seed(environment, facts, pods["orchestrateur"], own.get("orchestrateur-own", {}))
     manifests["network.yaml"] = _network(environment, pods)
-    manifests["ingress.yaml"] = _fill("base/ingress.yaml.j2", environment, host=_public_host(environment))
+    manifests["ingress.yaml"] = _fill(
+        "base/ingress.yaml.j2", environment, host=_public_host(environment), widget=environment.widget.tunnel
+    )
     if vault := _external_secrets(environment, facts):
         manifests["external-secrets.yaml"] = vault
     if local_parts(environment):

@@ -126,6 +126,7 @@ WRITERS = {
     "commands/config.py": "a schema of ours",
     "commands/provision.py": "values of ours, as TOML",
     "commands/token.py": "the token",
+    "commands/widget.py": "a tag of ours, of checked keys and an escaped address",
     "doctor/command.py": "JUnit and SARIF, whose writers escape",
     "doctor/catalogue_page.py": "a page of the documentation",
     "stack/runtimes/compose.py": "the tunnel's log",

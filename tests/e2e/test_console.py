@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import textwrap
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
+from tests.servers import serving
 from tests.stack import Project, make_project
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console")]
@@ -26,8 +32,35 @@ OFFSET = "e => e.getBoundingClientRect().left"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = make_project(tmp_path_factory.mktemp("console"), '[env]\nWEBHOOK_KEEP_BODIES = "true"\n')
+def shop() -> Iterator[str]:
+    """Serve the page of a shop that loads the widget, at an origin of its own; return that."""
+
+    async def page(request: Request) -> HTMLResponse:
+        gateway, language = request.query_params["gateway"], request.query_params["lang"]
+        policy = f"default-src 'none'; script-src {gateway}; connect-src {gateway}; img-src data:"
+        widget = f'<script src="{gateway}/widget.js" data-site="shop" data-title="Boutique" async></script>'
+        html = (
+            f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>Boutique</title>'
+            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"></head>'
+            f"<body><main><h1>Boutique</h1></main>{widget}</body></html>"
+        )
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+
+    with serving(Starlette(routes=[Route("/", page)])) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, shop: str) -> Iterator[Project]:
+    tables = f"""
+        [env]
+        WEBHOOK_KEEP_BODIES = "true"
+
+        [[widget.site]]
+        key = "shop"
+        origins = ["{shop}"]
+        """
+    project = make_project(tmp_path_factory.mktemp("console"), textwrap.dedent(tables))
     assert project.json("up")["status"] == "ready"
     yield project
     project.run("down")
@@ -238,3 +271,62 @@ def test_a_gateway_that_is_gone_is_told_once(browser: Browser, address: str) -> 
     page.unroute_all()
     expect(page.locator("body.away")).to_have_count(0)
     context.close()
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, origin: str, address: str, language: str, **wishes: object) -> Iterator[Page]:
+    """Open the shop's page as a visitor does; nothing may go wrong in the browser meanwhile."""
+    context = browser.new_context(**{"viewport": DESKTOP, **wishes})  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto(f"{origin}/?gateway={address.removesuffix('/console')}&lang={language}")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def test_a_visitor_of_another_origin_is_answered_in_arabic(
+    browser: Browser, address: str, shop: str, artefacts: Path
+) -> None:
+    with visiting(browser, shop, address, "ar") as page:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("رسالتك")).to_be_focused()
+        assert page.get_by_role("dialog", name="Boutique").evaluate("e => getComputedStyle(e).direction") == "rtl"
+        page.keyboard.type(ARABIC)
+        page.keyboard.press("Enter")
+        reply = page.locator(".message.bot").last
+        expect(reply).to_have_attribute("lang", "ar")
+        expect(reply).to_contain_text("أيام")
+        assert reply.evaluate("e => getComputedStyle(e).direction") == "rtl"
+        keep(page, artefacts, "widget-arabic")
+        assert violations(page) == []
+        said = reply.inner_text()
+        page.reload()
+        page.get_by_role("button", name="فتح المحادثة").click()
+        expect(page.locator(".message.bot").last).to_have_text(said)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(page.get_by_role("button", name="فتح المحادثة")).to_be_focused()
+
+
+def test_a_page_of_an_origin_that_is_not_listed_is_refused(browser: Browser, address: str, shop: str) -> None:
+    with visiting(browser, shop.replace("127.0.0.1", "localhost"), address, "fr", viewport=PHONE) as page:
+        page.get_by_role("button", name="Ouvrir la discussion").click()
+        page.get_by_label("Votre message").fill(FRENCH)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.locator(".message.bot")).to_have_count(1)
+        assert page.get_by_role("dialog").bounding_box() == {"x": 0, "y": 0, **PHONE}
+        assert violations(page) == []
+
+
+def test_the_console_shows_a_preview_of_the_widget(page: Page) -> None:
+    page.get_by_role("link", name="Widget").click()
+    page.get_by_role("button", name="Open the chat").click()
+    page.get_by_label("Your message").fill(FRENCH)
+    page.keyboard.press("Enter")
+    expect(page.locator(".message.bot").last).to_contain_text("14 jours")

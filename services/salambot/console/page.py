@@ -14,10 +14,10 @@ _NAMES = {"en": "English", "fr": "Français"}
 
 
 @cache
-def page(language: str) -> Template:
-    """Return the page in a language; what is left to fill in is named in `page.html`."""
+def page(language: str, name: str = "page.html") -> Template:
+    """Return a page in a language; what is left to fill in is named in its file."""
     say = translator(language)
-    html = (_FOLDER / "page.html").read_text(encoding="utf-8")
+    html = (_FOLDER / name).read_text(encoding="utf-8")
     return Template(_TEXT.sub(lambda match: escape(say(match[1]), quote=True).replace("$", "$$"), html))
 
 

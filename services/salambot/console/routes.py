@@ -77,6 +77,11 @@ class Console:
         again = copyable('salambot webhook trigger whatsapp --text "Salam"', translator(language))
         return page(language).substitute(**pieces, **texts, **other_language(language), try_webhook=again)
 
+    def render_preview(self, language: str) -> str:
+        """Render the preview of the widget."""
+        texts = {"lang": language, "tenant": self.tenant, "version": current_version()}
+        return page(language, "preview.html").substitute(**texts, **other_language(language))
+
     async def _index(self) -> dict[str, object] | None:
         try:
             return await self.rag.ask("/internal/index", query={"tenant": self.tenant})
@@ -102,6 +107,12 @@ def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
         """Show the page."""
         guard.admit(request)
         return _html(await console.render_page(language_of(request)))
+
+    @app.get("/console/widget", include_in_schema=False)
+    async def preview(request: Request) -> Response:
+        """Show the widget as a site's visitors see it."""
+        guard.admit(request)
+        return _html(console.render_preview(language_of(request)))
 
     @app.get("/console/static/{name}", include_in_schema=False)
     async def send(request: Request, name: str) -> Response:

@@ -18,8 +18,9 @@ from salambot.gateway.dependencies import GatewayDependencies
 from salambot.gateway.developer_console import create_console
 from salambot.gateway.docs_page import add_docs_page
 from salambot.gateway.openapi import describe, operation
-from salambot.gateway.public_listener import serve_public
+from salambot.gateway.public_listener import WEBHOOKS, serve_public
 from salambot.gateway.settings import GatewaySettings
+from salambot.gateway.widget import PREFIX, SCRIPT, add_widget
 from salambot.http.application import add_hot_route, service_app
 from salambot.webhooks.channels import CHANNELS
 
@@ -50,6 +51,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     _add_routes(app, edge)
     describe(app)
     add_docs_page(app)
+    add_widget(app, edge)
     if console is not None:
         add_console(app, console, LocalGuard(edge.peers))
     app.add_middleware(LocalOnlyMiddleware, peers=edge.peers)
@@ -58,7 +60,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
 
 def _ingress(app: FastAPI, edge: GatewayDependencies) -> AbstractAsyncContextManager[None]:
     port = edge.settings.ingress_port
-    return serve_public(app, edge.settings.ingress_host, port) if port is not None else nullcontext()
+    published = (WEBHOOKS, PREFIX, SCRIPT) if edge.settings.widget.tunnel else (WEBHOOKS,)
+    return serve_public(app, edge.settings.ingress_host, port, published) if port is not None else nullcontext()
 
 
 def _add_routes(app: FastAPI, edge: GatewayDependencies) -> None:

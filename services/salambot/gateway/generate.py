@@ -51,7 +51,7 @@ class ReplyHandler:
         kept = False
         try:
             reply = await hop.post(_INTERNAL, self._forwarded(), Reply, limit)
-            answer = self._answer(reply)
+            answer = self.encode(reply)
             kept = await self._keep(answer)
         finally:
             if not kept:
@@ -88,7 +88,7 @@ class ReplyHandler:
                     yield delta_event(sequence, item.text)
                     sequence += 1
                 elif isinstance(item, ReplyCompleted):
-                    yield "reply.completed", self._answer(item.reply)
+                    yield "reply.completed", self.encode(item.reply)
                 else:
                     raise stream_problem(hop.name, item)
 
@@ -104,7 +104,8 @@ class ReplyHandler:
             context=message.data.context,
         )
 
-    def _answer(self, reply: Reply) -> bytes:
+    def encode(self, reply: Reply) -> bytes:
+        """Encode the response."""
         message = self.message
         response = GenerateResponse(
             tenant=message.tenant,
@@ -163,13 +164,20 @@ async def reply(edge: GatewayDependencies, request: Request) -> Response:
     await edge.generate_limit.hit(principal.tenant, principal.subject)
     headers = edge.generate_limit.policy
     claim = None if key is None else await edge.idempotency.claim(principal, key, body)
-    streamed = EVENT_STREAM in request.headers.get("accept", "")
     if isinstance(claim, StoredResponse):
         headers = {**headers, **_REPLAYED}
-        if streamed:
+        if _is_streamed(request):
             return EventStream(_replayed_events(message, claim.answer), headers)
         return Response(claim.answer, headers=headers, media_type="application/json")
-    generation = ReplyHandler(edge, request, message, claim, headers)
-    if streamed:
-        return EventStream(with_pings(generation.respond_sse(), edge.settings.sse_ping_s), headers)
-    return await generation.respond_json()
+    return await respond(ReplyHandler(edge, request, message, claim, headers))
+
+
+async def respond(handler: ReplyHandler) -> Response:
+    """Return the reply as the request accepts it: streamed, or as JSON; raises Problem."""
+    if _is_streamed(handler.request):
+        return EventStream(with_pings(handler.respond_sse(), handler.edge.settings.sse_ping_s), handler.headers)
+    return await handler.respond_json()
+
+
+def _is_streamed(request: Request) -> bool:
+    return EVENT_STREAM in request.headers.get("accept", "")

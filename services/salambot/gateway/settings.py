@@ -5,14 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import RateLimitItem, parse
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from salambot.gateway.widget_settings import Rate, WidgetSettings
 from salambot.webhooks.settings import WebhookSettings
-
-
-def _rate(text: str) -> str:
-    parse(text)
-    return text
 
 
 class GatewaySettings(WebhookSettings):
@@ -40,9 +36,11 @@ class GatewaySettings(WebhookSettings):
     allow_dev_token: bool = False
     near_peers: Literal["loopback", "compose"] = "loopback"
     """`compose`: the networks that this container is in count as near, beside loopback."""
-    rate_limit_generate: Annotated[str, AfterValidator(_rate)] = "60/minute"
-    rate_limit_client: Annotated[str, AfterValidator(_rate)] = "60/minute"
-    rate_limit_webhook: Annotated[str, AfterValidator(_rate)] = "600/minute"
+    rate_limit_generate: Rate = "60/minute"
+    rate_limit_client: Rate = "60/minute"
+    rate_limit_webhook: Rate = "600/minute"
+    widget: WidgetSettings = WidgetSettings()
+    """The sites that may show the web chat widget, as JSON."""
     requests_at_once: Annotated[int, Field(ge=1)] = 128
     """Replies and searches under way in this process; further ones are refused. Webhooks are not among them."""
     generate_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60

@@ -126,11 +126,11 @@ class _Answer:
 
     def _secure(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Add security headers to public responses: no sniffing, no framing, no caching."""
-        headers.extend(_SECURITY_HEADERS)
-        own = any(name == b"content-security-policy" for name, _ in headers)
-        if self.scope["path"] not in _PAGES and not own:
+        named = {name.lower() for name, _ in headers}
+        headers.extend(header for header in _SECURITY_HEADERS if header[0] not in named)
+        if self.scope["path"] not in _PAGES and b"content-security-policy" not in named:
             headers.append(_POLICY)
-        if not any(name.lower() == b"cache-control" for name, _ in headers):
+        if b"cache-control" not in named:
             headers.append((b"cache-control", b"no-store"))
 
 
