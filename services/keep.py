@@ -11,10 +11,10 @@ import time
 NOTE = os.environ.get("TMPDIR", "/tmp") + "/keep"  # noqa: S108 - the container's own
 """The file that tells `renew` the pid of the port holder and the number of starts so far."""
 BACKLOG = 2048
-END_S = 30.0
+END_SECONDS = 30.0
 """Longer than a service takes to end by itself."""
-READY_S = 90.0
-_POLL_S = 0.05
+READY_SECONDS = 90.0
+_POLL_SECONDS = 0.05
 _HEARD = {signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 
@@ -33,7 +33,7 @@ def keep(arguments: list[str], listener: socket.socket) -> int:
     service, starts = start(arguments, listener, 1), 1
     renewing = ending = False
     while True:
-        heard = signal.sigtimedwait(_HEARD, END_S) if renewing else signal.sigwaitinfo(_HEARD)
+        heard = signal.sigtimedwait(_HEARD, END_SECONDS) if renewing else signal.sigwaitinfo(_HEARD)
         if heard is None:
             service.kill()
         elif heard.si_signo == signal.SIGCHLD and (status := service.poll()) is not None:
@@ -75,18 +75,18 @@ def renew() -> int:
     """Restart the service. Returns 0 once it is ready."""
     keeper, before, port = noted()
     os.kill(keeper, signal.SIGHUP)
-    deadline = time.monotonic() + READY_S
+    deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if noted()[1] > before and is_ready(port):
             return 0
-        time.sleep(_POLL_S)
-    sys.stderr.write(f"not ready after {READY_S:.0f} s\n")
+        time.sleep(_POLL_SECONDS)
+    sys.stderr.write(f"not ready after {READY_SECONDS:.0f} s\n")
     return 1
 
 
 def is_ready(port: int) -> bool:
     """Probe the service. The connection waits at the open port while the service starts."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=READY_S) as server:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=READY_SECONDS) as server:
         server.sendall(b"GET /health/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         return server.recv(64).split()[1:2] == [b"200"]
     return False

@@ -218,7 +218,7 @@ if __name__ == "__main__":
     try:
         run(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
     except (Failure, OSError) as problem:
-        why = ".venv could not be made", str(problem), "mend what it names, then the same command again"
+        why = ".venv could not be made", str(problem), "fix what it names, then run the same command again"
         failure = problem if isinstance(problem, Failure) else Failure(*why)
         print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}{failure}", file=sys.stderr)
         sys.exit(3)

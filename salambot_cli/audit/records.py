@@ -44,7 +44,7 @@ async def verify_audit(environment: Environment, head: str | None) -> Document:
         heads.update(cast("list[str]", part["heads"]))
         after = cast("int | None", part["next"])
     if head is not None and head not in heads:
-        faults.append(f"the chain does not hold {head}: it was cut off, or made anew")
+        faults.append(f"the chain does not hold {head}: it was cut off, or rebuilt")
     status = "broken" if faults else "intact"
     return {"status": status, **whole, "unsealed": part["unsealed"], "head": part["head"], "faults": faults[:_FAULTS]}
 

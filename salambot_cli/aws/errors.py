@@ -12,7 +12,7 @@ UNREACHABLE = "Unreachable"
 
 
 class AwsKind(StrEnum):
-    """What a refusal is about. Each has one remedy of its own."""
+    """The subject of a refusal. Each has one remedy of its own."""
 
     NO_CREDENTIALS = "no credentials"
     BAD_KEY = "key"
@@ -97,7 +97,7 @@ def _by_words(kind: AwsKind, low: str) -> AwsKind:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What the words of a refusal tell: who, what, on what, and which kind of policy decided."""
+    """The facts that the text of a refusal names: who, what, on what, and which kind of policy decided."""
 
     caller: str | None
     action: str | None
@@ -158,7 +158,7 @@ class AwsError(Exception):
 
     @property
     def denial(self) -> Denial:
-        """Who may not do what."""
+        """The principal, and the action that it may not do."""
         return denial_of(self.message)
 
     @property

@@ -104,7 +104,7 @@ class RouteIssue:
     cidr: str = "0.0.0.0/0"
     """The destination of the route."""
     taken_by: str | None = None
-    """What the route leads to now, which lets nothing in."""
+    """The target that the route leads to now, which lets nothing in."""
 
 
 def find_route_issues(

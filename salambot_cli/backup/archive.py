@@ -35,7 +35,7 @@ _READ_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds, and of what it was made."""
+    """The content of a backup, and the environment that it was made of."""
 
     created: str
     salambot: str

@@ -39,7 +39,7 @@ _COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was read: the schema's revision, the tenants, and how many rows each table has of them."""
+    """The facts of a dump: the schema's revision, the tenants, and the number of their rows in each table."""
 
     revision: str
     tenants: tuple[str, ...]

@@ -31,7 +31,7 @@ _PROJECT = (CONFIG_NAME, ".env")
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore brought back, and what of the project was there already and stays."""
+    """The parts that a restore brought back, and those of the project that were there already and stay."""
 
     manifest: Manifest
     rows: dict[str, int]

@@ -26,7 +26,7 @@ def seed(
     context: typer.Context,
     path: Path | None = typer.Argument(None, help="A folder of documents (default: kb/, else the sample)."),
     tenant: str | None = typer.Option(None, autocompletion=completion.tenants, help="Whose documents these are."),
-    full: bool = typer.Option(False, "--full/--incremental", help="Index everything anew, or only what changed."),
+    full: bool = typer.Option(False, "--full/--incremental", help="Index everything again, or only what changed."),
     vector: str | None = typer.Option(None, help="local, pinecone or qdrant."),
     prune: bool | None = typer.Option(
         None, "--prune/--no-prune", help="Drop what the folder no longer has (default: yes; asks if that is over half)."

@@ -15,7 +15,7 @@ _SINGLE_QUOTED = re.compile(r"^\s*(?:export\s+)?[^=\s]+\s*=\s*'")
 
 @dataclass(frozen=True, slots=True)
 class Dotenv:
-    """What `.env` says. `notes` name the references that were replaced, without values."""
+    """The variables of `.env`. `notes` name the references that were replaced, without values."""
 
     values: dict[str, str]
     notes: tuple[str, ...] = ()
@@ -73,5 +73,5 @@ def _broken_line(path: Path, first_line: int, text: str) -> ConfigurationError:
     return ConfigurationError(
         f".env line {first_line + lead}, column {quote + 1} is not `NAME=value`",
         "a quote that is never closed, or no `=`",
-        f"mend {path}",
+        f"fix {path}",
     )

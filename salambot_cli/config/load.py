@@ -80,7 +80,7 @@ def read_toml(path: Path) -> Values:
     try:
         return _flatten(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path.name} is not valid TOML", str(error), f"mend {path}") from error
+        raise ConfigurationError(f"{path.name} is not valid TOML", str(error), f"fix {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read", str(error), f"ls -l {path}") from error
 
@@ -147,7 +147,7 @@ def _merge(layered: list[tuple[Layer, Values]], file: Path | None) -> tuple[Conf
         raise ConfigurationError(
             f"the configuration is not valid ({', '.join(sources)})",
             "\n".join(lines),
-            f"mend {file}" if file else "salambot config show",
+            f"fix {file}" if file else "salambot config show",
         ) from error
     return config, layers
 

@@ -19,7 +19,7 @@ class PastedValue:
 
     variable: Variable
     reasons: tuple[str, ...]
-    """What it holds and where, without the value."""
+    """The odd characters and their positions, without the value."""
     clean: str
     """The value without it."""
 

@@ -88,7 +88,7 @@ def _one(name: str, place: SecretReference, texts: Texts) -> Secret:
             raise PrerequisiteError(
                 f"the secret {place.secret_id} has no key {place.key}, which {name} is read from",
                 f"its keys are {', '.join(sorted(found)) or 'none'}{nearest(place.key, tuple(found))}",
-                f"salambot secrets push {name}, or mend [aws] secret in salambot.toml",
+                f"salambot secrets push {name}, or fix [aws] secret in salambot.toml",
             )
     if not value:
         raise _empty(place.secret_id, [name])

@@ -1,4 +1,4 @@
-"""What each variable of an environment means: the text of `env list --all`, and of the reference."""
+"""The meaning of each variable of an environment: the text of `env list --all`, and of the reference."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a variable does, an example of it, and what holds where nothing sets it."""
+    """The meaning of a variable, an example, and the value that holds where nothing sets it."""
 
     text: str
     example: str = ""

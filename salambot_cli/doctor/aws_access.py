@@ -22,7 +22,7 @@ def caller_arn(aws: Aws) -> str:
 
 
 async def check_credentials(exam: ProbeContext) -> Finding:
-    """Who are we to AWS?"""
+    """Find the identity that AWS sees."""
     answer = await call_aws_once(exam, "identity", caller_arn)
     if not isinstance(answer, AwsError):
         return ok(CHECK, "AWS knows this caller", arn=answer)

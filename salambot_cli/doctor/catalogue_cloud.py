@@ -36,7 +36,7 @@ _DATA: tuple[Entry, ...] = (
         "Connections time out although the security group is right.",
         "The subnet has no route to an internet gateway, or the first network ACL entry that matches denies the port "
         "inwards or the ephemeral ports outwards.",
-        "Mend the route or the ACL entry.",
+        "Fix the route or the ACL entry.",
         "aws ec2 create-route --route-table-id RTB --destination-cidr-block 0.0.0.0/0 --gateway-id IGW",
     ),
     Entry(
@@ -235,7 +235,7 @@ _DATA: tuple[Entry, ...] = (
         "high",
         "Writes fail with `MISCONF`, `LOADING`, `MOVED`, `CLUSTERDOWN` or another error.",
         "The server's own words.",
-        "Mend what the message names; for `MOVED` turn cluster mode off or use its configuration endpoint.",
+        "Fix what the message names; for `MOVED` turn cluster mode off or use its configuration endpoint.",
     ),
 )
 

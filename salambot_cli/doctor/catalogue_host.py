@@ -9,7 +9,7 @@ HOST: tuple[Entry, ...] = (
         "Every command stops with a configuration error.",
         "`salambot.toml`, `.env` or a URL in a variable does not parse; the file, line and column are named. "
         "The doctor goes on with what can be read.",
-        "Mend the named line; `salambot config validate` checks it.",
+        "Fix the named line; `salambot config validate` checks it.",
         "salambot config validate",
     ),
     Entry(

@@ -1,4 +1,4 @@
-"""What AWS says about this environment, asked once for each run; a refusal is a fact too."""
+"""Facts from AWS about this environment, asked once for each run; a refusal is a fact too."""
 
 import ipaddress
 from collections.abc import Callable

@@ -15,7 +15,7 @@ _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one probe found, and what that means for whatever needs it."""
+    """The findings of one probe, and their meaning for the probes that need it."""
 
     probe: Probe
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""What the checks of HTTPS services share: one more try where a refusal may pass, and answers that are not theirs."""
+"""Shared by the checks of HTTPS services: one more try where a refusal may pass, and answers that are not theirs."""
 
 import asyncio
 import re

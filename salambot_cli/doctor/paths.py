@@ -113,7 +113,7 @@ def explain_path(check: str, path: HttpsPath, variable: str, ca: str | None = No
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What was seen of every way out: facts alone."""
+    """The facts seen on every way out."""
 
     paths: dict[str, HttpsPath] = field(default_factory=dict)
     """Check -> the way to its service."""

@@ -1,4 +1,4 @@
-"""What Postgres says of itself to a session of ours: gathered by reading alone, judged apart (postgres_schema)."""
+"""Facts that Postgres tells a session of ours: gathered by reading alone, judged apart (postgres_schema)."""
 
 import importlib.util
 import re

@@ -71,7 +71,7 @@ def _refusal(target: Target, code: str, message: str, evidence: Facts) -> Findin
                 "rds.login",
                 title,
                 {**evidence, "kind": "other"},
-                text="Mend what the message names.",
+                text="Fix what the message names.",
             )
         case _:
             return None

@@ -1,4 +1,4 @@
-"""What a probe is, what it examines, and how it says what it saw."""
+"""Probes: their shape, what they examine, and how they say what they saw."""
 
 import asyncio
 import ipaddress
@@ -39,7 +39,7 @@ class ProbeContext:
     condemned: dict[str, dict[str, str]] = field(default_factory=dict)
     """Probe -> variable or check that its failure explains -> finding: the rest of what needs the probe goes on."""
     endings: list[Callable[[], Awaitable[None]]] = field(default_factory=list, repr=False)
-    """What has to be closed at the end of the run."""
+    """The resources to close at the end of the run."""
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "doctor"), repr=False)
     _facts: dict[str, asyncio.Task[object]] = field(default_factory=dict, repr=False)
 

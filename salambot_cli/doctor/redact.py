@@ -1,4 +1,4 @@
-"""What the doctor says holds no secret: values that are known, and parts of URLs, are masked wherever they stand."""
+"""Keep secrets out of what the doctor says: known values, and parts of URLs, are masked wherever they stand."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

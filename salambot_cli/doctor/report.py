@@ -13,7 +13,7 @@ from salambot_cli.model.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What every probe found. `probes` are the ones that ran, in the order of printing."""
+    """The findings of a run. `probes` are the ones that ran, in the order of printing."""
 
     findings: tuple[Finding, ...]
     probes: tuple[Probe, ...]

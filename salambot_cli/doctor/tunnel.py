@@ -26,7 +26,7 @@ _NGROK = "http://127.0.0.1:4040"
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """What a tunnel says of itself on this machine."""
+    """The state that a tunnel reports on this machine."""
 
     ready: bool
     url: str | None

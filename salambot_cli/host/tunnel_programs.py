@@ -66,8 +66,8 @@ def download_cloudflared() -> tuple[Path, str]:
     try:
         path = _fetch()
     except (OSError, httpx.HTTPError, RuntimeError) as error:
-        mend = f"install it by your system's packages, or name it by {_NAMED}"
-        raise SalamBotError("cloudflared cannot be downloaded", str(error), mend) from error
+        fix = f"install it by your system's packages, or name it by {_NAMED}"
+        raise SalamBotError("cloudflared cannot be downloaded", str(error), fix) from error
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from salambot_cli.model.topology import COMPONENTS, PLACEMENTS, Component
 
 _DATA: Mapping[Component, str] = {
     "postgres": "conversations and webhooks stay in the database before; `salambot up` makes the tables in the new one",
-    "vector": "the index is made anew: salambot seed",
+    "vector": "the index is rebuilt: salambot seed",
     "objects": "the documents are uploaded again: salambot seed",
 }
 

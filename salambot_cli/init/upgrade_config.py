@@ -63,13 +63,13 @@ def upgrade_config(start: Path, *, write: bool) -> Upgrade:
     try:
         table = tomllib.loads(before)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file.name} is not valid TOML", str(error), f"mend {file}") from error
+        raise ConfigurationError(f"{file.name} is not valid TOML", str(error), f"fix {file}") from error
     values = _moved(table)
     after = set_values(before, values)
     try:
         Config.model_validate(tomllib.loads(after))
     except ValidationError as error:
-        raise ConfigurationError(f"{file.name} is not valid", "\n".join(describe(error)), f"mend {file}") from error
+        raise ConfigurationError(f"{file.name} is not valid", "\n".join(describe(error)), f"fix {file}") from error
     if write and after != before:
         replace_file(file.with_name(f"{file.name}.before"), before, mode=0o600)
         replace_file(file, after, mode=0o644)

@@ -131,7 +131,7 @@ class ChannelsTable(_Table):
 
 
 class BusinessBlock(_Table):
-    """What replies say of a business: its name, how a customer reaches a person, how a language model should sound."""
+    """The business that replies speak for: its name, how a customer reaches a person, the tone of a language model."""
 
     name: BusinessLine | None = None
     contact: BusinessLine | None = None

@@ -111,7 +111,7 @@ class Environment:
     ignored_findings: tuple[Ignore, ...] = ()
     project_checks: tuple[ProjectCheck, ...] = ()
     notes: tuple[str, ...] = ()
-    """What of `.env` was replaced, in words without a value."""
+    """The parts of `.env` that were replaced, in words without a value."""
     layers: Mapping[str, Layer] = field(default_factory=dict)
     """The layer of each effective key, by its dotted path (`placement.vector`, `ports.gateway`)."""
 

@@ -1,4 +1,4 @@
-"""What the doctor says: findings with their evidence and the remedy."""
+"""Findings of the doctor, with their evidence and the remedy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

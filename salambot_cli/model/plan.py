@@ -1,4 +1,4 @@
-"""What is wanted, what runs, and what `up` does about the difference: pure values, compared by `stack/plan.py`."""
+"""The wanted parts, the running ones, and the changes between them: pure values, compared by `stack/plan.py`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class RunningPart:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs of an environment right now, in one runtime."""
+    """The parts of an environment that run right now, in one runtime."""
 
     parts: Mapping[str, RunningPart] = field(default_factory=dict)
     origin: Origin = "ours"
@@ -65,7 +65,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one part, and why."""
+    """The action for one part, and its reason."""
 
     part: str
     action: Action
@@ -93,7 +93,7 @@ class Plan:
 
     @property
     def pending(self) -> tuple[Change, ...]:
-        """What `up` would do to a stack that is up: everything but what stays, and the jobs of each `up`."""
+        """The changes that `up` would make to a stack that is up: all but kept parts and the jobs of each `up`."""
         return tuple(change for change in self.changes if change.action != "keep" and not change.job)
 
 

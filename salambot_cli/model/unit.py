@@ -52,7 +52,7 @@ class Unit:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is known as."""
+        """The names by which it is known."""
         return self.parts or (self.name,)
 
     @property

@@ -47,7 +47,7 @@ class Rendering:
     files: dict[str, str]
     changes: list[generated_files.FileChange]
     notes: tuple[str, ...] = ()
-    """What people should know of the files."""
+    """Notes on the files for the person who runs the command."""
     owners_file: str = "an overlay"
     """Where an owner puts changes: salambot never writes it."""
 

@@ -1,4 +1,4 @@
-"""What is indexed: documents with their passages, and their removal from the index and the object store."""
+"""The index: documents with their passages, and their removal from the index and the object store."""
 
 from pathlib import Path
 from typing import cast

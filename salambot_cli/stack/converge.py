@@ -33,7 +33,7 @@ class Convergence:
     only: tuple[str, ...] = ()
     seed: bool | None = None
     flags: Mapping[str, object] | None = None
-    """What the command line asked for; None leaves what the last one did."""
+    """The options of the command line; None leaves those of the last one."""
     environment: Environment | None = None
     """Complete once it is prepared."""
     public_url: str | None = None
@@ -43,7 +43,7 @@ class Convergence:
 
     @property
     def results(self) -> tuple[StepResult, ...]:
-        """What became of each step."""
+        """The result of each step."""
         return (*self._before, *(self.execution.results if self.execution else ()))
 
     @property

@@ -13,7 +13,7 @@ _LOCK_WAIT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Downed:
-    """What ran and was stopped, and what was deleted of the local data, with its size."""
+    """The parts that were stopped, and the local data that was deleted, with its size."""
 
     stopped: list[str]
     deleted: list[str]

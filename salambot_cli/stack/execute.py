@@ -29,7 +29,7 @@ class Execution:
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
-        """What the steps found that are done, by id."""
+        """The outcomes of the steps that are done, by id."""
         return self._outcomes
 
     async def complete(self) -> None:

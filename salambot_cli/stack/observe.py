@@ -16,12 +16,12 @@ from salambot_cli.tunnel.open_tunnel import TUNNEL, tunnel_wanted
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is wanted of an environment, what runs of it, and the plan between the two."""
+    """The parts that are wanted, those that run, and the plan between the two."""
 
     environment: Environment
     """With its ports settled, and without the URL that a tunnel chose."""
     public_url: str | None
-    """What an open tunnel that is still wanted chose."""
+    """The URL of an open tunnel that is still wanted."""
     running: Running
     wanted: Mapping[str, WantedPart]
     plan: Plan

@@ -27,7 +27,7 @@ from salambot_cli.terminal.output import Output
 
 @dataclass(frozen=True, slots=True)
 class SeenStack:
-    """What runs, and what `up` would change of it."""
+    """The running stack, and the changes that `up` would make."""
 
     observed: ObservedStack
     pending: tuple[Change, ...] = ()

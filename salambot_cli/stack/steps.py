@@ -1,4 +1,4 @@
-"""What a step of `up` is: it gets what the run knows and what other steps found, and returns what it found itself."""
+"""A step of `up`: it gets what the run knows and what other steps found, and returns what it found itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ _TITLES = {"image": "build the image", "migrate": "bring the schema forward"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a step. `variables` are for the steps that need it."""
+    """The outcome of a step. `variables` are for the steps that need it."""
 
     status: StepStatus = "done"
     detail: str = ""
@@ -23,7 +23,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What the steps of one phase share. None of them changes it."""
+    """The values that the steps of one phase share. No step changes them."""
 
     environment: Environment
     runtime: Runtime
@@ -81,7 +81,7 @@ class ChangePart:
 
     @property
     def title(self) -> str:
-        """What a person reads."""
+        """The title that a person reads."""
         verb = {"keep": "start"}.get(self.change.action, self.change.action)
         return _TITLES.get(self.change.part, f"{verb} {self.change.part}")
 

@@ -102,7 +102,7 @@ class Supervisor:
         self._used = time.monotonic()
         self._guard = asyncio.Lock()
         self._before: list[Unit] = []
-        """What ran when the present run of a command began: an undo goes back to it."""
+        """The units that ran when the present run of a command began: an undo goes back to them."""
 
     async def serve(self, socket: Path, ready_fd: int) -> None:
         """Listen until told to shut down, or until nothing has been asked and nothing runs for a minute."""

@@ -55,7 +55,7 @@ class UpRequest:
     foreground: bool = False
     open_browser: bool = False
     flags: Mapping[str, object] = field(default_factory=dict)
-    """What the command line asked for, by dotted key."""
+    """The options of the command line, by dotted key."""
 
 
 async def start_stack(session: Output, environment: Environment, request: UpRequest, began: float) -> None:

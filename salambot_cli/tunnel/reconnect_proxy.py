@@ -1,4 +1,4 @@
-"""What a tunnel leads to: who calls while the gateway restarts waits here, in place of failing in public.
+"""The end of a tunnel: a request that comes while the gateway restarts waits here, in place of failing in public.
 
 Each connection carries one request: the gateway's listener for the public closes it after the answer. A request whose
 gateway ends before the first byte of an answer is said again to the next one: a webhook is stored once, however often

@@ -1,1 +1,1 @@
-"""What the command and the services share: pure modules without an SDK, so that both read a value alike."""
+"""Shared by the command and the services: pure modules without an SDK, so that both read a value alike."""

@@ -27,7 +27,7 @@ class HttpUrl:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """What was corrected, in words."""
+    """The corrections, in words."""
 
     @property
     def is_secure(self) -> bool:

@@ -66,7 +66,7 @@ class PostgresUrl:
     is_pooled: bool = False
     """A pooler of transactions stands before the server: no prepared statement and no session setting outlives one."""
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """What of the URL is left out, in words without a secret."""
+    """The parts of the URL that are left out, in words without a secret."""
 
     @property
     def host(self) -> str:

@@ -102,7 +102,7 @@ class ComposeRuntime:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
-        """What people should know: rendered files that were edited by hand, and their copies."""
+        """Notes for the person who runs the command: rendered files that were edited by hand, and their copies."""
         self._launch_lock = asyncio.Lock()
         self._started: ContainerStarter | None = None
         self._wanted: dict[str, str] = {}
@@ -211,7 +211,7 @@ class ComposeRuntime:
             return result
         if result == "unchanged" and part not in local_parts(environment):
             # Without a note the files were gone for a while (a logout may do that): it still holds those before.
-            await self._containers(environment).renew(project, part, anew=read is None)
+            await self._containers(environment).renew(project, part, recreate=read is None)
             result = "restarted"
         await asyncio.to_thread(record_read, folder, part, wanted)
         return result
@@ -300,7 +300,7 @@ class ComposeRuntime:
         seen, project = await self._containers(environment).look(), self.project(environment)
         for part in parts:
             if part in seen:
-                await self._containers(environment).renew(project, part, anew=False)
+                await self._containers(environment).renew(project, part, recreate=False)
         if kept := [part for part in parts if part not in seen]:
             await SupervisorClient(environment.state).restart(*kept)
         return list(parts)
@@ -346,7 +346,7 @@ class ComposeRuntime:
         await project.up(parts)
         for part in parts:
             if read[part] != await asyncio.to_thread(last_read, folder, part):
-                await self._containers(environment).renew(project, part, anew=False)
+                await self._containers(environment).renew(project, part, recreate=False)
 
     async def observe(self, environment: Environment) -> ObservedStack:
         """Look at the containers, and ask every service and component for itself."""

@@ -1,4 +1,4 @@
-"""What the engine says of containers, as the parts that run."""
+"""The engine's view of containers, as the parts that run."""
 
 import json
 from collections.abc import Mapping

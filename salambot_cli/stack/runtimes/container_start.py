@@ -58,10 +58,10 @@ class ContainerStarter:
         await self._wait(project, part)
         return "started" if before is None or before.phase != "running" else "restarted"
 
-    async def renew(self, project: Project, part: str, *, anew: bool) -> None:
+    async def renew(self, project: Project, part: str, *, recreate: bool) -> None:
         """Have a running part read its secrets again, and wait until it is ready; a service keeps its port open.
 
-        With `again` its container is replaced.
+        With `recreate` its container is replaced.
 
         Raises:
             UnitFailedError: it ends over them, or is not healthy in time.
@@ -69,7 +69,7 @@ class ContainerStarter:
         """
         # One after the other: who ends has little time to answer what is under way, and asks the others for it.
         async with self._renewing:
-            if anew:
+            if recreate:
                 await project.up([part], recreate=True)
             elif part in SERVICES:
                 await self._renew_service(project, part)

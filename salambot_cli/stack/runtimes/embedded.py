@@ -212,7 +212,7 @@ async def _check_version(data: Path) -> None:
         raise PrerequisiteError(
             f"the local database was made by PostgreSQL {found}",
             f"this SalamBot brings PostgreSQL {wanted}, which cannot open {data}",
-            "salambot down --volumes   # deletes the local data; `salambot up` then makes it anew",
+            "salambot down --volumes   # deletes the local data; the next `salambot up` makes a new one",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a store in the cloud must be before anything starts: a Redis that is one, not a cluster."""
+"""Check a store in the cloud before anything starts: a Redis that is one, not a cluster."""
 
 from dataclasses import replace
 

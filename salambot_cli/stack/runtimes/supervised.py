@@ -1,4 +1,4 @@
-"""What a supervisor says of its units, as the parts that run. Every release's answer is understood."""
+"""The supervisor's view of its units, as the parts that run. Every release's answer is understood."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a tunnel says when it cannot be opened, and what answers in its place, in words and with what to do."""
+"""Reasons why a tunnel cannot be opened, or why another answers in its place, in words and with what to do."""
 
 import json
 from urllib.parse import urlsplit

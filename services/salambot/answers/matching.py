@@ -31,7 +31,7 @@ _LIGHT, _NUMBER_WEIGHT = 0.45, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a text is compared by."""
+    """The terms by which a text is compared."""
 
     terms: frozenset[str]
     words: frozenset[str]

@@ -48,12 +48,12 @@ class Candidate:
 
     @cached_property
     def heading_terms(self) -> Terms:
-        """What its headings say."""
+        """The text of its headings."""
         return heading_terms(self.section)
 
     @cached_property
     def terms(self) -> Terms:
-        """What it says with its headings and title."""
+        """Its text with its headings and title."""
         return join((_whole_heading(self.section), body_terms(self.section)))
 
     def covers(self, token: Token) -> bool:

@@ -23,7 +23,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """What the row is about."""
+        """The subject of the row."""
         return self.cells[0][1]
 
     @property

@@ -29,7 +29,7 @@ _FULL_LINE = 55
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What can be an answer. A list item depends on `intro`, the line above its list."""
+    """A piece of text that can be an answer. A list item depends on `intro`, the line above its list."""
 
     kind: Literal["sentence", "item", "row"]
     text: str

@@ -9,7 +9,7 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, p
 
 
 class Business(BaseModel):
-    """What a reply may say of a business. Empty is not known."""
+    """The facts of a business that a reply may state. An empty one is unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -39,7 +39,7 @@ class Session(Connection):
 
     is_pooled = False
     at_begin = ""
-    """What every transaction begins with, where settings do not outlive one."""
+    """The statement that begins every transaction, where settings do not outlive one."""
 
     async def execute(self, query: str, *args: object, **options: Any) -> str:  # noqa: ANN401 - asyncpg's own
         """Execute; a query without arguments is one message, which no pooler parts."""

@@ -1,4 +1,4 @@
-"""What the head of a request may say: one length, one host, nothing that two readers could read in two ways."""
+"""Limits on the head of a request: one length, one host, nothing that two readers could read in two ways."""
 
 from collections.abc import Iterable
 

@@ -53,7 +53,7 @@ class Options:
 
 
 class DocumentReport(TypedDict):
-    """What one document gave: passages, how many of them are rows of tables, and what was left out."""
+    """The yield of one document: passages, how many of them are rows of tables, and what was left out."""
 
     path: str
     passages: int

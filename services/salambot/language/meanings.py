@@ -1,4 +1,4 @@
-"""What words mean across languages: one vector a stem, from a table, so that `caution` finds `deposit` and `ضمان`.
+"""The meaning of words across languages: one vector a stem, from a table, so that `caution` finds `deposit` and `ضمان`.
 
 The table is made by tools/meanings.py; Darija, which no model knows, goes through the French words of darija.toml.
 """

@@ -1,4 +1,4 @@
-"""What a short message leans on of what was said before: "et pour Rabat ?", "و الثمن؟", "w ch7al?"."""
+"""Find what a short message leans on of what was said before: "et pour Rabat ?", "و الثمن؟", "w ch7al?"."""
 
 import re
 from collections.abc import Sequence

@@ -75,7 +75,7 @@ def _opening(request: ComposeRequest, language: Language, business: Business, *,
 
 
 def shorten(text: str) -> tuple[str, bool]:
-    """Return `text` whole, or its first sentences up to LONGEST_ANSWER characters, and whether it is whole."""
+    """Return `text` whole, or its first sentences up to MAX_ANSWER characters, and whether it is whole."""
     if len(text) <= MAX_ANSWER_LENGTH:
         return text, True
     ends = [match.start() for match in _SENTENCE_END.finditer(text) if 0 < match.start() <= MAX_ANSWER_LENGTH]

@@ -1,4 +1,4 @@
-"""What a model's server accepts, learned from what it refuses and remembered as long as the process runs."""
+"""The parameters that a model's server accepts, learned from its refusals and remembered while the process runs."""
 
 import re
 from collections.abc import Mapping

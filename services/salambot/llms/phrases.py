@@ -1,4 +1,4 @@
-"""What the service says in its own words, in each language."""
+"""The service's own sentences, in each language."""
 
 from collections.abc import Mapping
 from typing import Literal

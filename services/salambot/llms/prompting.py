@@ -1,4 +1,4 @@
-"""What a language model is told: rules, the business, the moment, and passages that no document can forge."""
+"""The prompt of a language model: rules, the business, the moment, and passages that no document can forge."""
 
 from collections.abc import Sequence
 from datetime import datetime

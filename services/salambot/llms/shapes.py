@@ -1,4 +1,4 @@
-"""What compatible servers answer, read into the few fields that are used; what is odd and harmless is accepted."""
+"""Answers of compatible servers, read into the few fields that are used; what is odd and harmless is accepted."""
 
 from typing import Annotated, Literal
 
@@ -73,7 +73,7 @@ class Tokens(Shape):
 
 
 class ChatMessage(Shape):
-    """What a model says; its reasoning, where it stands in a member of its own, is not read."""
+    """The message of a model; its reasoning, where it stands in a member of its own, is not read."""
 
     content: Content = ""
     refusal: Content = ""
@@ -98,7 +98,7 @@ class Choice(Shape):
 
     @property
     def refusal(self) -> str:
-        """What it says in place of an answer."""
+        """The refusal in place of an answer."""
         return self.message.refusal or self.delta.refusal
 
 
@@ -147,12 +147,12 @@ class ResponseShape(Shape):
 
     @property
     def text(self) -> str:
-        """What the model says."""
+        """The text of the answer."""
         return "".join(part.text for item in self.output for part in item.content if part.type == "output_text")
 
     @property
     def refusal(self) -> str:
-        """What it says in place of an answer."""
+        """The refusal in place of an answer."""
         return "".join(part.refusal for item in self.output for part in item.content)
 
     @property

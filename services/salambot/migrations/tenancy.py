@@ -1,4 +1,4 @@
-"""Who may see which rows: row-level security by tenant, and the duties that look across tenants; used by revisions.
+"""Access to rows: row-level security by tenant, and the duties that look across tenants; used by revisions.
 
 Two ways lead there. Where the database's user may create roles, a transaction changes to a role without privileges.
 Where it may not (a limited user of Neon, RDS, Azure or DigitalOcean), policies read a setting of the transaction in

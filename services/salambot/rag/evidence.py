@@ -1,4 +1,4 @@
-"""What speaks for each candidate: one row of numbers a passage, which a fitted model turns into a probability."""
+"""The evidence for each candidate: one row of numbers a passage, which a fitted model turns into a probability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ class AnalysedQuery:
     language: Language
     tokens: tuple[Token, ...]
     shares: tuple[float, ...]
-    """What each token counts: 1, or less for one of an earlier question."""
+    """The weight of each token: 1, or less for one of an earlier question."""
 
     @property
     def terms(self) -> list[str]:

@@ -9,7 +9,7 @@ from salambot_cli.terminal.output import with_launcher
     ("text", "typed"),
     [
         ("salambot up", "./salambot up"),
-        ("mend it, then: salambot logs nlu", "mend it, then: ./salambot logs nlu"),
+        ("fix it, then: salambot logs nlu", "fix it, then: ./salambot logs nlu"),
         ("cat .salambot/core/logs/nlu.log", "cat .salambot/core/logs/nlu.log"),
         ("/opt/bin/salambot up", "/opt/bin/salambot up"),
         ("the salambot", "the salambot"),

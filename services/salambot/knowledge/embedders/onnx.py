@@ -29,9 +29,9 @@ class OnnxEmbeddingSettings(BaseSettings):
     onnx_embedding_model: Path
     """A folder with `model.onnx` and `tokenizer.json`, as exported by Optimum."""
     onnx_embedding_prefix: str = ""
-    """What the model wants before each passage, such as `passage: ` for E5."""
+    """The prefix that the model expects before each passage, such as `passage: ` for E5."""
     onnx_embedding_question_prefix: str | None = None
-    """What it wants before each question, such as `query: `; by default the same as before a passage."""
+    """The prefix before each question, such as `query: `; by default the same as before a passage."""
     onnx_embedding_tokens: int = Field(default=512, ge=8)
 
 

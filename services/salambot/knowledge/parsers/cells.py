@@ -13,7 +13,7 @@ _NUMBER = re.compile(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """What a cell shows. `is_header` is what the file says (bold, `<th>`); `is_number` covers dates and prices too."""
+    """The shown text of a cell. `is_header` comes from the file (bold, `<th>`); `is_number` covers dates and prices."""
 
     text: str
     is_header: bool = False

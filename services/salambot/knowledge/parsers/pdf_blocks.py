@@ -28,7 +28,7 @@ _ENDS_SENTENCE = re.compile(r"[.!?؟:;»\"”)]$")
 
 
 class Furniture:
-    """What stands at the edge of several pages: running heads and feet, numbers of pages."""
+    """The lines at the edge of several pages: running heads and feet, page numbers."""
 
     def __init__(self, pages: Sequence[Sequence[Item]], heights: Sequence[float]) -> None:
         self._heights = heights
@@ -131,7 +131,7 @@ class _Building:
 
     lines: list[Line] = field(default_factory=list)
     joints: list[str] = field(default_factory=list)
-    """What stands before each line of a paragraph: a space, or the end of a line that its writer broke."""
+    """The text before each line of a paragraph: a space, or the end of a line that its writer broke."""
     level: int = 0
     grid: Grid = ()
     last_table: PageTable | None = None

@@ -56,11 +56,11 @@ class ParsedWebhook:
     messages: list[InboundMessage] = field(default_factory=list)
     ignored: int = 0
     events: list[InboundMessage] = field(default_factory=list)
-    """What changes something stored and is no message: revocations, changes of ids. They count as ignored too."""
+    """Events that change something stored and are no message: revocations, changes of ids. They count as ignored."""
     causes: Counter[str] = field(default_factory=Counter)
     """Why something was ignored, where that may surprise."""
     failures: Counter[str] = field(default_factory=Counter)
-    """What the channel reports of replies that it could not deliver, in words."""
+    """The channel's reports of replies that it could not deliver, in words."""
 
 
 class InvalidSignatureError(Exception):

@@ -1,4 +1,4 @@
-"""What Meta's error codes mean, for whoever reads `salambot webhook list`.
+"""The meaning of Meta's error codes, for whoever reads `salambot webhook list`.
 
 https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
 """

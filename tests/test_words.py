@@ -1,0 +1,49 @@
+"""The words that the project does not use stay out of it: `docs/glossary.md` has those that it uses."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+CODE = ("salambot_cli", "services")
+PROSE = (*CODE, "docs", "templates", "compose", "README.md", "CONTRIBUTING.md")
+SUFFIXES = {".py", ".md", ".yml", ".toml", ".html"}
+WORDS = re.compile(r"\b(mends?|mended|anew|whence|turns? nobody away|as it is told)\b", re.IGNORECASE)
+NAMES = re.compile(r"^\s*_?(?:(?:MOST|LONGEST)_[A-Z_]+|[A-Z][A-Z_]*_S)\b(?=[^=]*=)")
+"""Limits are `MAX_…`, times name their unit: `…_SECONDS`."""
+QUESTIONS = ("Who ", "What ", "Whether ")
+
+
+def modules(checkout: Path) -> Iterator[tuple[str, ast.Module]]:
+    for folder in CODE:
+        for path in sorted((checkout / folder).rglob("*.py")):
+            yield path.relative_to(checkout).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def lines(checkout: Path, *places: str) -> Iterator[tuple[str, str]]:
+    for place in places:
+        root = checkout / place
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            if path.is_file() and path.suffix in SUFFIXES:
+                for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                    yield f"{path.relative_to(checkout)}:{number}", line
+
+
+def test_no_text_uses_a_word_of_the_list(checkout: Path) -> None:
+    assert [f"{place}: {found[0]}" for place, line in lines(checkout, *PROSE) if (found := WORDS.search(line))] == []
+
+
+def test_constants_have_the_usual_names(checkout: Path) -> None:
+    code = ((place, line) for place, line in lines(checkout, *CODE) if ".py:" in place)
+    assert [f"{place}: {found[0]}" for place, line in code if (found := NAMES.search(line))] == []
+
+
+def test_docstrings_are_sentences_and_each_module_has_one(checkout: Path) -> None:
+    wrong = []
+    for path, module in modules(checkout):
+        if module.body and ast.get_docstring(module) is None:
+            wrong.append(f"{path}: no docstring")
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        said = [ast.get_docstring(node) or "" for node in ast.walk(module) if isinstance(node, documented)]
+        wrong += [f"{path}: {text[:40]}" for text in said if text.startswith(QUESTIONS)]
+    assert wrong == []
