@@ -130,8 +130,9 @@ async def _came_back(exam: ProbeContext, tunnel: Tunnel, url: str | None) -> Fin
     if exam.offline or not url or not token:
         return None
     answer = await await_own_answer(url.rstrip("/"), token, 0)
-    if answer is None or answer.contact is not None:
-        return None
+    ours = answer is not None and "problem+json" in answer.headers.get("content-type", "")
+    if answer is None or answer.contact is not None or ours:
+        return None  # our gateway's own refusal is the webhook's subject
     said = explain_answer(url, answer)
     leads = await _leads_to(tunnel)
     code = answer.headers.get("ngrok-error-code", "")

@@ -839,7 +839,9 @@ async def newline_in_the_app_secret(cloud: Cloud) -> None:
     cloud.variables["META_APP_SECRET"] = f"{CANARY}\n"
 
 
-async def _gateway(cloud: Cloud, *, metrics: str = "# TYPE up gauge\nup 1\n", webhook: int = 200) -> int:
+async def _gateway(
+    cloud: Cloud, *, metrics: str = "# TYPE up gauge\nup 1\n", webhook: int = 200, subscription: int = 200
+) -> int:
     """A gateway by its contract: health, metrics, webhooks."""
 
     async def handle(request: web.Request) -> web.Response:
@@ -847,7 +849,7 @@ async def _gateway(cloud: Cloud, *, metrics: str = "# TYPE up gauge\nup 1\n", we
         if request.path == "/metrics":
             return web.Response(text=metrics)
         if request.path.startswith("/v1/webhooks"):
-            return web.json_response({}, status=webhook)
+            return web.json_response({}, status=subscription if request.method == "GET" else webhook)
         return web.json_response({"status": "ok", "service": "gateway"})
 
     port = int((await cloud.serve(handle)).rsplit(":", 1)[1])
@@ -910,6 +912,13 @@ async def tunnel_that_stands(cloud: Cloud) -> None:
     await _gateway(cloud)
     await _tunnel(cloud, 200, "bot.trycloudflare.invalid")
     cloud.variables["PUBLIC_BASE_URL"] = "https://bot.trycloudflare.invalid"
+
+
+@scenario("webhook.bad-hmac", on=("t2",), kind="verify-token")
+async def gateway_with_another_verify_token(cloud: Cloud) -> None:
+    await _gateway(cloud, subscription=403)
+    cloud.variables["META_VERIFY_TOKEN"] = "a-token"
+    cloud.variables["META_APP_SECRET"] = "a-secret"
 
 
 @scenario("tunnel.origin-down", on=("t2",), kind="not-ours")
