@@ -8,7 +8,10 @@ from pathlib import Path
 CODE = ("salambot_cli", "services")
 PROSE = (*CODE, "docs", "templates", "compose", "README.md", "CONTRIBUTING.md")
 SUFFIXES = {".py", ".md", ".yml", ".toml", ".html"}
-WORDS = re.compile(r"\b(mends?|mended|anew|whence|turns? nobody away|as it is told)\b", re.IGNORECASE)
+WORDS = re.compile(
+    r"\b(mends?|mended|anew|whence|turns? nobody away|as it is told|may too much|tells? whether|nobody waits)\b",
+    re.IGNORECASE,
+)
 NAMES = re.compile(r"^\s*_?(?:(?:MOST|LONGEST)_[A-Z_]+|[A-Z][A-Z_]*_S)\b(?=[^=]*=)")
 """Limits are `MAX_…`, times name their unit: `…_SECONDS`."""
 QUESTIONS = ("Who ", "What ", "Whether ")

@@ -25,7 +25,7 @@ from salambot_cli.stack.up import UpRequest, start_stack
 from salambot_cli.terminal.output import Output
 
 _KEYS = (*OWN_UNLESS_GIVEN, "local-idp.pem", "jwks.json")
-"""The keys that belong to the data and to who calls; passwords of local parts are each environment's own."""
+"""The keys that belong to the data and to the callers; passwords of local parts are each environment's own."""
 _PROJECT = (CONFIG_NAME, ".env")
 
 

@@ -59,7 +59,7 @@ async def _lead(port: int, caller: _Wire, patience_s: float) -> None:
 
 
 async def _ask(port: int, caller: _Wire, said: bytearray, deadline: float) -> bool:
-    """Lead a caller to who listens now; False where that one ended without a word, and the next may be asked."""
+    """Lead a caller to the current listener; False where that one ended without a word, and the next may be asked."""
     origin = await _connect(port, deadline)
     if origin is None:
         return True

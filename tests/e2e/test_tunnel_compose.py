@@ -57,7 +57,7 @@ def test_a_message_is_answered_by_containers(compose_stack: ComposeStack, cloudf
         assert graph.wait(1, 60)[-1]["text"]
         before = containers(project)
         again = project.json("up", "--tunnel", CLOUDFLARED_PATH=str(cloudflared))
-        assert (again["public_url"], containers(project)) == (up["public_url"], before), "nothing was started anew"
+        assert (again["public_url"], containers(project)) == (up["public_url"], before), "nothing was started again"
         closed = project.json("up", "--no-tunnel")
         assert closed["public_url"] is None
         assert not [process for process in project.processes() if "cloudflared" in " ".join(process.cmdline())]

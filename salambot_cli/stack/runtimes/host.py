@@ -42,7 +42,7 @@ def as_running(environment: Environment, running: Running) -> Environment:
 
 
 def git_problem() -> list[str]:
-    """Say when Git is missing, which tells whether a `.env` could be committed."""
+    """Say when Git is missing, which decides whether a `.env` could be committed."""
     return [] if shutil.which("git") else ["git is not installed: sudo apt-get install git"]
 
 

@@ -14,7 +14,7 @@ _OWN_SITES = frozenset({None, "same-origin", "none"})
 
 
 class LocalCheck(Protocol):
-    """Tells whether a request comes from this machine itself: its address, its Host, no sign of a proxy."""
+    """Decides whether a request comes from this machine itself: its address, its Host, no sign of a proxy."""
 
     def is_local(self, scope: Scope) -> bool:
         """Return whether this request does."""

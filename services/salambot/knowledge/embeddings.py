@@ -106,7 +106,7 @@ class Embeddings:
 
 
 def _embedded(digest: bytes, title: str, body: str) -> str:
-    """Return the text that was embedded: the digest tells whether the title was the file's own, or made of its name."""
+    """Return the text that was embedded: the digest shows whether the title was the file's own, or made of its name."""
     return body if hashlib.sha256(body.encode()).digest() == digest else f"{title}\n{body}"
 
 

@@ -68,7 +68,7 @@ def compose(request: ComposeRequest, business: Business = NOBODY) -> Reply:
 
 
 def _opening(request: ComposeRequest, language: Language, business: Business, *, upset: bool) -> str:
-    """Return regret for who complains, and a greeting for who greets."""
+    """Return regret for a complaint, and a greeting where one was given."""
     if upset:
         return f"{phrase('regret', language, business, request.contact)}\n"
     return f"{PHRASES['hello'][language]} " if opens_with_greeting(request.prompt) else ""

@@ -155,7 +155,7 @@ class RpcServerConnection(asyncio.Protocol):
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature of asyncio
-        """Nobody waits any more."""
+        """The caller has left."""
         self._server.connections.discard(self)
         self._writable.set()
         for task in self._under_way.values():

@@ -1,4 +1,4 @@
-"""The bounded queues between requests and exporters: what does not fit is dropped and counted, nobody waits."""
+"""Bounded queues between requests and exporters: what does not fit is dropped and counted; no request waits."""
 
 from opentelemetry.sdk._logs import ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor

@@ -123,7 +123,7 @@ class InboxWriter:
             raise DatabaseUnavailableError("postgres does not store it in time") from error
 
     def _forget(self, waiting: _Waiting) -> None:
-        """Drop what nobody waits for any more. What is being stored already is a duplicate when it comes again."""
+        """Drop requests whose callers have left. What is being stored already is a duplicate when it comes again."""
         waiting.stored.cancel()
         if waiting in self._waiting:
             self._waiting.remove(waiting)

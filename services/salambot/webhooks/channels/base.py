@@ -100,7 +100,7 @@ class Channel(Protocol):
     window_s: int | None
     """For how long after a user's message a reply may be sent, in seconds."""
     sends: bool
-    """True if replies are sent at all; otherwise they are kept for who asks."""
+    """True if replies are sent at all; otherwise they are kept for the caller that asks."""
 
     def secrets(self, settings: WebhookSettings) -> tuple[str, ...]:
         """Return the active secrets; none means that the channel is not configured."""
