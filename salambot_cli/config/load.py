@@ -54,17 +54,21 @@ def load_environment(
     return replace(environment, notes=file_variables.notes)
 
 
-def load_started_environment(start: Path, flags: Mapping[str, object] | None = None) -> Environment:
+def load_started_environment(
+    start: Path, flags: Mapping[str, object] | None = None, *, without: frozenset[tuple[str, object]] = frozenset()
+) -> Environment:
     """Read the environment as the last `up` asked for it: `up --topology t1` is meant until the next `up` or `down`.
 
-    `flags` are of this command line, and win. Raises ConfigurationError.
+    `flags` are of this command line, and win; `without` names flags of the last `up` that do not count here. Raises
+    ConfigurationError.
     """
     environment = load_environment(start, flags)
     asked = read_state(environment.root)
     if not asked.asked_up or not asked.flags:
         return environment
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    return load_environment(start, {**asked.flags, **given})
+    last = {key: value for key, value in asked.flags.items() if (key, value) not in without}
+    return load_environment(start, {**last, **given})
 
 
 def find_config(start: Path) -> Path | None:

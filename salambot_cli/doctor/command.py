@@ -28,6 +28,8 @@ from salambot_cli.terminal.i18n import translate
 from salambot_cli.terminal.output import Output
 
 _WATCH_SECONDS = 5.0
+_NOT_OPENED: frozenset[tuple[str, object]] = frozenset({("placement.tunnel", "none")})
+"""`up --no-tunnel` opens none; one that its owner runs is looked at all the same."""
 
 
 Tell = Callable[[Environment, Report, bool], Awaitable[None]]
@@ -97,7 +99,7 @@ async def run_doctor(session: Output, request: DoctorOptions) -> int:
 def load(project: Path) -> tuple[Environment, ConfigurationError | None]:
     """Load the environment; where that fails, what the rest says, and why it failed."""
     try:
-        environment = load_started_environment(project)
+        environment = load_started_environment(project, without=_NOT_OPENED)
         for entry in environment.ignored_findings:
             if entry.until is not None:
                 date.fromisoformat(entry.until)

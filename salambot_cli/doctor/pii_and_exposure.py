@@ -43,8 +43,13 @@ _NAMES = frozenset({"grafana", "grafana-server", "prometheus", "minio"})
 
 
 async def _console_at(port: int) -> str | None:
+    """Name the console on a port; one that listens on IPv6 alone is not behind 127.0.0.1."""
+    return await _console_behind(f"127.0.0.1:{port}") or await _console_behind(f"[::1]:{port}")
+
+
+async def _console_behind(address: str) -> str | None:
     for name, (path, mark) in _MARKS.items():
-        answer = await request("GET", f"http://127.0.0.1:{port}{path}", proxies=False, seconds=1.5)
+        answer = await request("GET", f"http://{address}{path}", proxies=False, seconds=1.5)
         server = answer.headers.get("server", "")
         if answer.status == 200 and (mark.search(answer.text) or mark.search(server)):
             return name

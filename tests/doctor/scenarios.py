@@ -930,6 +930,12 @@ async def tunnel_to_another_program(cloud: Cloud) -> None:
 
 
 @scenario("sec.console-public", on=("local",))
+async def prometheus_for_everybody_by_ipv6(cloud: Cloud) -> None:
+    handler = answers(200, "Prometheus Server is Healthy.")
+    await cloud.stack.enter_async_context(http(handler, 9090, "::"))
+
+
+@scenario("sec.console-public", on=("local",))
 async def grafana_for_everybody(cloud: Cloud) -> None:
     await cloud.stack.enter_async_context(http(answers(200, {"database": "ok"}), 3003, "0.0.0.0"))  # noqa: S104 - the fault
 

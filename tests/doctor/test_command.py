@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.doctor.command import load
+from salambot_cli.host.state_file import State, write_state
 from tests.doctor.wires import closed_port
 
 
@@ -206,3 +208,14 @@ def test_a_proxy_that_is_gone_is_named(doctor: Doctor) -> None:
         proxy,
         "HTTPS_PROXY",
     )
+
+
+def test_a_tunnel_that_up_was_told_not_to_open_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "salambot.toml").write_text('[placement]\ntunnel = "ngrok"\n')
+    flags: dict[str, object] = {"placement.tunnel": "none", "tenant": "riad"}
+    write_state(tmp_path, State("process", {}, asked_up=True, flags=flags))
+
+    environment, problem = load(tmp_path)
+
+    assert problem is None
+    assert (environment.placement("tunnel"), environment.tenant) == ("ngrok", "riad")
