@@ -1,5 +1,6 @@
 """Reports to the gateway's console: one quick request, best effort."""
 
+from salambot_cli.api.service_client import service_client
 from salambot_cli.model.secret import Secret
 
 _SECONDS = 1.0
@@ -22,7 +23,7 @@ async def page_status(url: str) -> int:
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=10 * _SECONDS, trust_env=False) as client:
+        async with service_client(url, seconds=10 * _SECONDS) as client:
             return (await client.get(url)).status_code
     except httpx.HTTPError:
         return 0

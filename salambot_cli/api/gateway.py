@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from salambot_cli.api.command_trace import CommandTrace
+from salambot_cli.api.service_client import service_client
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.untrusted import untrusted
@@ -32,12 +33,10 @@ class Gateway:
 
     def client(self) -> "httpx.AsyncClient":
         """Return a client with the headers of every call."""
-        import httpx
-
         headers = {"Authorization": f"Bearer {self.token.reveal()}", "X-SalamBot-Tenant": self.tenant}
         if self.trace is not None and self.internal is not None:
             headers |= {"traceparent": self.trace.traceparent, "X-SalamBot-Internal": self.internal.reveal()}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=_SECONDS, trust_env=False)
+        return service_client(self.url, headers=headers, seconds=_SECONDS)
 
     def generate_request(
         self, prompt: str, *, context: list[Document], conversation: str, locale: str | None

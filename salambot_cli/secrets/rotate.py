@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+from salambot_cli.api.service_client import service_client
 from salambot_cli.audit.records import pull_recorded, record
 from salambot_cli.host.keys import (
     adopt_next_key,
@@ -104,10 +105,10 @@ async def _gateway_takes_next_key(environment: Environment) -> bool:
     )
     headers = {"Authorization": f"Bearer {token}"}
     deadline = time.monotonic() + _SEEN_SECONDS
-    async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+    async with service_client(f"http://127.0.0.1:{port}", headers=headers, seconds=5) as client:
         while time.monotonic() < deadline:
             try:
-                answer = await client.post(f"http://127.0.0.1:{port}/v1/search/query", headers=headers, json={})
+                answer = await client.post("/v1/search/query", json={})
             except httpx.TransportError:
                 return False
             if answer.status_code == httpx.codes.FORBIDDEN:

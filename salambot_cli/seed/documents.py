@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import cast
 
+from salambot_cli.api.internal_api import request
 from salambot_cli.audit.records import record
 from salambot_cli.host.assets import asset
 from salambot_cli.host.document_mirror import (
@@ -18,9 +19,9 @@ from salambot_cli.host.document_mirror import (
     source_label,
 )
 from salambot_cli.host.files import shared_folder
-from salambot_cli.host.probe_http import no_roots
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import Interrupted, SalamBotError
+from salambot_cli.model.secret import Secret
 from salambot_cli.model.untrusted import raw, untrusted
 from salambot_cli.stack.runtimes.base import Runtime, objects_folder
 from salambot_cli.stack.steps import Outcome, RunContext
@@ -218,14 +219,9 @@ def _argv(environment: Environment, request: SeedRequest, below: str) -> tuple[s
 
 async def indexed_documents(environment: Environment) -> int:
     """Ask rag how many documents the tenant has in the index."""
-    import httpx
-
-    url = f"http://127.0.0.1:{environment.port('rag')}/internal/index"
-    headers = {"X-SalamBot-Internal": (environment.value("INTERNAL_TOKEN") or "").partition(",")[0]}
+    url, token = f"http://127.0.0.1:{environment.port('rag')}", Secret(environment.value("INTERNAL_TOKEN") or "")
+    found = await request(url, token, "/internal/index", query={"tenant": environment.tenant}, service="rag")
     try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False, verify=no_roots()) as client:
-            answer = await client.get(url, params={"tenant": environment.tenant}, headers=headers)
-            answer.raise_for_status()
-            return int(answer.json()["documents"])
-    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return int(str(found["documents"]))
+    except (ValueError, KeyError) as error:
         raise SalamBotError("rag does not tell what it has indexed", str(error), "salambot logs rag") from error

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+from salambot_cli.api.service_client import service_client
 from salambot_cli.host.ports import LOOPBACK, leads_elsewhere
-from salambot_cli.host.probe_http import no_roots
 from salambot_cli.host.state_file import read_state
 from salambot_cli.host.tunnel_programs import read_tunnel_state
 from salambot_cli.model.environment import Environment
@@ -53,7 +53,7 @@ async def http_health(url: str) -> tuple[Health, str]:
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=no_roots()) as client:
+        async with service_client(url, seconds=_SECONDS) as client:
             response = await client.get(url)
     except httpx.ConnectError:
         return "down", "connection refused"
