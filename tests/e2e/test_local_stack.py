@@ -452,8 +452,10 @@ def test_who_follows_sees_a_batch_whole_and_begins_where_they_want(project: Proj
         sent = project.json("webhook", "trigger", "whatsapp", "--batch", "120", "--wait", "0")["messages"]
         found: set[str] = set()
         for one in seen:
-            assert one["message_id"] in sent
-            found.add(one["message_id"])
+            if one["message_id"] in sent:
+                found.add(one["message_id"])
+            else:  # an earlier one that was answered only now
+                assert one["state"] != "pending"
             if len(found) == len(sent):
                 break
     finally:
