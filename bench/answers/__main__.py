@@ -1,4 +1,4 @@
-"""Report how well questions on six businesses are answered, each by coefficients fitted on the others."""
+"""Report how well questions on ten businesses are answered, each by coefficients fitted on the others."""
 
 from bench.answers.fit import main
 

@@ -4,8 +4,8 @@ import argparse
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Case:
     question: LabelledQuestion
     evidence: Evidence
     right: Matrix
+    alone: Mapping[str, Matrix] = field(default_factory=dict)
+    """What single searches give each candidate: the peers that the fitted order is compared with."""
 
     @property
     def is_answerable(self) -> bool:
@@ -68,7 +70,11 @@ async def collect(businesses: Iterable[Business], embedder: Embedder) -> list[Ca
                 cases.append(Case(business.name, labelled, _NOTHING, np.zeros(0)))
                 continue
             right = np.array([holds_answer(labelled, item) if labelled.documents else False for item in chunks])
-            cases.append(Case(business.name, labelled, weigh_evidence(weighed, candidates), right))
+            alone = {
+                "BM25": np.array([candidate.bm25 or 0.0 for candidate in candidates]),
+                "vectors": np.array([candidate.similarity or 0.0 for candidate in candidates]),
+            }
+            cases.append(Case(business.name, labelled, weigh_evidence(weighed, candidates), right, alone))
     return cases
 
 
@@ -90,20 +96,23 @@ def fit(cases: Sequence[Case]) -> Calibration:
 
 def _fit_ranking(cases: Sequence[Case], counts: Counter[str]) -> Matrix:
     """Maximise the likelihood that a right passage is drawn, by Adam: a softmax over each question's candidates."""
+    widest = max(len(case.right) for case in cases)
+    passages = np.zeros((len(cases), widest, len(PASSAGE_FEATURES)))
+    right, absent = np.zeros((len(cases), widest)), np.full((len(cases), widest), -np.inf)
+    for at, case in enumerate(cases):
+        passages[at, : len(case.right)], right[at, : len(case.right)] = case.evidence.passages, case.right
+        absent[at, : len(case.right)] = 0.0
+    shares = np.array([_WEIGHT / counts[case.business] for case in cases])[:, None]
     weights = np.zeros(len(PASSAGE_FEATURES))
-    total = sum(_WEIGHT / counts[case.business] for case in cases)
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(1, 401):
-        gradient = -_RANK_PENALTY * weights
-        for case in cases:
-            passages = case.evidence.passages
-            scores = passages @ weights
-            chances = np.exp(scores - scores.max())
-            chances /= chances.sum()
-            right = chances * case.right
-            target = right / max(float(right.sum()), 1e-12)
-            gradient += _WEIGHT / counts[case.business] * (passages.T @ (target - chances))
-        gradient /= total
+        scores = passages @ weights + absent
+        chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+        chances /= chances.sum(axis=1, keepdims=True)
+        drawn = chances * right
+        target = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1e-12)
+        pull = np.tensordot(shares * (target - chances), passages, axes=2)
+        gradient = (pull - _RANK_PENALTY * weights) / shares.sum()
         mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
         weights += 0.03 * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
     return weights
@@ -140,6 +149,38 @@ def judge(cases: Iterable[Case], fitted: Calibration) -> list[Outcome]:
     return outcomes
 
 
+def _without_cosines(case: Case) -> Case:
+    """Return a case as an embedder sees it whose cosines are not known: only their order and spread count."""
+    passages = case.evidence.passages.copy()
+    passages[:, PASSAGE_FEATURES.index("similarity")] = 0.0
+    return replace(case, evidence=replace(case.evidence, passages=passages))
+
+
+def judge_alone(cases: Iterable[Case], search: str) -> list[Outcome]:
+    """Return what one search makes of cases, its score taken for a probability."""
+    outcomes = []
+    for case in cases:
+        scores = case.alone.get(search, np.zeros(0))
+        order = np.argsort(-scores, kind="stable")
+        places = np.flatnonzero(case.right[order]) if len(scores) else np.zeros(0)
+        best = float(scores[order[0]]) if len(scores) else -np.inf
+        outcomes.append(Outcome(case, best, int(places[0]) if len(places) else -1))
+    return outcomes
+
+
+def compare(outcomes: Sequence[Outcome], cases: Sequence[Case]) -> list[str]:
+    """Return a table of what is answered right, by language, beside single searches at the same false rate."""
+    rivals = {"fitted": outcomes, "BM25": judge_alone(cases, "BM25"), "vectors": judge_alone(cases, "vectors")}
+    names = list(dict.fromkeys(case.question.language for case in cases))
+    lines = [f"| right, at {FALSE_RATE:.0%} false | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    for rival, judged in rivals.items():
+        floor = floor_for(judged)
+        groups = dict(_groups([o for o in judged if o.case.is_answerable], lambda o: o.case.question.language))
+        right = [share([o.place == 0 and o.probability >= floor for o in groups.get(name, [])]) for name in names]
+        lines.append(f"| {rival} | {' | '.join('–' if np.isnan(cell) else f'{100 * cell:.0f}' for cell in right)} |")
+    return lines
+
+
 def leave_one_out(cases: Sequence[Case]) -> list[Outcome]:
     """Judge each business by coefficients that were fitted on the others."""
     outcomes = []
@@ -152,7 +193,7 @@ def leave_one_out(cases: Sequence[Case]) -> list[Outcome]:
 def floor_for(outcomes: Sequence[Outcome], rate: float = FALSE_RATE) -> float:
     """Return the lowest floor that lets at most `rate` of the unanswerable questions through, by mean of businesses."""
     names = {outcome.case.business for outcome in outcomes}
-    floor = 1.0
+    floor = np.inf
     for candidate in sorted({outcome.probability for outcome in outcomes}, reverse=True):
         rates = [
             share(
@@ -223,9 +264,12 @@ def main() -> None:
         outcomes = leave_one_out(cases)
         floor = floor_for(outcomes)
         print(f"\n{name}, each business by coefficients fitted on the others, floor {floor:.2f}\n")
-        print("\n".join(report(outcomes, floor)))
+        print("\n".join([*report(outcomes, floor), "", *compare(outcomes, cases)]))
         written["coefficients"][name] = to_json(fit(cases), floor)
-    calibration.FILE.write_text(json.dumps(written, indent=1) + "\n")
+        if name == "local":
+            cases = [_without_cosines(case) for case in cases]
+            written["coefficients"][calibration.OTHER] = to_json(fit(cases), floor_for(leave_one_out(cases)))
+        calibration.FILE.write_text(json.dumps(written, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import orjson
 
 from bench.answers.business import Business, IndexedChunk
 from salambot.knowledge.embedders.base import Embedder, Vectors
@@ -52,7 +53,7 @@ class MemoryIndex:
             "language": item.chunk.language,
             "title": item.title,
             "uri": item.document,
-            "metadata": "{}",
+            "metadata": orjson.dumps({"kind": item.chunk.kind}).decode(),
             "updated": "",
         }
         heading = heading_tokens(item.chunk.heading or item.title, item.chunk.language)
