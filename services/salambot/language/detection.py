@@ -1,6 +1,7 @@
 """Language detection: rules for Darija in both scripts, then a trained model for the other languages."""
 
 import re
+import tomllib
 import unicodedata
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -36,7 +37,14 @@ _NUMBER_AND_UNIT = re.compile(
     r"^\d+(?:kg|cm|mm|km|ml|dh|dhs|mad|eur|min|jours?|jrs|mois|ans|eme|ieme|nd|rd|th|st|go|gb|mo|mb|days?|hours?|weeks?)$"
 )
 _TECHNICAL = frozenset({"b2b", "b2c", "p2p", "h2o", "w3c", "mp3", "mp4", "co2", "covid19", "ps3", "ps5", "win7"})
-_DARIJA_VERB = re.compile(r"^(?:ka[nyt]|ma)[a-z]{3,}(?:ch|sh|o|ou|i|a)$")
+_DARIJA_VERB = re.compile(r"^(?:ka[nyt][a-z]{3,}(?:ch|sh|o|ou|i|a)|ma[a-z]{3,}(?:ch|sh))$")
+"""`kaysali`, `katkhdmo` in the present, `mabghitch` denied; `marina` and `mascara` are neither."""
+_FEW_WORDS = 3
+"""So many words have no other sign of their language than the small ones among them."""
+_SHORT_TURN = 4
+"""Words."""
+_MIXED = frozenset({("ary-Latn", "fr"), ("ary", "ar")})
+"""Who speaks the first writes short turns that look like the second."""
 _SURE, _SURE_OF_A_WORD = 0.35, 0.7
 """Below this probability the model is guessing: the prior knows better."""
 
@@ -71,6 +79,16 @@ def detect(text: str, prior_locale: str | None = None) -> Language:
     return _detect(text[:LOOKED_AT], language_of_locale(prior_locale) or "fr")
 
 
+def detect_turn(text: str, spoken: Language | None, locale: str | None = None) -> Language:
+    """Return the language of a turn of a conversation in `spoken`, which a short turn takes where it may be either.
+
+    Who writes Arabizi writes `la Duster ?` and `merci` too, and a Darija turn of two words may be standard Arabic.
+    """
+    found = detect(text, spoken or locale)
+    is_short = len(_WORD.findall(text[:LOOKED_AT])) <= _SHORT_TURN
+    return spoken if spoken and is_short and (spoken, found) in _MIXED else found
+
+
 @lru_cache(maxsize=4096)
 def _detect(text: str, prior: Language) -> Language:
     if not any(letter.isalpha() for letter in text):
@@ -81,7 +99,7 @@ def _detect(text: str, prior: Language) -> Language:
         return prior
     if arabic > 2 * latin:
         return _detect_arabic_script(prose, prior)
-    if latin > 2 * arabic:
+    if latin > 2 * arabic and not _is_spoken_around(prose):
         return _detect_latin_script(prose, prior)
     return _detect_mixed(prose, prior)
 
@@ -112,7 +130,7 @@ def _detect_latin_script(prose: str, prior: Language) -> Language:
     arabizi = _arabizi_hints(words)
     if arabizi and arabizi >= 0.6 * max(french, english):
         return "ary-Latn"
-    if len(words) <= 3 and french != english:
+    if french != english and (len(words) <= _FEW_WORDS or (max(french, english) > 1 and not min(french, english))):
         return "fr" if french > english else "en"
     return _most_likely(" ".join(words if prose.isupper() else prose.split()), prior)
 
@@ -121,14 +139,31 @@ def _arabizi_hints(words: list[str]) -> float:
     return sum(
         0.5 if word in AMBIGUOUS_ARABIZI_WORDS else 1.0
         for word in words
-        if word in ARABIZI_WORDS or _writes_letters_as_digits(word) or _DARIJA_VERB.match(word)
+        if word in ARABIZI_WORDS or _writes_letters_as_digits(word) or _is_darija_verb(word)
     )
+
+
+def _is_darija_verb(word: str) -> bool:
+    return _DARIJA_VERB.match(word) is not None and word not in _towns()
+
+
+@cache
+def _towns() -> frozenset[str]:
+    """Return the names of towns, one of which sounds like a Darija verb: Marrakech."""
+    table = tomllib.loads(Path(__file__).with_name("places.toml").read_text(encoding="utf-8"))
+    return frozenset(fold_latin(" ".join(table["place"].values())).split())
 
 
 def _writes_letters_as_digits(word: str) -> bool:
     if word in _TECHNICAL or _NUMBER_AND_UNIT.match(word):
         return False
     return _DIGIT_AS_LETTER.match(word) is not None
+
+
+def _is_spoken_around(prose: str) -> bool:
+    """Return True if Darija in Arabic letters holds Latin names together: `واش l'assurance Sérénité كتخلص`."""
+    darija = _darija_hints(prose)[0]
+    return darija > _arabizi_hints(_WORD.findall(fold_latin(prose)))
 
 
 def _detect_mixed(prose: str, prior: Language) -> Language:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from salambot.core.schemas import Turn
-from salambot.language.detection import fold_arabic, fold_latin
+from salambot.core.schemas import Language, Turn
+from salambot.language.detection import detect_turn, fold_arabic, fold_latin
 from salambot.language.small_talk import detect_small_talk
 
 _SHORT = 7
@@ -47,6 +47,15 @@ def contextual_queries(prompt: str, context: Sequence[Turn]) -> tuple[str, ...]:
     """Return the texts that `prompt` may stand for, the likeliest first."""
     reading = read(prompt, context)
     return (reading.whole,) if reading.before == "" else (reading.whole, prompt)
+
+
+def detect_in_context(prompt: str, context: Sequence[Turn], locale: str | None = None) -> Language:
+    """Return the language of a message: a short one takes that of its conversation, oldest turn first."""
+    spoken: Language | None = None
+    for turn in context:
+        if turn.role == "user":
+            spoken = detect_turn(turn.content, spoken, locale)
+    return detect_turn(prompt, spoken, locale)
 
 
 def _is_a_question_of_its_own(turn: Turn) -> bool:

@@ -15,8 +15,7 @@ from salambot.core.schemas import (
     ReplyFailed,
     Usage,
 )
-from salambot.language.detection import detect
-from salambot.language.query_rewriting import contextual_queries
+from salambot.language.query_rewriting import contextual_queries, detect_in_context
 from salambot.language.small_talk import asks_for_a_person, detect_small_talk, is_complaint, opens_with_greeting
 from salambot.llms.phrases import PHRASES, Phrase, phrase
 
@@ -51,7 +50,7 @@ class LocalLlm:
 
 def compose(request: ComposeRequest, business: Business = NOBODY) -> Reply:
     """Compose the reply: a courtesy for a courtesy, else the answer of the passages, else "I do not know"."""
-    language = detect(request.prompt, request.locale)
+    language = detect_in_context(request.prompt, request.context, request.locale)
     if courtesy := detect_small_talk(request.prompt):
         return _reply(request, language, phrase(courtesy, language, business, request.contact))
     upset = is_complaint(request.prompt)

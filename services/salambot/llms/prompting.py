@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from salambot.core.businesses import Business
 from salambot.core.schemas import ComposeRequest, Language, Passage
 from salambot.language.detection import detect
+from salambot.language.query_rewriting import detect_in_context
 from salambot.llms.openai_apis import Messages
 
 ZONE = ZoneInfo("Africa/Casablanca")
@@ -71,7 +72,7 @@ def _fenced(number: int, passage: Passage, code: str) -> str:
 
 
 def _language(request: ComposeRequest) -> str:
-    language = detect(request.prompt, request.locale)
+    language = detect_in_context(request.prompt, request.context, request.locale)
     if is_certain(request.prompt):
         return f"Answer in {_LANGUAGE_NAMES[language]}"
     return f"Answer in the customer's language, most likely {_LANGUAGE_NAMES[language]}"

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from salambot.core.schemas import Language
 from salambot.language.analysis import CONCEPT, HEARD, Token, analyse
-from salambot.language.detection import detect
+from salambot.language.detection import detect, detect_turn
 from salambot.language.normalisation import is_arabic
 
 LOOKED_AT = 2000
@@ -98,7 +98,7 @@ class WeightedQuery:
 def analyse_query(text: str, before: str = "") -> AnalysedQuery:
     """Analyse a question, with the one before it where this one leans on that."""
     looked_at = text[:LOOKED_AT]
-    language = detect(looked_at, prior_locale=detect(before) if before else None)
+    language = detect_turn(looked_at, detect(before) if before else None)
     shares = dict.fromkeys(map(_as_asked, analyse(looked_at, language)), 1.0)
     for token in map(_as_asked, analyse(before[:LOOKED_AT], language)):
         shares.setdefault(token, _BEFORE)

@@ -3,16 +3,17 @@
 from typing import get_args
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salambot.core.schemas import Language
-from salambot.language.detection import LOOKED_AT, detect, fold_arabic, fold_latin, language_of_locale
+from salambot.language.detection import LOOKED_AT, detect, detect_turn, fold_arabic, fold_latin, language_of_locale
 
 LANGUAGES = get_args(Language)
 LOCALES = st.sampled_from([None, "fr-MA", "ar-MA", "ary", "ary-Latn-MA", "en_US", "de-DE", "xx"])
 
 
+@settings(deadline=None)  # the first text loads the model
 @given(st.text(max_size=2 * LOOKED_AT), LOCALES)
 def test_any_text_has_one_language_of_ours_and_always_the_same(text: str, locale: str | None) -> None:
     language = detect(text, locale)
@@ -74,7 +75,30 @@ def test_a_locale_names_a_language(locale: str | None, language: Language | None
         ("salam, où est ma commande svp ?", None, "fr"),
         ("bghit ندير retour", None, "ary-Latn"),
         ("https://example.com/what/is/this واش", None, "ary"),
+        ("Marrakech", None, "fr"),
+        ("météo à Marrakech demain", None, "fr"),
+        ("mascara", "en-GB", "en"),
+        ("prix marina", None, "fr"),
+        ("mabghitch", None, "ary-Latn"),
+        ("ok great thank you so much!", None, "en"),
+        ("واش l'assurance Sérénité كتخلص les pneus", None, "ary"),
     ],
 )
 def test_the_undecided_and_the_misleading(text: str, locale: str | None, language: Language) -> None:
     assert detect(text, locale) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken", "language"),
+    [
+        ("w duster?", "ary-Latn", "ary-Latn"),
+        ("la Duster ?", "ary-Latn", "ary-Latn"),
+        ("و لأكادير؟", "ary", "ary"),
+        ("وإلا درت ربعة؟", "ary", "ary"),
+        ("ch7al?", "fr", "ary-Latn"),
+        ("ok great thank you", "fr", "en"),
+        ("Est-ce que vous livrez à Tanger ?", "ary-Latn", "fr"),
+    ],
+)
+def test_a_short_turn_takes_the_language_of_its_conversation(text: str, spoken: Language, language: Language) -> None:
+    assert detect_turn(text, spoken) == language
