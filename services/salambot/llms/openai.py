@@ -16,6 +16,7 @@ from salambot.core.businesses import Businesses, business_of
 from salambot.core.problems import Problem
 from salambot.core.schemas import ComposeRequest, Language, Reply, ReplyCompleted, ReplyDelta, ReplyFailed, utc_now
 from salambot.language.detection import detect
+from salambot.language.query_rewriting import detect_in_context
 from salambot.llms.circuit_breaker import CircuitBreaker
 from salambot.llms.citations import CitationReader
 from salambot.llms.openai_apis import ChatCompletions, CompletionApi, CompletionChunk, Messages, Responses
@@ -261,7 +262,7 @@ class OpenAiLlm:
 
 def _language(request: ComposeRequest, text: str) -> Language:
     """Return the prompt's language; where it is uncertain, the one that the model chose."""
-    language = detect(request.prompt, request.locale)
+    language = detect_in_context(request.prompt, request.context, request.locale)
     return language if not text or is_certain(request.prompt) else detect(text, language)
 
 
