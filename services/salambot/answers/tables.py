@@ -10,7 +10,7 @@ _SEPARATOR = re.compile(r"^\|?[\s:|-]*-[\s:|-]*\|?$")
 _MEMBER = re.compile(r"^([^\s:|][^:|\n]{0,58}?)\s*:\s+(\S.*)$")
 _CELL = re.compile(r"(?<!\\)\|")
 _UNIT = re.compile(r"^(.*?)\s*[(\[]\s*(?:en\s+|in\s+|ب)?([^()\[\]\d]{1,14})\s*[)\]]$")
-_NUMERIC = re.compile(r"^[\d\s.,  ]+$")
+_NUMERIC = re.compile(r"^[\d\s.,  ]+%?$")
 _TRUTH = frozenset({"oui", "non", "yes", "no", "نعم", "لا", "إيه", "✓", "✔", "✗", "x", "-", "–", "—", "true", "false"})
 _MAX_LETTERS_OF_A_NAME, _MAX_LETTERS_OF_A_CELL = 60, 400
 
@@ -34,10 +34,14 @@ class Row:
     def said(self, columns: Sequence[int] = (), key: int = 0) -> str:
         """Return the row as a sentence: the cell that names it, then those at `columns`, or all others."""
         chosen = [index for index in (columns or range(len(self.cells))) if index != key]
-        if not chosen:
-            return self.cells[key][1]
         name = self.cells[key][1]
-        if len(self.cells) == 2 and not _NUMERIC.match(self.cells[chosen[0]][1]):
+        if not chosen:
+            column = self.cells[key][0]
+            return f"{column}{colon(self.text)}{name}" if column else name
+        if not _has_letters(name):  # an amount or a date names nothing
+            cells = [_said_cell(*self.cells[index]) for index in sorted({key, *chosen})]
+            return _separator(self.text, cells).join(cells)
+        if len(self.cells) == 2 and _has_letters(self.cells[chosen[0]][1]):
             return f"{name}{colon(self.text)}{self.cells[chosen[0]][1]}"
         rest = [_said_cell(*self.cells[index]) for index in chosen]
         return f"{name}{colon(self.text)}{_separator(self.text, rest).join(rest)}"
@@ -107,6 +111,10 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> Row | None:
     return Row(filled) if filled else None
 
 
+def _has_letters(text: str) -> bool:
+    return any(letter.isalpha() for letter in text)
+
+
 def record(lines: Sequence[str]) -> list[Row]:
     """Return the rows of lines such as `Adresse: 12, rue …`, a row each, and none where they are anything else."""
     members = [_MEMBER.match(line) for line in lines]
@@ -125,7 +133,5 @@ def row_of_cells(lines: Sequence[str]) -> Row | None:
 
 def _name_first(cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The name of a row is its first cell of words."""
-    name = next(
-        (cell for cell in cells if not _NUMERIC.match(cell[1]) and len(cell[1]) <= _MAX_LETTERS_OF_A_NAME), cells[0]
-    )
+    name = next((cell for cell in cells if _has_letters(cell[1]) and len(cell[1]) <= _MAX_LETTERS_OF_A_NAME), cells[0])
     return [name, *(cell for cell in cells if cell is not name)]

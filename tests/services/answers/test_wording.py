@@ -191,3 +191,19 @@ def test_plain_text(markdown: str, text: str) -> None:
 )
 def test_sentences(line: str, count: int) -> None:
     assert len(list(sentences(line))) == count
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["Remise: 20%"], "Remise: 20%"),
+        (["Produit: Savon noir", "Remise: 20 %"], "Savon noir: Remise 20 %"),
+        (["Remise: 20%", "Fin: 31/12/2026"], "Remise 20%, Fin 31/12/2026"),
+        (["Date: 12/06/2026", "Atelier: Savon"], "Savon: Date 12/06/2026"),
+        (["Soin: Massage", "Durée: 1 h"], "Massage : 1 h"),
+    ],
+)
+def test_an_amount_is_said_with_its_column_and_names_no_row(lines: list[str], said: str) -> None:
+    row = row_of_cells(lines)
+    assert row is not None
+    assert row.said() == said
