@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from salambot.answers.matching import match, names_a_kind, terms_of
-from salambot.answers.question import Question, fold, understand
+from salambot.answers.question import Question, understand
 from salambot.answers.selection import Candidate, is_readable, judge
 from salambot.answers.wording import word
 from salambot.core.schemas import Language, Passage
+from salambot.language.answer_kinds import fold
 
 _ASKS = (
     r"(?:est[- ]ce|combien|c'?est|quels?|quelles?|ou\b|quand|comment|qui|puis[- ]je|avez|vous|y a|faut"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from salambot.answers.question import asks_for, fold
 from salambot.answers.units import Section, sections_of
 from salambot.core.schemas import Passage
+from salambot.language.answer_kinds import asks_for, fold
 
 _REGION = "MA"
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from salambot.answers.question import fold
+from salambot.language.answer_kinds import fold
 
 _EVERY = frozenset(range(7))
 _WEEKEND = frozenset({5, 6})

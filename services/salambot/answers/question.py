@@ -1,17 +1,14 @@
 """A customer's question: what it asks for, and which of its words an answer has to speak of."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 from salambot.answers.matching import only_asks
 from salambot.core.schemas import Language
 from salambot.language.analysis import Token, analyse
-from salambot.language.detection import fold_latin
-from salambot.language.normalisation import normalise
+from salambot.language.answer_kinds import asked_kinds, fold
 
 MAX_QUESTION_CHARS = 2_000
 """A longer message hardly asks one thing."""
@@ -25,7 +22,7 @@ _JOINT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`kinds` are those of kinds.toml. `tokens` leaves out the words that only ask.
+    """`kinds` are those of answer_kinds.toml. `tokens` leaves out the words that only ask.
 
     `sides` are what each side of a comparison says and the other does not, or empty.
     """
@@ -37,20 +34,15 @@ class Question:
     sides: tuple[tuple[Token, ...], ...] = ()
 
 
-def fold(text: str) -> str:
-    """Return `text` as the patterns of kinds.toml expect it."""
-    return fold_latin(normalise(text)).replace("’", "'")
-
-
 @lru_cache(maxsize=512)
 def understand(text: str, language: Language) -> Question:
     """Analyse a question."""
     looked_at = text[:MAX_QUESTION_CHARS]
     folded = fold(looked_at)
-    kinds = frozenset(name for name, (asks, _) in _kinds().items() if asks.search(folded))
+    kinds = asked_kinds(looked_at)
     tokens = tuple(_tokens(looked_at, language))
     sides = _sides(folded, language) if "compare" in kinds else ()
-    return Question(looked_at, language, _without_vague(kinds), tokens, sides)
+    return Question(looked_at, language, kinds, tokens, sides)
 
 
 def _sides(folded: str, language: Language) -> tuple[tuple[Token, ...], ...]:
@@ -65,29 +57,7 @@ def _sides(folded: str, language: Language) -> tuple[tuple[Token, ...], ...]:
     return (one, other) if one and other and one != other else ()
 
 
-def _without_vague(kinds: frozenset[str]) -> frozenset[str]:
-    """`combien de temps` asks for a duration: that `combien` may ask for a price too means nothing then."""
-    return kinds - {"price", "time"} if "duration" in kinds else kinds
-
-
 def _tokens(text: str, language: Language) -> Iterator[Token]:
     for token in list(dict.fromkeys(analyse(text, language)))[:_MAX_TOKENS]:
         if not only_asks(token):
             yield token
-
-
-def looks_like(kind: str, text: str) -> bool:
-    """Return True if a text holds what an answer to such a question holds, an amount for a price."""
-    return _kinds()[kind][1].search(fold(text)) is not None
-
-
-def asks_for(kind: str, text: str) -> bool:
-    """Return True if a text names a kind of answer, as a column `Prix` does."""
-    return _kinds()[kind][0].search(fold(text)) is not None
-
-
-@cache
-def _kinds() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
-    with Path(__file__).with_name("kinds.toml").open("rb") as file:
-        table: dict[str, dict[str, str]] = tomllib.load(file)
-    return {name: (re.compile(kind["asks"]), re.compile(kind["looks"])) for name, kind in table.items()}

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import get_args
 
 from salambot.answers.matching import Terms, coverage, join, match, terms_of, weigh
-from salambot.answers.question import Question, looks_like
+from salambot.answers.question import Question
 from salambot.answers.units import Section, Unit, sections_of
 from salambot.core.schemas import Language, Passage
 from salambot.language.analysis import Token
+from salambot.language.answer_kinds import looks_like
 from salambot.language.detection import detect
 
 _READS: Mapping[Language, Mapping[str, float]] = {
@@ -22,7 +23,7 @@ _READS: Mapping[Language, Mapping[str, float]] = {
 }
 """How well who writes one language reads another."""
 _READABLE = 0.6
-_HEADING, _EVIDENCE, _RETRIEVED, _LANGUAGE = 0.5, 0.3, 0.8, 0.4
+_HEADING, _EVIDENCE, _RETRIEVED, _LANGUAGE = 0.5, 0.3, 1.6, 0.4
 """What counts beside the words that are covered (1.0): those that the heading says too, what looks like an answer of
 the kind that was asked for, retrieval's own score against the best passage, and the reader's language."""
 _POLAR = re.compile(r"^\W*(?:oui|non|yes|no|نعم|لا(?=\s*[،,.!])|[إا]ي+ه|[اآأ]ه|ييه|iyeh)\b", re.IGNORECASE)

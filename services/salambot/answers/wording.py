@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 
 from salambot.answers.days import days_of
 from salambot.answers.matching import join, match, names_a_kind, terms_of
-from salambot.answers.question import Question, asks_for, fold, looks_like
+from salambot.answers.question import Question
 from salambot.answers.selection import Candidate, best_units, heading_terms, unit_score
 from salambot.answers.tables import Row, colon
 from salambot.answers.units import Section, Unit
 from salambot.language.analysis import Token
+from salambot.language.answer_kinds import asks_for, fold, looks_like
 
 MAX_TEXT_CHARS = 420
 """Of prose in one answer: a short section is said whole, so that its exceptions stay with it."""

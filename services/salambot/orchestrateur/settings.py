@@ -19,7 +19,7 @@ class OrchestrateurSettings(ServiceSettings):
     llm: Literal["local", "openai"] = "local"
     """With a model, retrieval leaves it to the model what answers."""
     search_timeout_s: float = Field(default=10, gt=0, le=60)
-    generate_timeout_s: float = Field(default=60, gt=0, le=300)
+    generate_timeout_s: float = Field(default=60, gt=0, le=600)
     conversation_retention_days: int = Field(default=30, ge=1)
     """How long turns are kept; see docs/security/pii.md."""
     audit_retention_days: int = Field(default=400, ge=1)

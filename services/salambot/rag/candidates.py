@@ -44,6 +44,11 @@ class Candidate:
         """The language of the chunk."""
         return str(self.row["language"])
 
+    @property
+    def is_row(self) -> bool:
+        """Return True for a row of a table."""
+        return orjson.loads(self.row["metadata"]).get("kind") == "row"
+
     def passage(self, score: float) -> Passage:
         """Return what the caller sees: the heading stands above the text, as it did in the document."""
         row = self.row

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from salambot.core.schemas import Language
 from salambot.language import meanings
 from salambot.language.analysis import CONCEPT, Token
+from salambot.language.answer_kinds import ANSWERED_BY_LOOKS, answered_kinds, asked_kinds
 from salambot.rag.candidates import Candidate
 from salambot.rag.query import WeightedQuery, is_exact, is_place, match
 
@@ -34,6 +35,10 @@ _COMMON, _SPAN = 6.5, 3.5
 _LEAST_WEIGHT, _GENERIC = 0.05, 0.5
 _EVERYWHERE = CONCEPT + "city"
 """The concept of a passage that speaks of towns in general: `all of Morocco`, `other towns`."""
+
+_ASKED = ("price", "duration", "time", "place", "contact")
+_NOTHING_ASKED = 0.5
+"""Between an answer of the kind that is asked for and none."""
 
 PASSAGE_FEATURES = (
     "coverage",
@@ -60,6 +65,8 @@ PASSAGE_FEATURES = (
     "place_missing_here",
     "exact_missing",
     "number_missing",
+    "kinds_met",
+    "kinds_missed",
 )
 QUESTION_FEATURES = (
     "words",
@@ -74,6 +81,7 @@ QUESTION_FEATURES = (
     "is_ary",
     "is_ary_latn",
     "is_en",
+    *(f"asks_{kind}" for kind in _ASKED),
 )
 
 
@@ -111,6 +119,7 @@ def weigh_evidence(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> E
         lexical[3],
         *words.columns(),
         *_closed_classes(weighed, candidates),
+        *_kinds(weighed, candidates),
     ]
     return Evidence(np.stack(columns, axis=1), np.array(_asked(weighed, words)), _on_the_point(weighed, words))
 
@@ -233,6 +242,17 @@ def _closed_classes(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> 
     return [np.array(column, dtype=float) for column in (away, here, exact, number)]
 
 
+def _kinds(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> list[Matrix]:
+    """Return which share of the asked kinds, such as a price, a passage holds, and whether it holds none of them."""
+    asked = ANSWERED_BY_LOOKS & asked_kinds(weighed.question.text)
+    if not asked:
+        return [np.full(len(candidates), _NOTHING_ASKED), np.zeros(len(candidates))]
+    met = np.array(
+        [len(asked & answered_kinds(candidate.row["text"], is_row=candidate.is_row)) for candidate in candidates]
+    ) / len(asked)
+    return [met, (met == 0).astype(float)]
+
+
 def _asked(weighed: WeightedQuery, words: _WordMeanings) -> list[float]:
     question = weighed.question
     count = len(question.tokens)
@@ -240,6 +260,7 @@ def _asked(weighed: WeightedQuery, words: _WordMeanings) -> list[float]:
     unknown = [at for at in range(count) if not weighed.is_known(at)]
     everywhere, anywhere = words.anywhere()
     languages: tuple[Any, ...] = ("ar", "ary", "ary-Latn", "en")
+    kinds = asked_kinds(question.text)
     return [
         min(count, 10) / 10,
         len(unknown) / count,
@@ -250,6 +271,7 @@ def _asked(weighed: WeightedQuery, words: _WordMeanings) -> list[float]:
         words.unknown / count,
         float(min(question.shares) < 1),
         *(float(question.language == language) for language in languages),
+        *(float(kind in kinds) for kind in _ASKED),
     ]
 
 

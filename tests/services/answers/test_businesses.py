@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from salambot.answers.question import fold
 from salambot.core.schemas import ComposeRequest
+from salambot.language.answer_kinds import fold
 from salambot.llms.local import compose
 from tests.services.answers.kb import BUSINESSES, Business, load_business
 

@@ -54,9 +54,10 @@ async def test_the_sample_answers_in_each_language_and_not_to_nonsense(base: Kno
 def assert_good(group: str, figures: Figures) -> None:
     assert figures.recall_3 is not None, group
     assert figures.mrr is not None, group
-    # The floor is fitted on businesses that nobody tuned for, so that the sample is no better than they are.
-    assert figures.recall_3 >= 0.62, (group, figures)
-    assert figures.mrr >= 0.6, (group, figures)
+    # The floor is fitted on ten businesses, nine of which nobody tuned for: one in five of the sample's questions is
+    # refused for it. Darija in Arabic letters is lowest, because no table of meanings knows it.
+    assert figures.recall_3 >= (0.62 if group == "ary" else 0.7), (group, figures)
+    assert figures.mrr >= (0.6 if group == "ary" else 0.66), (group, figures)
 
 
 async def test_a_passage_is_whole_and_says_where_it_is_from(base: KnowledgeBase, rag: Rag) -> None:
