@@ -56,6 +56,10 @@ def init(
     session.say("Next:")
     for line in next_steps(session.project):
         session.say(f"  [bold]{line}[/]")
+    session.say(
+        "[dim]Answers across languages get better with EMBEDDER=e5 in .env"
+        " (91 MB to install, 40 ms a question on one core).[/]"
+    )
 
 
 def _ask(question: str, usual: str) -> str:

@@ -1,13 +1,16 @@
 """Each service gets the variables it needs and no other."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from salambot_cli.config.service_variables import variables_for
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import SERVICES, Service
+from salambot_cli.model.topology import PROGRAMS, SERVICES, Program, Service
+from salambot_cli.model.variables import is_known
 
 MakeEnvironment = Callable[..., Environment]
 
@@ -75,3 +78,52 @@ def test_placements_reach_the_services_as_variables(make_environment: MakeEnviro
     if service == "orchestrateur":
         assert variables["VECTOR"].reveal() == "pinecone"
         assert variables["OBJECTS_URL"].reveal() == "s3://salambot-kb"
+
+
+MADE_BY_THE_COMMAND = {
+    "BUSINESSES",
+    "CHANNEL_TENANTS",
+    "CONSOLE_PLACEMENTS",
+    "INGRESS_PORT",
+    "LLM",
+    "NLU_URL",
+    "OBJECTS_URL",
+    "ORCHESTRATEUR_URL",
+    "RAG_URL",
+    "VECTOR",
+}
+"""From the topology and from salambot.toml: an environment need not set them."""
+MADE_BY_A_RUNTIME = {"INGRESS_HOST", "NEAR_PEERS"}
+"""Compose alone sets these, in the containers."""
+
+
+def documented_variables(checkout: Path) -> dict[str, set[Program]]:
+    """Return the services that read each variable of the table in docs/architecture.md."""
+    page = (checkout / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("### Variables of the services")[1].split("\n#")[0]
+    rows = re.findall(r"^\| (`[A-Z].*?) \| (.*?) \|", table, re.MULTILINE)
+    return {
+        name: {program for program in PROGRAMS if "all" in readers.split() or re.search(rf"\b{program}\b", readers)}
+        for names, readers in rows
+        for name in re.findall(r"`([A-Z0-9_]+)`", names)
+    }
+
+
+def test_each_documented_variable_can_be_set_and_reaches_the_services_that_read_it(
+    make_environment: MakeEnvironment, checkout: Path
+) -> None:
+    documented = documented_variables(checkout)
+    assert len(documented) > 30
+    settable = documented.keys() - MADE_BY_THE_COMMAND - MADE_BY_A_RUNTIME
+    assert [name for name in settable if not is_known(name)] == []
+    given = EVERYTHING | dict.fromkeys(settable, "1")
+    environments = [
+        make_environment("t1", variables=given | choice, placement=placement)
+        for choice in ({"EMBEDDER": "openai"}, {"EMBEDDER": "onnx"})
+        for placement in ({"vector": "qdrant"}, {"telemetry": "local"})
+    ]
+    reached = {
+        name: {program for program in PROGRAMS for place in environments if name in variables_for(place, program)}
+        for name in settable
+    }
+    assert {name: documented[name] - reached[name] for name in settable if documented[name] - reached[name]} == {}
