@@ -47,7 +47,8 @@ class Candidate:
     @property
     def is_row(self) -> bool:
         """Return True for a row of a table."""
-        return orjson.loads(self.row["metadata"]).get("kind") == "row"
+        kind: str = orjson.loads(self.row["metadata"]).get("kind", "text")
+        return kind == "row"
 
     def passage(self, score: float) -> Passage:
         """Return what the caller sees: the heading stands above the text, as it did in the document."""
