@@ -21,7 +21,7 @@ class HeadRefusedError(Exception):
 
 
 def check_head(method: bytes, target: bytes, version: str, headers: Headers) -> bytes:
-    """Return the target as a path; the host of an absolute one takes the place of `Host` (RFC 9112, 3.2.2).
+    """Return the target as a path; an absolute one has to name the same host as `Host`.
 
     Raises HeadRefusedError.
     """
@@ -46,6 +46,9 @@ def _path_of(target: bytes, headers: Headers) -> bytes:
         raise HeadRefusedError(400)
     name = b"[%b]" % url.host if b":" in url.host else url.host
     host = name if url.port is None else b"%b:%d" % (name, url.port)
+    named = {value.lower().removesuffix(b":80") for header, value in headers if header == b"host"}
+    if named - {host.lower().removesuffix(b":80")}:
+        raise HeadRefusedError(400)
     headers[:] = [(b"host", host), *((name, value) for name, value in headers if name != b"host")]
     return (url.path or b"/") + (b"?" + url.query if url.query else b"")
 
