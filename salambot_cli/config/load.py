@@ -55,7 +55,7 @@ def load_environment(
 
 
 def load_started_environment(
-    start: Path, flags: Mapping[str, object] | None = None, *, without: frozenset[tuple[str, object]] = frozenset()
+    start: Path, flags: Mapping[str, object] | None = None, *, without: tuple[tuple[str, object], ...] = ()
 ) -> Environment:
     """Read the environment as the last `up` asked for it: `up --topology t1` is meant until the next `up` or `down`.
 

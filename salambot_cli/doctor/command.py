@@ -28,7 +28,7 @@ from salambot_cli.terminal.i18n import translate
 from salambot_cli.terminal.output import Output
 
 _WATCH_SECONDS = 5.0
-_NOT_OPENED: frozenset[tuple[str, object]] = frozenset({("placement.tunnel", "none")})
+_NOT_OPENED = (("placement.tunnel", "none"),)
 """`up --no-tunnel` opens none; one that its owner runs is looked at all the same."""
 
 

@@ -212,7 +212,7 @@ def test_a_proxy_that_is_gone_is_named(doctor: Doctor) -> None:
 
 def test_a_tunnel_that_up_was_told_not_to_open_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "salambot.toml").write_text('[placement]\ntunnel = "ngrok"\n')
-    flags: dict[str, object] = {"placement.tunnel": "none", "tenant": "riad"}
+    flags: dict[str, object] = {"placement.tunnel": "none", "tenant": "riad", "topology": ["local"]}
     write_state(tmp_path, State("process", {}, asked_up=True, flags=flags))
 
     environment, problem = load(tmp_path)
