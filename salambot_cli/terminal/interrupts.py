@@ -70,6 +70,7 @@ async def _guarded(work: Coroutine[object, object, _Result]) -> _Result:
                 action()
             os._exit(ExitStatus.INTERRUPTED)
 
+    loop.set_exception_handler(_report)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, received, number)
     try:
@@ -80,3 +81,11 @@ async def _guarded(work: Coroutine[object, object, _Result]) -> _Result:
                 "interrupted", f"{signals[0].name} was received; what this run started is undone"
             ) from None
         raise
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Tell what nobody heard of, but not the end of a connection that was given up: asyncpg leaves its future."""
+    future = context.get("future")
+    given_up = isinstance(context.get("exception"), ConnectionError) and not isinstance(future, asyncio.Task)
+    if future is None or not given_up:
+        loop.default_exception_handler(context)
