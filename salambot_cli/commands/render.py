@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-class Target(StrEnum):
+class RenderTarget(StrEnum):
     """The target of rendered files."""
 
     COMPOSE = "compose"
@@ -28,7 +28,7 @@ def render(
     context: typer.Context,
     diff: bool = typer.Option(False, "--diff", help="Show what would change, and write nothing."),
     check: bool = typer.Option(False, "--check", help="Write nothing; exit 1 when something would change."),
-    target: Target = typer.Option(Target.COMPOSE, "--target", help="What the files are for."),
+    target: RenderTarget = typer.Option(RenderTarget.COMPOSE, "--target", help="What the files are for."),
     output: Path = typer.Option(None, "--output", metavar="DIR", help="Where to write (default: .salambot/rendered)."),
     topology: str = typer.Option(None, help="Presets in order, comma-separated: local, t1, t2, t3."),
     image: str = typer.Option(None, metavar="IMAGE", help="Kubernetes: the image, with its registry and tag."),
@@ -56,14 +56,14 @@ def render(
     session: Output = context.obj
     environment = load_environment(session.project, {"topology": presets(topology)})
     folder = output.resolve() if output else None
-    if target is Target.KUBERNETES:
+    if target is RenderTarget.KUBERNETES:
         rendering = run(render_manifests(environment, folder, image, account))
     else:
         rendering = run(render_files(environment, folder))
     for note in rendering.notes:
         session.say(note)
     kept = [] if diff or check else rendering.write()
-    pending = run(pending_changes(environment)) if diff and target is not Target.KUBERNETES else ()
+    pending = run(pending_changes(environment)) if diff and target is not RenderTarget.KUBERNETES else ()
     if session.machine:
         session.document(
             {
@@ -80,7 +80,7 @@ def render(
         if pending:
             session.say("`salambot up` would change of what runs:")
             show_pending(session, pending)
-        if target is Target.KUBERNETES and not (diff or check or output or sys.stdout.isatty()):
+        if target is RenderTarget.KUBERNETES and not (diff or check or output or sys.stdout.isatty()):
             from salambot_cli.render.kubernetes import manifest_stream
 
             typer.echo(manifest_stream(rendering.files), nl=False)  # for whoever checks it at the end of a pipe

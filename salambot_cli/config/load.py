@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
-from salambot_cli.model.environment import Aws, Environment, Ignore, Layer, ProjectCheck, Site, Variable, Widget
+from salambot_cli.model.environment import AwsSettings, Environment, Ignore, Layer, ProjectCheck, Site, Variable, Widget
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, preset
@@ -203,7 +203,7 @@ def _environment(
         placements=placements,
         ports=dict(config.ports),
         variables=variables,
-        aws=Aws(region, config.aws.profile, config.aws.jump, config.aws.secret, config.aws.kms_key),
+        aws=AwsSettings(region, config.aws.profile, config.aws.jump, config.aws.secret, config.aws.kms_key),
         channels=config.channels.model_dump(),
         businesses=config.business.by_tenant(config.tenant),
         widget=_widget(config),

@@ -27,7 +27,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class Aws:
+class AwsSettings:
     """How to reach AWS. `secret` is one secret id, or a table variable -> `secret-id[#json-key]`."""
 
     region: str | None = None
@@ -92,7 +92,7 @@ class Environment:
     ports: Mapping[str, int | Literal["auto"]]
     """gateway, orchestrateur, nlu, rag (defaults 8080 to 8083); worker, ingress, tunnel, postgres, redis (`auto`)."""
     variables: Mapping[str, Variable]
-    aws: Aws = Aws()
+    aws: AwsSettings = AwsSettings()
     channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By channel: page or phone-number id (`bot` of telegram) -> tenant."""
     businesses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from salambot.answers.matching import match, names_a_kind, terms_of
 from salambot.answers.question import Question, understand
-from salambot.answers.selection import Candidate, is_readable, judge
+from salambot.answers.selection import JudgedSection, is_readable, judge
 from salambot.answers.wording import word
 from salambot.core.schemas import Language, Passage
 from salambot.language.answer_kinds import fold
@@ -40,7 +40,7 @@ class Answer:
     readable: bool
 
 
-_Chosen = Iterable[tuple[Question, Candidate]]
+_Chosen = Iterable[tuple[Question, JudgedSection]]
 
 
 def find_answers(text: str, language: Language, passages: Sequence[Passage]) -> list[Answer]:
@@ -68,7 +68,7 @@ def _worded(chosen: _Chosen) -> Iterator[Answer]:
             yield Answer(candidate.passage, answer, is_readable(question.language, candidate))
 
 
-def _ties(first: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
+def _ties(first: JudgedSection, others: Sequence[JudgedSection]) -> list[JudgedSection]:
     """Return tables that have a row of the same thing, one a season or a branch, and answer nearly as well."""
     names = _names_in_rows(first)
     tied = [
@@ -77,7 +77,7 @@ def _ties(first: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
     return tied[: _MAX_TIES - 1]
 
 
-def _names_in_rows(candidate: Candidate) -> frozenset[str]:
+def _names_in_rows(candidate: JudgedSection) -> frozenset[str]:
     """Return the cells that the question calls by their name."""
     language = candidate.section.language
     return frozenset(
@@ -101,9 +101,9 @@ def _parts(question: Question) -> list[Question]:
 
 def _each_part(
     question: Question, parts: Sequence[Question], passages: Sequence[Passage]
-) -> list[tuple[Question, Candidate]]:
+) -> list[tuple[Question, JudgedSection]]:
     """Return an answer to each part; one that leans on another has its answer there."""
-    found: list[tuple[Question, Candidate]] = []
+    found: list[tuple[Question, JudgedSection]] = []
     for part in parts:
         if any(_covers(candidate, part) for _, candidate in found):
             continue
@@ -113,13 +113,13 @@ def _each_part(
     return [(question, found[0][1])] if len(found) == 1 else found
 
 
-def _covers(candidate: Candidate, asked: Question) -> bool:
+def _covers(candidate: JudgedSection, asked: Question) -> bool:
     tokens = [token for token in asked.tokens if not token.is_number]
     known = [token for token in tokens if candidate.covers(token)]
     return bool(known) and len(known) >= _ENOUGH_FOR_A_PART * len(tokens)
 
 
-def _listed(question: Question, first: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
+def _listed(question: Question, first: JudgedSection, others: Sequence[JudgedSection]) -> list[JudgedSection]:
     """In `livraison et remboursement` each word is a question: return the section whose heading is the other one."""
     if (
         "yesno" in question.kinds
@@ -135,7 +135,7 @@ def _listed(question: Question, first: Candidate, others: Sequence[Candidate]) -
     return []
 
 
-def _both_sides(question: Question, candidates: Sequence[Candidate]) -> list[tuple[Question, Candidate]]:
+def _both_sides(question: Question, candidates: Sequence[JudgedSection]) -> list[tuple[Question, JudgedSection]]:
     """Return what speaks of both sides of a comparison, or else the best for each side."""
     one, other = question.sides
     together = next((c for c in candidates if _names(c, one) and _names(c, other)), None)
@@ -145,5 +145,5 @@ def _both_sides(question: Question, candidates: Sequence[Candidate]) -> list[tup
     return [(question, candidate) for candidate in each if candidate] if None not in each else []
 
 
-def _names(candidate: Candidate, side: Sequence[object]) -> bool:
+def _names(candidate: JudgedSection, side: Sequence[object]) -> bool:
     return any(candidate.covers(token) for token in candidate.weights if token in side)

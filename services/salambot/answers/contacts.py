@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from salambot.answers.units import Section, sections_of
+from salambot.answers.units import PassageSection, sections_of
 from salambot.core.schemas import Passage
 from salambot.language.answer_kinds import asks_for, fold
 
@@ -44,7 +44,7 @@ def _found(passages: Sequence[Passage], find: Callable[[str], Iterator[str]]) ->
                     yield from (_Found(value, score) for value in find(unit.text))
 
 
-def _score(section: Section, text: str) -> int:
+def _score(section: PassageSection, text: str) -> int:
     """Return how surely a contact in this text is for customers; below 0 it is for something else."""
     around = fold(f"{' '.join(section.path) or section.title} {text}")
     if _FOR_SOMETHING_ELSE.search(around):

@@ -8,7 +8,7 @@ from typing import get_args
 
 from salambot.answers.matching import Terms, coverage, join, match, terms_of, weigh
 from salambot.answers.question import Question
-from salambot.answers.units import Section, Unit, sections_of
+from salambot.answers.units import PassageSection, Unit, sections_of
 from salambot.core.schemas import Language, Passage
 from salambot.language.analysis import Token
 from salambot.language.answer_kinds import looks_like
@@ -34,11 +34,11 @@ _COVERED_BY_A_YES = 0.65
 
 
 @dataclass(frozen=True)
-class Candidate:
+class JudgedSection:
     """A section of a passage, judged against a question."""
 
     passage: Passage
-    section: Section
+    section: PassageSection
     weights: Mapping[Token, float]
     score: float
 
@@ -67,27 +67,27 @@ class Candidate:
         return _POLAR.match(self.section.units[0].text) is not None
 
 
-def language_of(section: Section) -> Language:
+def language_of(section: PassageSection) -> Language:
     """Return the language that retrieval found, or else what the text looks like."""
     return next((name for name in get_args(Language) if name == section.language), None) or detect(section.body)
 
 
-def heading_terms(section: Section) -> Terms:
+def heading_terms(section: PassageSection) -> Terms:
     """Return the terms of a section's headings; of the title where it has none."""
     return terms_of(" ".join(section.path) or section.title, section.language)
 
 
-def body_terms(section: Section) -> Terms:
+def body_terms(section: PassageSection) -> Terms:
     """Return the terms of a section's own words."""
     return terms_of(section.body, section.language)
 
 
-def is_readable(language: Language, candidate: Candidate) -> bool:
+def is_readable(language: Language, candidate: JudgedSection) -> bool:
     """Return True if who writes `language` reads this without an excuse."""
     return _READS[language].get(candidate.language, 0.0) >= _READABLE
 
 
-def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
+def judge(question: Question, passages: Sequence[Passage]) -> list[JudgedSection]:
     """Return the sections that may answer, the best first."""
     found = _with_tables([(passage, section) for passage in passages for section in sections_of(passage)])
     if not found:
@@ -96,7 +96,7 @@ def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
     weights = weigh(question.tokens, question.kinds, texts)
     best = max(passage.score for passage in passages) or 1.0
     judged = [
-        Candidate(passage, section, weights, _score(question, section, weights, text, passage.score / best))
+        JudgedSection(passage, section, weights, _score(question, section, weights, text, passage.score / best))
         for (passage, section), text in zip(found, texts, strict=True)
     ]
     answers = [
@@ -107,10 +107,10 @@ def judge(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
     return sorted(answers, key=lambda candidate: -candidate.score)
 
 
-def _with_tables(found: Sequence[tuple[Passage, Section]]) -> list[tuple[Passage, Section]]:
+def _with_tables(found: Sequence[tuple[Passage, PassageSection]]) -> list[tuple[Passage, PassageSection]]:
     """Put the rows of one table together, each of which is a passage of its own; the first found is cited for all."""
-    tables: dict[tuple[str, tuple[str, ...]], list[tuple[Passage, Section]]] = {}
-    joined: list[tuple[Passage, Section]] = []
+    tables: dict[tuple[str, tuple[str, ...]], list[tuple[Passage, PassageSection]]] = {}
+    joined: list[tuple[Passage, PassageSection]] = []
     for passage, section in found:
         key = (passage.id.rsplit("#", 1)[0], section.path)
         if any(unit.row is None for unit in section.units):
@@ -122,7 +122,7 @@ def _with_tables(found: Sequence[tuple[Passage, Section]]) -> list[tuple[Passage
     return joined + [(parts[0][0], _joined_table([*parts])) for parts in tables.values()]
 
 
-def _joined_table(parts: list[tuple[Passage, Section]]) -> Section:
+def _joined_table(parts: list[tuple[Passage, PassageSection]]) -> PassageSection:
     """Return one section of rows, in the order of the document."""
     first = parts[0][1]
     parts.sort(key=lambda part: part[0].chunk)
@@ -134,12 +134,12 @@ def _in_paragraph(units: Sequence[Unit], first: Unit) -> tuple[Unit, ...]:
     return tuple(replace(unit, paragraph=first.paragraph) for unit in units)
 
 
-def _whole_heading(section: Section) -> Terms:
+def _whole_heading(section: PassageSection) -> Terms:
     return terms_of(f"{section.title} {' '.join(section.path)}", section.language)
 
 
 def _score(
-    question: Question, section: Section, weights: Mapping[Token, float], terms: Terms, retrieved: float
+    question: Question, section: PassageSection, weights: Mapping[Token, float], terms: Terms, retrieved: float
 ) -> float:
     heading = heading_terms(section)
     recall = coverage(weights, heading)
@@ -167,14 +167,14 @@ def evidence(question: Question, text: str) -> float:
     return sum(looks_like(kind, text) for kind in kinds) / len(kinds) if kinds else 0.0
 
 
-def _answers_something_else(question: Question, candidate: Candidate) -> bool:
+def _answers_something_else(question: Question, candidate: JudgedSection) -> bool:
     """A yes or no answers its own heading: to a question that it covers half of it may be the opposite of the truth."""
     if not candidate.is_polar or not is_readable(question.language, candidate):
         return False
     return coverage(candidate.weights, candidate.terms) < _COVERED_BY_A_YES
 
 
-def _is_a_title(section: Section) -> bool:
+def _is_a_title(section: PassageSection) -> bool:
     """A passage may hold nothing but what stands above others: it answers nothing."""
     if section.path or len(section.units) > 1 or section.units[0].row:
         return False
@@ -186,12 +186,12 @@ def _is_a_title(section: Section) -> bool:
     )
 
 
-def best_units(question: Question, candidate: Candidate) -> list[tuple[float, Unit]]:
+def best_units(question: Question, candidate: JudgedSection) -> list[tuple[float, Unit]]:
     """Return the units of a section with how well each answers by itself, in their order."""
     return [(unit_score(question, candidate, unit.text), unit) for unit in candidate.section.units]
 
 
-def unit_score(question: Question, candidate: Candidate, text: str) -> float:
+def unit_score(question: Question, candidate: JudgedSection, text: str) -> float:
     """Return how well some of a section's words answer by themselves."""
     own = terms_of(text, candidate.section.language)
     return coverage(candidate.weights, own) + _EVIDENCE * evidence(question, text)

@@ -39,7 +39,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PassageSection:
     """A piece of a passage under one path of headings, outermost first."""
 
     title: str
@@ -53,18 +53,18 @@ class Section:
         return "\n".join(unit.text for unit in self.units)
 
 
-def sections_of(passage: Passage) -> tuple[Section, ...]:
+def sections_of(passage: Passage) -> tuple[PassageSection, ...]:
     """Return the sections of a passage that hold any words."""
     heading = passage.metadata.get("heading", "")
     return _sections(passage.title, heading, passage.text, passage.language, passage.metadata.get("kind") == "row")
 
 
 @lru_cache(maxsize=1024)
-def _sections(title: str, heading: str, text: str, language: str, is_row: bool) -> tuple[Section, ...]:
+def _sections(title: str, heading: str, text: str, language: str, is_row: bool) -> tuple[PassageSection, ...]:
     path = tuple(part for part in map(str.strip, heading.split(" > ")) if part)
     cut = [(path, _below_heading(text))] if is_row else _cut(path, text)
     found = (
-        Section(title, section_path, units, language)
+        PassageSection(title, section_path, units, language)
         for section_path, lines in cut
         if (units := tuple(_row_units(lines) if is_row else _units(lines)))
     )

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from salambot.answers.days import days_of
 from salambot.answers.matching import join, match, names_a_kind, terms_of
 from salambot.answers.question import Question
-from salambot.answers.selection import Candidate, best_units, heading_terms, unit_score
+from salambot.answers.selection import JudgedSection, best_units, heading_terms, unit_score
 from salambot.answers.tables import Row, colon
-from salambot.answers.units import Section, Unit
+from salambot.answers.units import PassageSection, Unit
 from salambot.language.analysis import Token
 from salambot.language.answer_kinds import asks_for, fold, looks_like
 
@@ -33,7 +33,7 @@ _NEGATION = re.compile(
 )
 
 
-def word(question: Question, candidate: Candidate) -> str:
+def word(question: Question, candidate: JudgedSection) -> str:
     """Return the answer that a section holds."""
     section = candidate.section
     body = _body(question, candidate)
@@ -48,7 +48,7 @@ def word(question: Question, candidate: Candidate) -> str:
     return f"{heading}{mark}{body}"
 
 
-def _body(question: Question, candidate: Candidate) -> str:
+def _body(question: Question, candidate: JudgedSection) -> str:
     judged = _of_best_paragraph(question, candidate, best_units(question, candidate))
     best = max(score for score, _ in judged)
     kind = next(unit.kind for score, unit in judged if score == best)
@@ -61,7 +61,7 @@ def _body(question: Question, candidate: Candidate) -> str:
 
 
 def _of_best_paragraph(
-    question: Question, candidate: Candidate, judged: list[tuple[float, Unit]]
+    question: Question, candidate: JudgedSection, judged: list[tuple[float, Unit]]
 ) -> list[tuple[float, Unit]]:
     """Return the units of the paragraph that answers best, or all of them where none is better than another."""
     scores: dict[int, float] = {}
@@ -103,7 +103,7 @@ def _sentences(judged: Sequence[tuple[float, Unit]], best: float) -> str:
             return "\n".join(_lines([unit for _, unit in judged[first : last + 1]]))
 
 
-def _items(candidate: Candidate, items: Sequence[Unit]) -> str:
+def _items(candidate: JudgedSection, items: Sequence[Unit]) -> str:
     """Return the items that say what the heading does not, or else the whole list below its intro."""
     beyond = [token for token in candidate.weights if not match(token, candidate.heading_terms)]
     points = [_points(candidate, beyond, unit.text) for unit in items]
@@ -122,18 +122,18 @@ def _listed(items: Sequence[Unit]) -> str:
     return "\n".join(([intro] if intro else []) + [unit.text for unit in items])
 
 
-def _points(candidate: Candidate, tokens: Collection[Token], text: str) -> float:
+def _points(candidate: JudgedSection, tokens: Collection[Token], text: str) -> float:
     terms = terms_of(text, candidate.section.language)
     return sum(candidate.weights[token] * match(token, terms) for token in tokens)
 
 
-def _rows(question: Question, candidate: Candidate, rows: Sequence[Row]) -> str:
+def _rows(question: Question, candidate: JudgedSection, rows: Sequence[Row]) -> str:
     """Say the rows that the question names, or all: what headings and columns say, all rows share."""
     said = [_said(question, candidate, row) for row in _named_rows(question, candidate, rows)[:MAX_ROWS]]
     return said[0] if len(said) == 1 else "\n".join(f"- {line}" for line in said)
 
 
-def _named_rows(question: Question, candidate: Candidate, rows: Sequence[Row]) -> list[Row]:
+def _named_rows(question: Question, candidate: JudgedSection, rows: Sequence[Row]) -> list[Row]:
     days = days_of(question.text)
     if days and any(days & days_of(row.key) for row in rows):
         rows = [row for row in rows if days & days_of(row.key)]
@@ -146,7 +146,7 @@ def _named_rows(question: Question, candidate: Candidate, rows: Sequence[Row]) -
     return list(dict.fromkeys(chosen))
 
 
-def _best_rows(candidate: Candidate, tokens: Collection[Token], rows: Sequence[Row]) -> list[Row]:
+def _best_rows(candidate: JudgedSection, tokens: Collection[Token], rows: Sequence[Row]) -> list[Row]:
     """Return the rows that say most of these words, and of those the shortest named: `X`, where `X + Y` is another."""
     points = [_points(candidate, tokens, " ".join(value for _, value in row.cells)) for row in rows]
     best = max(points)
@@ -156,7 +156,7 @@ def _best_rows(candidate: Candidate, tokens: Collection[Token], rows: Sequence[R
     return [row for row, name in zip(chosen, names, strict=True) if not any(other < name.words for other in asked)]
 
 
-def _said(question: Question, candidate: Candidate, row: Row) -> str:
+def _said(question: Question, candidate: JudgedSection, row: Row) -> str:
     """Say a row by the columns that the question names, those that fit its kind, or all."""
     key = _key(candidate, row)
     others = [index for index in range(len(row.cells)) if index != key]
@@ -167,7 +167,7 @@ def _said(question: Question, candidate: Candidate, row: Row) -> str:
     return row.said((named or fitting or others)[:MAX_CELLS], key)
 
 
-def _is_named(question: Question, candidate: Candidate, row: Row, index: int, key: int) -> bool:
+def _is_named(question: Question, candidate: JudgedSection, row: Row, index: int, key: int) -> bool:
     """Return True if the question names a cell's column, or says of its value what the row's name does not."""
     language = candidate.section.language
     column, value = (terms_of(part, language) for part in row.cells[index])
@@ -178,7 +178,7 @@ def _is_named(question: Question, candidate: Candidate, row: Row, index: int, ke
     )
 
 
-def _key(candidate: Candidate, row: Row) -> int:
+def _key(candidate: JudgedSection, row: Row) -> int:
     """Return the cell that the question calls by its name, or else the first."""
     for index, (_, value) in enumerate(row.cells):
         terms = terms_of(value, candidate.section.language)
@@ -193,7 +193,7 @@ def _fits(question: Question, cell: tuple[str, str]) -> bool:
     return any(looks_like(kind, " ".join(cell)) or asks_for(kind, cell[0]) for kind in kinds)
 
 
-def _needed_heading(question: Question, candidate: Candidate, body: str) -> str:
+def _needed_heading(question: Question, candidate: JudgedSection, body: str) -> str:
     """Return the headings that carry a meaning that neither the question nor the chosen words have."""
     section = candidate.section
     if not section.path:
@@ -205,13 +205,13 @@ def _needed_heading(question: Question, candidate: Candidate, body: str) -> str:
     return " – ".join(parts)
 
 
-def _names_the_subject(question: Question, section: Section, part: str, body: str) -> bool:
+def _names_the_subject(question: Question, section: PassageSection, part: str, body: str) -> bool:
     """Return True if a heading further up says what was asked about, and the answer itself does not."""
     heading, said = terms_of(part, section.language), terms_of(body, section.language)
     return any(match(token, heading) and not match(token, said) for token in question.tokens)
 
 
-def _carries(question: Question, candidate: Candidate, section: Section, part: str, body: str) -> bool:
+def _carries(question: Question, candidate: JudgedSection, section: PassageSection, part: str, body: str) -> bool:
     heading = terms_of(part, section.language)
     if not heading.words:
         return False
@@ -231,6 +231,6 @@ def _among(word: str, words: frozenset[str]) -> bool:
     return len(word) >= _STEM_LETTERS and any(other.startswith(word[:_STEM_LETTERS]) for other in words)
 
 
-def _only_title_matches(candidate: Candidate, body: str) -> bool:
+def _only_title_matches(candidate: JudgedSection, body: str) -> bool:
     title, said = heading_terms(candidate.section), terms_of(body, candidate.section.language)
     return any(match(token, title) and not match(token, said) for token in candidate.weights if not names_a_kind(token))

@@ -48,7 +48,7 @@ class DoctorReport(_Told):
     findings: Annotated[list[ReportedFinding], Field(max_length=400)] = []
 
 
-class SeedReport(_Told):
+class SeedSummary(_Told):
     """Progress of a seed: documents done and in total, or its result."""
 
     state: Literal["running", "done", "failed"]
@@ -62,9 +62,9 @@ class ReportStore:
 
     def __init__(self) -> None:
         self.doctor: tuple[float, DoctorReport] | None = None
-        self.seed: tuple[float, SeedReport] | None = None
+        self.seed: tuple[float, SeedSummary] | None = None
 
-    def put(self, report: DoctorReport | SeedReport) -> None:
+    def put(self, report: DoctorReport | SeedSummary) -> None:
         """Replace the report of this kind."""
         if isinstance(report, DoctorReport):
             self.doctor = (time.monotonic(), report if report.complete else self._joined(report))

@@ -15,7 +15,7 @@ from salambot.console.health_snapshot import HealthMonitor
 from salambot.console.internal_client import InternalClient
 from salambot.console.language import language_of, translator
 from salambot.console.page import other_language, page, static
-from salambot.console.reports import DoctorReport, ReportStore, SeedReport, copyable, doctor_findings, seed_progress
+from salambot.console.reports import DoctorReport, ReportStore, SeedSummary, copyable, doctor_findings, seed_progress
 from salambot.console.webhook_table import inbox
 from salambot.core.health import current_version
 from salambot.core.problems import Problem
@@ -146,7 +146,7 @@ def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
         return Response(status_code=204)
 
     @app.post("/internal/console/seed", include_in_schema=False)
-    async def seed_told(report: SeedReport) -> Response:
+    async def seed_told(report: SeedSummary) -> Response:
         """Store the progress of a seed."""
         console.board.put(report)
         return Response(status_code=204)

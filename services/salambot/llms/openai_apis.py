@@ -13,7 +13,7 @@ from salambot.core import tracing
 from salambot.core.schemas import Usage
 from salambot.llms.openai_http import DONE, ApiError, OpenAiHttp
 from salambot.llms.parameters import Parameters
-from salambot.llms.shapes import Chunk, Completion, FinishReason, ResponseEvent, ResponseShape, finish_reason
+from salambot.llms.shapes import Completion, FinishReason, ResponseEvent, ResponseShape, StreamChunk, finish_reason
 
 Messages = list[tuple[str, str]]
 """(role, content), the instructions first."""
@@ -115,7 +115,7 @@ class ChatCompletions:
                     if data.strip() == DONE:
                         ended = True
                         break
-                    chunk = Chunk.model_validate(_read(data))
+                    chunk = StreamChunk.model_validate(_read(data))
                     refused = refused or any(choice.refusal for choice in chunk.choices)
                     last, text = _merge(last, chunk)
                     if text:
@@ -159,7 +159,7 @@ def _part(completion: Completion) -> CompletionChunk:
     return CompletionChunk(choice.said, reason, completion.model, completion.usage.counted())
 
 
-def _merge(last: CompletionChunk, chunk: Chunk) -> tuple[CompletionChunk, str]:
+def _merge(last: CompletionChunk, chunk: StreamChunk) -> tuple[CompletionChunk, str]:
     """Return what a chunk adds to what is known of the end, and its text."""
     counted = chunk.usage.counted()
     usage = counted if counted != Usage() else last.usage

@@ -102,7 +102,7 @@ class Choice(Shape):
         return self.message.refusal or self.delta.refusal
 
 
-class Chunk(Shape):
+class StreamChunk(Shape):
     """A piece of a chat completion's stream; the first and the last may hold no choice."""
 
     choices: Annotated[list[Choice], BeforeValidator(_listed)] = []
@@ -110,7 +110,7 @@ class Chunk(Shape):
     usage: TokensOrNothing = Tokens()
 
 
-class Completion(Chunk):
+class Completion(StreamChunk):
     """A whole chat completion."""
 
     choices: Annotated[list[Choice], Field(min_length=1)]
