@@ -72,6 +72,8 @@ WORDS = (  # single words of tables and the like, which do not read as prose
     ),
     *("Run", "Knowledge", "Channels", "Diagnose", "Cloud", "Project", "Output:", "read by", "meaning", "here"),
     *("path", "source", "languages", "passages", "rows", "updated", "at", "action", "outcome", "actor"),
+    *("word", "weight", "share", "indexed", "terms", "passage", "probability", "fused", "similarity", "returned"),
+    *("signal", "contribution", "yes", "no"),
     *("trace", "began", "what", "steps", "ms", "Next:"),
     *("ok:", "failed:", "try:", "source:", "as configured", "after"),
     *("{count} seen", "{count} added", "{count} changed", "{count} unchanged", "{count} removed"),

@@ -17,10 +17,12 @@ def chat(
         None, help="The customer's locale, such as fr-MA (a hint; the text itself decides)."
     ),
     url: str | None = typer.Option(None, help="Another gateway than this environment's own."),
+    explain: bool = typer.Option(False, "--explain", help="Also show how the answer was found, stage by stage."),
 ) -> None:
     """Talk to the chatbot in French, Arabic, Darija or English.
 
     Examples:  [bold]salambot chat "bghit nrje3 lcommande, kifach?"[/]   [bold]salambot chat[/]
+    [bold]salambot chat --explain "C'est quoi votre politique de remboursement ?"[/]
     """
     from salambot_cli.config.load import load_started_environment
     from salambot_cli.stack.chat import Conversation, converse, say_once
@@ -32,5 +34,7 @@ def chat(
     environment = load_started_environment(session.project)
     if url is None:
         run(require_stack(environment))
-    conversation = Conversation(environment, gateway_of(environment, url=url), locale)
+    elif explain:
+        raise typer.BadParameter("asks this environment's own services: leave --url out", param_hint="--explain")
+    conversation = Conversation(environment, gateway_of(environment, url=url), locale, explains=explain)
     run(say_once(session, conversation, " ".join(text)) if text else converse(session, conversation))

@@ -12,6 +12,7 @@ from salambot_cli.api.gateway import Document, Gateway
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.untrusted import raw
+from salambot_cli.stack.explain import explain, show_explanation
 from salambot_cli.telemetry.command_span import command_span
 from salambot_cli.terminal.output import Output
 from salambot_cli.terminal.word_wrap import WordWrap
@@ -22,12 +23,19 @@ _TURNS_KEPT = 20
 class Conversation:
     """Earlier turns, oldest first, travel with each prompt."""
 
-    def __init__(self, environment: Environment, gateway: Gateway, locale: str | None) -> None:
+    def __init__(
+        self, environment: Environment, gateway: Gateway, locale: str | None, *, explains: bool = False
+    ) -> None:
         self.environment = environment
+        self.explains = explains
         self._gateway = gateway
         self._locale = locale
         self._id = f"chat_{uuid.uuid4().hex}"
         self._turns: list[Document] = []
+
+    async def explain(self, prompt: str) -> Document:
+        """Return how the answer to a prompt is found, after what was said so far."""
+        return await explain(self.environment, self._gateway.tenant, prompt, self._turns[-_TURNS_KEPT:])
 
     async def say(self, prompt: str, trace: CommandTrace) -> AsyncIterator[tuple[str, Document]]:
         """Yield the events of the reply, and remember both turns."""
@@ -48,6 +56,7 @@ class Conversation:
 async def say_once(session: Output, conversation: Conversation, prompt: str) -> None:
     """Print one reply as it comes, then its sources; with --json the completed reply alone."""
     wrap = WordWrap(session.columns()) if sys.stdout.isatty() else None
+    explained = await conversation.explain(prompt) if conversation.explains else None
     async with command_span(session, conversation.environment, "chat") as trace:
         async for name, data in conversation.say(prompt, trace):
             if session.json_lines:
@@ -57,17 +66,21 @@ async def say_once(session: Output, conversation: Conversation, prompt: str) -> 
                 session.stream(wrap.feed(text) if wrap else text)
             elif name == "reply.completed":
                 session.stream(wrap.end() if wrap and not session.json else "")
-                _completed(session, data)
+                _completed(session, data, explained)
+    if explained:
+        session.event("explanation", explained)
 
 
-def _completed(session: Output, data: Document) -> None:
+def _completed(session: Output, data: Document, explained: Document | None) -> None:
     if session.json:
-        session.document(data)
+        session.document({**data, "explanation": explained} if explained else data)
         return
     session.stream("\n")
     reply = cast("Document", data["data"])
     for citation in cast("list[Document]", reply["citations"]):
         session.say(f"  [dim]↳ {citation['title']} · {citation['uri']}[/]")
+    if explained:
+        show_explanation(session, explained)
 
 
 async def converse(session: Output, conversation: Conversation) -> None:

@@ -153,6 +153,21 @@ def test_chat_on_a_pipe_prints_the_reply_alone(project: Project) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_chat_explains_how_the_answer_was_found(project: Project) -> None:
+    question = "C'est quoi votre politique de remboursement ?"
+    document = project.json("chat", "--explain", question)
+    search = document["explanation"]["search"]
+    assert search["decision"]["answers"] is True
+    assert document["data"]["citations"][0]["id"] in [one["id"] for one in search["candidates"] if one["returned"]]
+    shown = project.run("chat", "--explain", question)
+    assert "remboursement" in shown.stdout
+    assert search["candidates"][0]["id"] in shown.stdout
+    assert "an answer: the first passage holds it with probability" in " ".join(shown.stderr.split())
+    nothing = project.run("chat", "--explain", "Quelle est la capitale du Japon ?").stderr
+    assert "no answer: the first passage holds it with probability" in " ".join(nothing.split())
+    project.run("chat", "--explain", "--url", "http://127.0.0.1:1", question, status=2)
+
+
 def test_conversation_reads_prompts_from_standard_input(project: Project) -> None:
     done = project.run("chat", stdin="Bonjour\nexit\n")
     assert done.stdout.strip()

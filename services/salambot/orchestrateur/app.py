@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
 
 from salambot.core import database, redis_client
 from salambot.core.database import DatabaseUnavailableError
+from salambot.core.explanations import ExplainRequest
 from salambot.core.schemas import ReplyRequest
 from salambot.http.application import Check, add_exchange, service_app
 from salambot.knowledge.documents_api import add_documents
@@ -18,6 +20,7 @@ from salambot.orchestrateur.audit_chain import HashChain
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.settings import OrchestrateurSettings
+from salambot.rpc.json_endpoint import JsonEndpoint
 from salambot.rpc.reply_endpoint import ReplyEndpoint
 from salambot.rpc.service_client import ServiceClient
 from salambot.telemetry.commands import add_commands
@@ -47,6 +50,8 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
             conversations = Conversations(app.state.pool, redis)
             dialogue = Dialogue(chosen, rag, nlu, conversations)
             add_exchange(app, "/internal/reply", ReplyEndpoint(ReplyRequest, dialogue))
+            explanation = JsonEndpoint(ExplainRequest, partial(_explain, dialogue))
+            add_exchange(app, "/internal/search/explain", explanation)
             forgetting = asyncio.create_task(_forget(conversations, timedelta(days=chosen.conversation_retention_days)))
             stack.callback(forgetting.cancel)
             sealing = asyncio.create_task(
@@ -77,6 +82,11 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     add_commands(app)
     add_routes(app, redis)
     return app
+
+
+async def _explain(dialogue: Dialogue, request: ExplainRequest) -> bytes:
+    """Return a ReplyExplanation."""
+    return (await dialogue.explain(request)).model_dump_json().encode()
 
 
 async def _forget(conversations: Conversations, older_than: timedelta) -> None:

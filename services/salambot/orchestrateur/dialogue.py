@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from salambot.answers.contacts import find_contact
+from salambot.core.explanations import ExplainRequest, ReplyExplanation, SearchExplanation
 from salambot.core.problems import Problem
 from salambot.core.schemas import (
     ComposeRequest,
@@ -69,6 +70,20 @@ class Dialogue:
             await self._note(request, problem.code)
             raise
 
+    async def explain(self, request: ExplainRequest) -> ReplyExplanation:
+        """Return what would be searched for a prompt, and what each stage makes of it."""
+        small_talk, refused = detect_small_talk(request.prompt), refusal_of(request.prompt)
+        reading = read(request.prompt, request.context)
+        search = None
+        if small_talk is None and refused is None:
+            asked = self._request(request.tenant, reading)
+            search = await self._rag.post(
+                "/internal/search/explain", asked, SearchExplanation, self._settings.search_timeout_s
+            )
+        return ReplyExplanation(
+            prompt=request.prompt, before=reading.before, small_talk=small_talk, refused=refused, search=search
+        )
+
     async def _prepare(self, request: ReplyRequest) -> ComposeRequest:
         context = request.context or await self._conversations.recent_turns(request)
         question, passages = await self._retrieve(request, context)
@@ -103,18 +118,21 @@ class Dialogue:
         return (reading.whole, found) if found else (None, [])
 
     async def _search(self, tenant: str, reading: Reading, floor: float | None = None) -> list[Passage]:
-        """Search; a model judges for itself what answers, and gets more passages, from which it may choose."""
+        search = self._request(tenant, reading, floor)
+        found = await self._rag.post("/internal/search", search, RetrievedPassages, self._settings.search_timeout_s)
+        return found.results
+
+    def _request(self, tenant: str, reading: Reading, floor: float | None = None) -> RetrievalRequest:
+        """Build a search; a model judges for itself what answers, and gets more passages, from which it may choose."""
         judged_by_model = self._settings.llm == "openai"
         start = reading.prompt.lstrip() or reading.prompt  # white space alone is no query
-        search = RetrievalRequest(
+        return RetrievalRequest(
             query=start[:MAX_QUERY_LENGTH],
             before=reading.before,
             tenant=tenant,
             top_k=PASSAGES_FOR_MODEL if judged_by_model else PASSAGES,
             floor=0.0 if judged_by_model else floor,
         )
-        found = await self._rag.post("/internal/search", search, RetrievedPassages, self._settings.search_timeout_s)
-        return found.results
 
     async def _note(self, request: ReplyRequest, code: str) -> None:
         """Record in the audit trail that there was no reply, if Postgres is up."""

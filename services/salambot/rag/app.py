@@ -1,15 +1,14 @@
 """rag: finds the passages that answer a question, in the index of one tenant."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
-from pydantic import ValidationError
 
-from salambot.core import database, problems, redis_client
-from salambot.core.database import DatabaseUnavailableError
+from salambot.core import database, redis_client
 from salambot.core.schemas import IndexState, RetrievalRequest, TenantName
 from salambot.http.application import Check, add_exchange, service_app
 from salambot.knowledge.embedders import open_embedder
@@ -18,6 +17,7 @@ from salambot.rag.cached_search import CachedRetriever
 from salambot.rag.calibration import load_calibration
 from salambot.rag.retrieval import Retriever
 from salambot.rag.settings import RagSettings
+from salambot.rpc.json_endpoint import JsonEndpoint
 
 
 def create_app(settings: RagSettings | None = None) -> FastAPI:
@@ -32,7 +32,8 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
         store = open_store(chosen.vector, pool, embedder)
         lookup = Retriever(pool, store, embedder, load_calibration(chosen.embedder), chosen.search_floor)
         searcher = CachedRetriever(lookup, pool, redis, cache_s=chosen.search_cache_s)
-        add_exchange(app, "/internal/search", _Search(searcher))
+        add_exchange(app, "/internal/search", JsonEndpoint(RetrievalRequest, partial(_search, searcher)))
+        add_exchange(app, "/internal/search/explain", JsonEndpoint(RetrievalRequest, partial(_explain, lookup)))
         app.state.vector = chosen.vector
         yield
         await store.close()
@@ -54,26 +55,16 @@ def create_app(settings: RagSettings | None = None) -> FastAPI:
     return app
 
 
-class _Search:
-    """`/internal/search`: a RetrievalRequest in, RetrievedPassages out, in one line."""
+async def _search(searcher: CachedRetriever, request: RetrievalRequest) -> bytes:
+    """Return RetrievedPassages."""
+    started = time.perf_counter()
+    found = await searcher.search(request)
+    return b'{"results":%b,"took_ms":%.2f}' % (found, (time.perf_counter() - started) * 1000)
 
-    def __init__(self, searcher: CachedRetriever) -> None:
-        self._searcher = searcher
 
-    async def call(self, body: bytes, /) -> bytes:
-        """Return the passages; raises Problem."""
-        started = time.perf_counter()
-        try:
-            found = await self._searcher.search(RetrievalRequest.model_validate_json(body))
-        except ValidationError as error:
-            raise problems.invalid(error) from error
-        except DatabaseUnavailableError as error:
-            raise database.database_problem() from error
-        return b'{"results":%b,"took_ms":%.2f}' % (found, (time.perf_counter() - started) * 1000)
-
-    async def stream(self, body: bytes, /) -> AsyncGenerator[bytes, None]:
-        """Yield the one line."""
-        yield b"%b\n" % await self.call(body)
+async def _explain(retriever: Retriever, request: RetrievalRequest) -> bytes:
+    """Return a SearchExplanation; nothing of it is kept."""
+    return (await retriever.explain(request)).model_dump_json().encode()
 
 
 async def _index(request: Request, tenant: Annotated[TenantName, Query()]) -> IndexState:

@@ -7,13 +7,15 @@ from prometheus_client import Counter, Histogram
 
 from salambot.core import tracing
 from salambot.core.database import Pool
+from salambot.core.explanations import SearchExplanation
 from salambot.core.schemas import Passage, RetrievalRequest
 from salambot.knowledge.embedders.base import Embedder, EmbeddingError
 from salambot.knowledge.vectors.base import Hit, VectorStore, VectorStoreError
 from salambot.rag.calibration import Calibration
-from salambot.rag.candidates import FILTERED, LIMIT, gather_candidates
+from salambot.rag.candidates import FILTERED, LIMIT, Candidate, gather_candidates
+from salambot.rag.explanation import explain, explain_nothing_asked
 from salambot.rag.frequencies import Frequencies
-from salambot.rag.query import analyse_query
+from salambot.rag.query import AnalysedQuery, WeightedQuery, analyse_query
 from salambot.rag.ranking import rank
 
 DENSE_TIMEOUT_SECONDS = 5
@@ -65,12 +67,25 @@ class Retriever:
         question = analyse_query(request.query, request.before)
         if not question.tokens:
             return []
+        weighed, candidates = await self._gather(request, question)
+        return rank(weighed, candidates, self._calibration, floor=self._floor_of(request), top_k=request.top_k)
+
+    async def explain(self, request: RetrievalRequest) -> SearchExplanation:
+        """Return what each stage made of a question, in numbers. Raises DatabaseUnavailableError."""
+        question, floor = analyse_query(request.query, request.before), self._floor_of(request)
+        if not question.tokens:
+            return explain_nothing_asked(question, floor)
+        weighed, candidates = await self._gather(request, question)
+        return explain(weighed, candidates, self._calibration, floor=floor, top_k=request.top_k)
+
+    async def _gather(
+        self, request: RetrievalRequest, question: AnalysedQuery
+    ) -> tuple[WeightedQuery, list[Candidate]]:
         hits = await self._dense(request, question.text)
-        weighed, candidates = await gather_candidates(
-            self._pool, self._frequencies, request.tenant, question, hits, request.filter
-        )
-        floor = self._floor if request.floor is None else request.floor
-        return rank(weighed, candidates, self._calibration, floor=floor, top_k=request.top_k)
+        return await gather_candidates(self._pool, self._frequencies, request.tenant, question, hits, request.filter)
+
+    def _floor_of(self, request: RetrievalRequest) -> float:
+        return self._floor if request.floor is None else request.floor
 
     async def _dense(self, request: RetrievalRequest, text: str) -> list[Hit]:
         """Search by vectors; a provider that fails leaves the text search, which is better than no answer."""
