@@ -30,11 +30,15 @@ async def found(folder: Path, lines: str) -> tuple[str, str]:
         ('command = ["echo", "$HOME; false"]\ncontains = "$HOME; false"', "project.crm"),
         ('command = ["echo", "no"]\ncontains = "well"', "project.check-failed.crm"),
         ('command = ["no-such-program-here"]', "project.check-failed.crm"),
-        (f'url = "http://{LOOPBACK}:{closed_port()}/health"', "project.check-failed.crm"),
     ],
 )
 async def test_a_check_compares_what_it_gets(tmp_path: Path, lines: str, name: str) -> None:
     assert (await found(tmp_path, lines))[0] == name
+
+
+async def test_a_url_where_nothing_answers_fails(tmp_path: Path) -> None:
+    url = f'url = "http://{LOOPBACK}:{closed_port()}/health"'
+    assert (await found(tmp_path, url))[0] == "project.check-failed.crm"
 
 
 @pytest.mark.parametrize(("status", "name"), [(200, "project.crm"), (401, "project.check-failed.crm")])
