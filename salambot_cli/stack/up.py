@@ -22,6 +22,7 @@ from salambot_cli.model.plan import Plan, PlannedStep
 from salambot_cli.model.topology import SERVICES
 from salambot_cli.model.unit import ObservedStack
 from salambot_cli.stack.choose_runtime import choose_runtime
+from salambot_cli.stack.console import console_url
 from salambot_cli.stack.converge import Convergence
 from salambot_cli.stack.logs import show_logs
 from salambot_cli.stack.observe import survey
@@ -238,6 +239,7 @@ def _show_ready(
         show_callbacks(session, environment, run.public_url)
     session.say(f"[bold green]Ready[/] in {duration / 1000:.1f} s. Try next:")
     for command, does in (
+        (console_url(environment), "look at it and talk to it in the browser"),
         ('salambot chat "C\'est quoi votre politique de remboursement ?"', "talk to it"),
         ("salambot smoke", "test it"),
         ("salambot down", "stop it"),

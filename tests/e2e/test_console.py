@@ -150,6 +150,20 @@ def test_a_conversation_streams_names_its_language_and_opens_its_sources(page: P
     assert page.evaluate("navigator.clipboard.readText()").startswith("salambot logs --grep ")
 
 
+def test_a_conversation_survives_a_change_of_language_and_a_message_leaves(page: Page) -> None:
+    ask(page, FRENCH)
+    said = page.locator(".message.bot .text").inner_text()
+    page.get_by_role("button", name="Trace").click()
+    expect(page.get_by_role("status")).to_contain_text("salambot logs --grep")
+    expect(page.locator("#status")).to_be_empty()
+    page.get_by_role("link", name="Français").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.locator(".message.bot .text")).to_have_text(said)
+    page.get_by_role("button", name="Nouvelle conversation").click()
+    page.reload()
+    expect(page.locator(".message")).to_have_count(0)
+
+
 def test_arabic_runs_from_right_to_left_and_latin_darija_does_not(page: Page) -> None:
     ask(page, ARABIC)
     arabic = page.locator(".message.bot .text").last

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import orjson
 from fastapi import FastAPI, Path, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from salambot.console.charts import Samples, charts
 from salambot.console.diagram import diagram
@@ -102,6 +102,12 @@ PIECES = ("environment", "doctor", "webhooks", "seed", "charts")
 def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
     """Add the routes of the console."""
 
+    @app.get("/", include_in_schema=False)
+    async def lead(request: Request) -> Response:
+        """Lead a developer to the page."""
+        guard.admit(request)
+        return RedirectResponse("/console")
+
     @app.get("/console", include_in_schema=False)
     async def show(request: Request) -> Response:
         """Show the page."""
@@ -138,6 +144,12 @@ def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
         wanted = {"tenant": console.tenant, "ids": [identity], "failed": False}
         done = await console.orchestrateur.ask("/internal/webhooks/replay", body=wanted)
         return Response(orjson.dumps(done), media_type="application/json")
+
+    _add_reports(app, console)
+
+
+def _add_reports(app: FastAPI, console: Console) -> None:
+    """Add the routes where the command reports."""
 
     @app.post("/internal/console/doctor", include_in_schema=False)
     async def doctor_told(report: DoctorReport) -> Response:

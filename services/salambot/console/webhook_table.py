@@ -6,13 +6,22 @@ from typing import cast
 
 from salambot.console.language import Say
 
-STATES = ("done", "failed", "pending", "accepted", "duplicate", "rejected", "ignored")
-_COLUMNS = ("time", "channel", "state", "message", "reply", "trace", "again")
+STATES = {
+    "done": "Answered",
+    "failed": "Failed",
+    "pending": "Waiting",
+    "accepted": "Accepted",
+    "duplicate": "Duplicate",
+    "rejected": "Refused",
+    "ignored": "Ignored",
+}
+"""State of a message -> how people read it."""
+_COLUMNS = ("time", "channel", "state", "message", "reply", "trace", "Replay")
 
 
 def extra_messages() -> tuple[str, ...]:
     """Return the messages that no call of `say` spells out."""
-    return (*STATES, *_COLUMNS)
+    return (*STATES.values(), *_COLUMNS)
 
 
 def inbox(entries: Sequence[dict[str, object]], trace: str, say: Say) -> str:
@@ -28,6 +37,7 @@ def inbox(entries: Sequence[dict[str, object]], trace: str, say: Say) -> str:
 
 def _row(entry: dict[str, object], command: str, say: Say) -> str:
     state = str(entry.get("state") or entry.get("verdict") or "")
+    shown = say(STATES[state]) if state in STATES else state
     reply = cast("dict[str, object]", entry.get("reply") or {})
     trace = escape(str(entry.get("trace_id") or ""))
     identity = escape(str(entry.get("id") or ""), quote=True)
@@ -37,7 +47,7 @@ def _row(entry: dict[str, object], command: str, say: Say) -> str:
     return (
         f'<tr data-webhook="{identity}" data-state="{escape(state, quote=True)}">'
         f'<td><time datetime="{time}">{time[11:19]}</time></td><td>{escape(str(entry.get("channel", "")))}</td>'
-        f'<td class="state {escape(state, quote=True)}">{escape(say(state) if state in STATES else state)}{count}</td>'
+        f'<td class="state {escape(state, quote=True)}">{escape(shown)}{count}</td>'
         f'<td dir="auto">{escape(message)}</td><td dir="auto">{escape(str(reply.get("text") or ""))}</td>'
         f'<td><button type="button" class="plain" data-copy="{command}{trace}">{trace[:8]}</button></td>'
         f"<td>{_replay(identity, say) if identity else ''}</td></tr>"

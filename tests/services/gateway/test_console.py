@@ -2,8 +2,11 @@
 
 import pytest
 
+from salambot.console.charts import Series, draw_chart
 from salambot.console.diagram import diagram
 from salambot.console.health_snapshot import Snapshot
+from salambot.console.language import translator
+from salambot.console.webhook_table import inbox
 from tests.services.gateway.conftest import Gateway, StartGateway
 
 OWN = {"X-SalamBot-Console": "1"}
@@ -138,3 +141,32 @@ def test_the_language_is_the_addresss_else_the_browsers(
 ) -> None:
     page = developing.client.get(f"/console{asked}", headers={"Accept-Language": accepted}).text
     assert f'<html lang="{language}">' in page
+
+
+def test_the_root_leads_a_developer_to_the_console_and_nobody_else(
+    developing: Gateway, start_gateway: StartGateway
+) -> None:
+    led = developing.client.get("/")
+    assert (led.status_code, led.headers["location"]) == (307, "/console")
+    assert developing.client.get("/", headers={"CF-Ray": "1"}).status_code == 404
+    assert start_gateway(env="production").client.get("/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("state", "english", "french"), [("done", "Answered", "Répondu"), ("rejected", "Refused", "Refusé")]
+)
+def test_the_state_of_a_webhook_reads_as_a_word_of_the_page(state: str, english: str, french: str) -> None:
+    entry: dict[str, object] = {"id": "0123456789ab", "state": state, "channel": "whatsapp"}
+    for language, word, replay in (("en", english, "Replay"), ("fr", french, "Rejouer")):
+        table = inbox([entry], "salambot trace ", translator(language))
+        assert f">{word}<" in table
+        assert f'<th scope="col">{replay}</th>' in table
+        assert f'data-state="{state}"' in table
+
+
+def test_a_chart_shows_a_time_without_data_as_a_gap() -> None:
+    series: Series = [(-60.0, 1.0), (-58.0, 2.0), (-30.0, None), (-10.0, 3.0), (-8.0, None), (-4.0, 2.0), (-2.0, 1.0)]
+    chart = draw_chart("Requests", series, "", 60, str)
+    assert chart.count("<polyline") == 2
+    assert chart.count("<circle") == 2  # the value that stands alone, and the last one
+    assert "<polyline" not in draw_chart("Requests", [(-2.0, None)], "", 60, str)

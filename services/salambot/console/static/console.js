@@ -6,7 +6,13 @@ const page = document.body.dataset;
 const HEADERS = { "X-SalamBot-Console": "1" };
 const API = { Authorization: "Bearer dev-token", "Content-Type": "application/json" };
 
-function tell(text) { $("status").textContent = text; }
+const TOLD_MS = 6000;
+let leaving = 0;
+function tell(text, { stays = false } = {}) {
+  clearTimeout(leaving);
+  $("status").textContent = text;
+  if (text && !stays) leaving = setTimeout(tell, TOLD_MS, "");
+}
 
 function element(name, properties, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -21,9 +27,10 @@ async function refresh(place) {
     const answer = await fetch(`${place.dataset.refresh}?lang=${page.lang}`, { headers: HEADERS });
     if (!answer.ok) throw new Error(answer.status);
     replace(place, await answer.text());
+    if (document.body.classList.contains("away")) tell("");
     document.body.classList.remove("away");
   } catch {
-    if (!document.body.classList.contains("away")) tell(words.away);
+    if (!document.body.classList.contains("away")) tell(words.away, { stays: true });
     document.body.classList.add("away");
   }
 }
@@ -79,10 +86,27 @@ async function copy(text) {
   }
 }
 
-// --- the conversation
-let turns = [];
+// --- the conversation: this tab keeps it over a reload and a change of language
+const MAX_EXCHANGES = 10;
+let exchanges = [];
 let running = null;
 let conversation = crypto.randomUUID();
+
+function keep() {
+  exchanges = exchanges.slice(-MAX_EXCHANGES);
+  sessionStorage.setItem("conversation", JSON.stringify({ conversation, exchanges }));
+}
+
+function restore() {
+  const kept = JSON.parse(sessionStorage.getItem("conversation") ?? "null");
+  if (!kept) return;
+  ({ conversation, exchanges } = kept);
+  for (const { prompt, reply } of exchanges) {
+    message(words.you, prompt, "user");
+    const { made, body } = message(words.bot, "", "bot");
+    completed(made, body, prompt, reply);
+  }
+}
 
 function message(who, text, kind) {
   const body = element("p", { className: "text", dir: "auto", textContent: text });
@@ -100,8 +124,6 @@ function completed(made, body, prompt, reply) {
   facts.append(element("span", { className: "language", textContent: `${words.language}${words.colon}${data.language}` }), " · ", `${data.provider}/${data.model}`, " · ", trace(reply.trace_id));
   made.append(facts);
   if (data.citations.length) made.append(sources(data.citations, prompt));
-  turns.push({ role: "user", content: prompt }, { role: "assistant", content: data.reply });
-  turns = turns.slice(-20);
 }
 
 function trace(id) {
@@ -146,7 +168,11 @@ async function ask(prompt) {
   try {
     for await (const [name, data] of reply(prompt, running.signal)) {
       if (name === "reply.delta") body.textContent += data.text;
-      if (name === "reply.completed") completed(made, body, prompt, data);
+      if (name === "reply.completed") {
+        completed(made, body, prompt, data);
+        exchanges.push({ prompt, reply: data });
+        keep();
+      }
       if (name === "reply.error") throw new Error(data.detail ?? data.title);
     }
   } catch (error) {
@@ -161,6 +187,7 @@ async function ask(prompt) {
 }
 
 async function* reply(prompt, signal) {
+  const turns = exchanges.flatMap((one) => [{ role: "user", content: one.prompt }, { role: "assistant", content: one.reply.data.reply }]);
   const body = {
     schema_version: "1.0", tenant: page.tenant, channel: "webchat", message_id: `msg_${crypto.randomUUID()}`,
     correlation_id: `console_${conversation}`, timestamp: new Date().toISOString(), data: { prompt, context: turns },
@@ -200,8 +227,9 @@ $("prompt").addEventListener("keydown", (event) => {
 });
 $("stop").addEventListener("click", () => running?.abort());
 $("forget").addEventListener("click", () => {
-  turns = [];
+  exchanges = [];
   conversation = crypto.randomUUID();
+  keep();
   $("log").replaceChildren();
   $("prompt").focus();
 });
@@ -217,3 +245,5 @@ $("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("theme", root.dataset.theme);
 });
+
+restore();
