@@ -153,6 +153,11 @@ def test_chat_on_a_pipe_prints_the_reply_alone(project: Project) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_up_ends_with_the_console_first(project: Project, url: str) -> None:
+    said = project.run("up").stderr.rpartition("Try next:")[2].split()
+    assert said[0] == f"http://localhost:{url.rpartition(':')[2]}/console"
+
+
 def test_chat_explains_how_the_answer_was_found(project: Project) -> None:
     question = "C'est quoi votre politique de remboursement ?"
     document = project.json("chat", "--explain", question)
