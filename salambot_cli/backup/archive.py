@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from salambot_cli.model.errors import ConfigurationError, SalamBotError
 from salambot_cli.model.secret import Secret
+from salambot_cli.model.untrusted import untrusted
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -150,7 +151,7 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> Manifest:
 
 def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Manifest:
     content = tar.extractfile(member)
-    fields = json.loads(content.read() if content else b"")
+    fields = untrusted(json.loads(content.read() if content else b""))
     if fields["format"] != FORMAT:
         raise ValueError(f"its format is {fields['format']}, and this SalamBot reads format {FORMAT}")
     return Manifest(**{**fields, "tenants": tuple(fields["tenants"]), "topology": tuple(fields["topology"])})

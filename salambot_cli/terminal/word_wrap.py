@@ -38,5 +38,5 @@ class WordWrap:
             self._used = 0
             return "\n"
         line_end = "\n" if self._used else ""
-        self._used = width % self._columns or width  # a word that no line holds is broken by the terminal
+        self._used = min(width, self._columns)  # a word that no line holds is broken by the terminal
         return line_end + part

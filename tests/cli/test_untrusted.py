@@ -121,6 +121,7 @@ WRITERS = {
     "aws/ssm_port_forward.py": "the log of a forward, whose lines are ours",
     "stack/supervisor.py": "its log",
     "app.py": "the version",
+    "commands/status.py": "addresses of ours, quoted for a shell",
     "commands/secrets.py": "what the owner asked to reveal, as JSON, and a policy of ours",
     "commands/render.py": "manifests of ours",
     "commands/config.py": "a schema of ours",

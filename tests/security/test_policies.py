@@ -19,6 +19,7 @@ S3 = {
     "delete_objects": "DeleteObject",
     "head_object": "GetObject",
     "upload_file": "PutObject",
+    "download_file": "GetObject",
 }
 """Where IAM's name of an operation is another one. `upload_file` takes its parts back when it fails: see below."""
 READS = {"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "kms:Decrypt"}

@@ -32,6 +32,9 @@ PLANTED = {
 }
 PUSH = ("secrets", "push", "META_PAGE_TOKEN")
 ROTATE = ("secrets", "rotate", "webhook")
+SET = ("env", "set", "LOG_LEVEL")
+BACKUP = ("backup", "shop.backup", "--encrypt")
+RESTORE = ("restore", "shop.backup", "--yes")
 CLUSTER = ("render", "--target", "kubernetes", "--output", "cluster")
 WORK = (
     ("config", "show"),
@@ -78,6 +81,13 @@ ROUNDS = (
     CLUSTER,
     ("render", "--diff"),
     ("upgrade-config", "--check"),
+    ("env", "list", "--all"),
+    SET,
+    ("env", "diff", ".env"),
+    ("env", "unset", "LOG_LEVEL"),
+    ("widget",),
+    BACKUP,
+    RESTORE,
     ("provision", "--output", "provisioned"),
     ("costs",),
     ("park",),
@@ -109,7 +119,8 @@ class Watch:
 
     def run(self, project: Project, *words: str, **environ: str) -> None:
         """Run a command and search what it says; what brings a stack up has to work, or nothing is shown."""
-        stdin = self.planted["META_PAGE_TOKEN"] if words == PUSH else ""
+        typed = {PUSH: self.planted["META_PAGE_TOKEN"], SET: "INFO", BACKUP: "horse battery", RESTORE: "horse battery"}
+        stdin = typed.get(words, "")
         done = project.run(*words, "--debug", status=0 if words in self.works else None, stdin=stdin, **environ)
         self.look(f"the output of {' '.join(words)}", (done.stdout + done.stderr).encode())
 

@@ -1,4 +1,4 @@
-"""What a question asks for, a price or an hour, and what looks like an answer to it: answer_kinds.toml."""
+"""The kind of answer that a question asks for, such as a price or an hour, by the words of answer_kinds.toml."""
 
 import re
 import tomllib

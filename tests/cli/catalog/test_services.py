@@ -91,6 +91,7 @@ MADE_BY_THE_COMMAND = {
     "ORCHESTRATEUR_URL",
     "RAG_URL",
     "VECTOR",
+    "WIDGET",
 }
 """From the topology and from salambot.toml: an environment need not set them."""
 MADE_BY_A_RUNTIME = {"INGRESS_HOST", "NEAR_PEERS"}
