@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from aiohttp import web
 
+from salambot_cli.host.ports import free_port
+
 LOOPBACK = "127.0.0.1"
 SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def closed_port() -> int:
-    """Return a port where nothing listens."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a port where nothing listens; none that the kernel would give to another test the next moment."""
+    return free_port()
 
 
 @contextmanager
