@@ -2,8 +2,11 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 CODE = ("salambot_cli", "services")
 PROSE = (*CODE, "docs", "templates", "compose", "README.md", "CONTRIBUTING.md")
@@ -50,3 +53,13 @@ def test_docstrings_are_sentences_and_each_module_has_one(checkout: Path) -> Non
         said = [ast.get_docstring(node) or "" for node in ast.walk(module) if isinstance(node, documented)]
         wrong += [f"{path}: {text[:40]}" for text in said if text.startswith(QUESTIONS)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_no_two_public_classes_of_a_tree_share_a_name(checkout: Path, folder: str) -> None:
+    places = defaultdict(list)
+    for path, module in modules(checkout):
+        for node in module.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and path.startswith(folder):
+                places[node.name].append(path)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

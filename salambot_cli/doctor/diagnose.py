@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from salambot_cli.doctor.graph import Outcome, is_lenient, run_probes
+from salambot_cli.doctor.graph import ProbeOutcome, is_lenient, run_probes
 from salambot_cli.doctor.merge_causes import merge_shared_causes
 from salambot_cli.doctor.probe import Address, Probe, ProbeContext
 from salambot_cli.doctor.redact import mask_finding
@@ -40,7 +40,7 @@ class Diagnosis:
     _findings: list[Finding] = field(default_factory=list)
     _started: float = field(default_factory=time.perf_counter)
 
-    async def outcomes(self) -> AsyncIterator[Outcome]:
+    async def outcomes(self) -> AsyncIterator[ProbeOutcome]:
         """Yield each probe's outcome in the fixed order, while the others still run."""
         options = self.options
         exam = ProbeContext(self.environment, options.offline, options.my_ip, options.problem, options.ahead)

@@ -14,7 +14,7 @@ _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProbeOutcome:
     """The findings of one probe, and their meaning for the probes that need it."""
 
     probe: Probe
@@ -36,22 +36,22 @@ class Outcome:
 
 async def run_probes(
     probes: Sequence[Probe], examination: ProbeContext, *, lenient: frozenset[str] = frozenset()
-) -> AsyncIterator[Outcome]:
+) -> AsyncIterator[ProbeOutcome]:
     """Run probes at once, each when its needs are met; yield outcomes in the probes' own order.
 
     `lenient` holds ids of findings that the owner ignores: they neither fail nor explain.
     """
     environment = examination.environment
     chosen = {probe.id for probe in probes}
-    tasks: dict[str, asyncio.Task[Outcome]] = {}
+    tasks: dict[str, asyncio.Task[ProbeOutcome]] = {}
     deadline = Deadline()
 
-    async def examine(probe: Probe) -> Outcome:
+    async def examine(probe: Probe) -> ProbeOutcome:
         needed = [tasks[name] for name in probe.needed(environment) if name in chosen]
         for outcome in [await task for task in needed]:
             root = outcome.blocks(probe, environment)
             if root is not None:
-                return Outcome(probe, (_skipped(probe, root),), root)
+                return ProbeOutcome(probe, (_skipped(probe, root),), root)
         return await _run(probe, examination, lenient, deadline)
 
     async with deadline.running():
@@ -83,7 +83,7 @@ def _skipped(probe: Probe, root: str) -> Finding:
     return Finding(probe.id, probe.id, "skipped", f"{probe.about}: waits for {root}", caused_by=root, severity="low")
 
 
-async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str], deadline: Deadline) -> Outcome:
+async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str], deadline: Deadline) -> ProbeOutcome:
     started = time.perf_counter()
     view = examination.of(probe.id)
     findings = await _findings(probe, view, deadline)
@@ -93,12 +93,12 @@ async def _run(probe: Probe, examination: ProbeContext, lenient: frozenset[str],
     consequences = [f.caused_by for f in findings if f.caused_by]
     root = failed[0].id if failed else consequences[0] if consequences else None
     if not probe.competes:
-        return Outcome(probe, findings)
+        return ProbeOutcome(probe, findings)
     if findings and findings[0].id.startswith("doctor."):
-        return Outcome(probe, findings, blind=findings[0].id)
+        return ProbeOutcome(probe, findings, blind=findings[0].id)
     blind = findings[0].id if findings and all(f.status == "unknown" for f in findings) else None
     condemned = {key: name for key, name in view.condemned.get(probe.id, {}).items() if root is not None}
-    return Outcome(probe, findings, root, blind, condemned)
+    return ProbeOutcome(probe, findings, root, blind, condemned)
 
 
 async def _findings(probe: Probe, view: ProbeContext, deadline: Deadline) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import Component
 from salambot_cli.stack.bastion import listen_address
 
-Target = postgres.Target | redis.Target
+Target = postgres.PostgresTarget | redis.RedisTarget
 DOWN = "aws.jump-down.forward"
 
 

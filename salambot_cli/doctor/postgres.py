@@ -34,7 +34,7 @@ _RESUME_SECONDS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PostgresTarget:
     """Where POSTGRES_URL leads, as `up` and the services read it."""
 
     url: PostgresUrl = field(repr=False)
@@ -46,7 +46,7 @@ class Target:
     ca: str | None
 
 
-def target_of(exam: ProbeContext) -> Target | None:
+def target_of(exam: ProbeContext) -> PostgresTarget | None:
     """Parse POSTGRES_URL; None where it is absent or no Postgres URL."""
     try:
         url = parse_postgres_url(exam.value(VARIABLE) or "")
@@ -55,7 +55,7 @@ def target_of(exam: ProbeContext) -> Target | None:
     environment = exam.environment
     ca = url.sslrootcert or (str(environment.postgres_ca) if environment.postgres_ca else None)
     usual = "prefer" if "postgres" in environment.allow_insecure else "verify-full"
-    return Target(
+    return PostgresTarget(
         url=url,
         host=url.host,
         port=url.port,
@@ -135,7 +135,7 @@ def _shown(greeting: bytes | Reach) -> str:
     return str(greeting) if isinstance(greeting, Reach) else ascii(greeting[:40].decode("latin-1"))
 
 
-async def _mute(exam: ProbeContext, target: Target) -> Finding:
+async def _mute(exam: ProbeContext, target: PostgresTarget) -> Finding:
     """Accepted, then silent: an Aurora that wakes up answers on a second, patient try."""
     contact = await contact_of(exam)
     cluster = await cluster_of(exam, target.host)
@@ -187,7 +187,7 @@ async def check_certificate(exam: ProbeContext) -> Finding:
             return _broken_tls(target, shaken)
 
 
-def _broken_tls(target: Target, shaken: Handshake) -> Finding:
+def _broken_tls(target: PostgresTarget, shaken: Handshake) -> Finding:
     evidence: Facts = {"host": target.host, "port": target.port, "kind": "tls-broken", "detail": shaken.contact.detail}
     title = f"{target.host}:{target.port} agrees to TLS and then breaks it off: {shaken.contact.detail}"
     return fault("rds.wrong-service", "rds.tls", title, evidence)
@@ -223,7 +223,7 @@ async def _log_in(exam: ProbeContext) -> "asyncpg.Connection[asyncpg.Record] | B
     return session
 
 
-def _tls_of(exam: ProbeContext, target: Target) -> ssl.SSLContext:
+def _tls_of(exam: ProbeContext, target: PostgresTarget) -> ssl.SSLContext:
     verify = target.sslmode.startswith("verify") or "postgres" not in exam.environment.allow_insecure
     context = tls_context(target.ca, verify=verify)
     context.check_hostname = verify and target.sslmode != "verify-ca"

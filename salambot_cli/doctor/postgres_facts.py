@@ -71,7 +71,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Another session that holds a table for itself."""
 
     pid: int
@@ -103,7 +103,7 @@ class DatabaseFacts:
     """The version of the extension `vector`."""
     available: str | None = "0.8.0"
     tables: tuple[Table, ...] = ()
-    holders: tuple[Holder, ...] = ()
+    holders: tuple[LockHolder, ...] = ()
     revision: str | None = None
     tenant_error: str | None = None
     """Why a transaction cannot enter a tenant; None where it can, or where the schema is not there yet."""
@@ -152,7 +152,7 @@ async def gather_facts(session: "Session") -> DatabaseFacts:
     return DatabaseFacts(
         **facts,
         tables=tuple(named.values()),
-        holders=tuple(Holder(r["pid"], r["application"], r["name"], r["seconds"] or 0) for r in holders),
+        holders=tuple(LockHolder(r["pid"], r["application"], r["name"], r["seconds"] or 0) for r in holders),
         revision=await _revision(session) if readable else None,
         tenant_error=await _enter_tenant(session) if readable and not held else None,
     )

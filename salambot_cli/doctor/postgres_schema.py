@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from salambot_cli.doctor.postgres import Target
+from salambot_cli.doctor.postgres import PostgresTarget
 from salambot_cli.doctor.postgres_facts import DatabaseFacts
 from salambot_cli.doctor.probe import fault, ok
 from salambot_cli.model.finding import Facts, Finding
@@ -14,10 +14,10 @@ _OLDEST_VECTOR = (0, 7)
 _SHORTEST_TIMEOUT_MILLISECONDS = 1000
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-Decide = Callable[[Target, DatabaseFacts, Facts], Finding | None]
+Decide = Callable[[PostgresTarget, DatabaseFacts, Facts], Finding | None]
 
 
-def judge(target: Target, facts: DatabaseFacts) -> Finding:
+def judge(target: PostgresTarget, facts: DatabaseFacts) -> Finding:
     """Name the first thing that would stop the services or the migration."""
     evidence: Facts = {
         "host": target.host,
@@ -34,11 +34,11 @@ def judge(target: Target, facts: DatabaseFacts) -> Finding:
     return ok(CHECK, f"The schema of {target.database} is there", tables=len(facts.tables), revision=facts.revision)
 
 
-def _admin(target: Target, statement: str) -> str:
+def _admin(target: PostgresTarget, statement: str) -> str:
     return f"psql -h {target.host} -p {target.port} -U ADMIN -d {target.database} -c '{statement}'"
 
 
-def _read_only(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _read_only(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if not (facts.standby or facts.read_only):
         return None
     title = f"{target.host} takes no writes: a reader endpoint, a replica or a read-only default"
@@ -49,14 +49,14 @@ def _read_only(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding
     return fault("rds.read-only", CHECK, title, {**evidence, "kind": kind}, commands)
 
 
-def _timeout(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _timeout(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     shortest = milliseconds(facts.statement_timeout)
     if not shortest or shortest >= _SHORTEST_TIMEOUT_MILLISECONDS:
         return None
     return too_short(target, facts.statement_timeout, evidence)
 
 
-def too_short(target: Target, timeout: str, evidence: Facts) -> Finding:
+def too_short(target: PostgresTarget, timeout: str, evidence: Facts) -> Finding:
     """Say that the server ends queries before they can be done."""
     title = f"statement_timeout of {target.user} is {timeout}: Postgres ends every longer query (57014)"
     text = "Take the setting back to at least 30 s: it stands on the role, the database, or the parameter group."
@@ -74,7 +74,7 @@ def milliseconds(setting: str) -> int:
     return int(number) * _UNITS.get(setting[len(number) :] or "ms", 1) if number.isdigit() else 0
 
 
-def _encoding(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _encoding(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if facts.encoding == "UTF8":
         return None
     title = f"{target.database} stores text as {facts.encoding}, which cannot hold Arabic"
@@ -83,7 +83,7 @@ def _encoding(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding 
     return fault("rds.wrong-encoding", CHECK, title, {**evidence, "encoding": facts.encoding}, (command,), text=text)
 
 
-def _schema(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _schema(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     looked_in = {name.strip().strip('"').replace("$user", target.user) for name in facts.search_path.split(",")}
     missed = bool(facts.homes) and looked_in.isdisjoint(facts.homes)
     if facts.schema is None and not missed:
@@ -100,7 +100,7 @@ def _schema(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | 
     return None
 
 
-def _locks(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _locks(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if not facts.holders:
         return None
     holder = facts.holders[0]
@@ -111,7 +111,7 @@ def _locks(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | N
     return fault("rds.locked", CHECK, title, about, (_admin(target, "SELECT * from pg_stat_activity"),), text=text)
 
 
-def _extension(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _extension(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if facts.installed is None and facts.available is None:
         title = f"The Postgres at {target.host} has no pgvector: the extension `vector` is not on the server (0A000)"
         text = "Use a Postgres that brings pgvector 0.7 or newer (RDS has it since 15.2), or install it on the server."
@@ -132,7 +132,7 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 
-def _barred(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _barred(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     barred = [table.name for table in facts.tables if not table.usable]
     if not barred:
         return None
@@ -143,7 +143,7 @@ def _barred(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | 
     return fault("rds.no-privilege", CHECK, title, about, (_admin(target, grant),))
 
 
-def _absent(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _absent(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     present = {table.name for table in facts.tables}
     absent = sorted((TABLES | facts.expected) - present)
     if not absent or not TABLES & present:
@@ -154,7 +154,7 @@ def _absent(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | 
     return fault("rds.schema-missing", CHECK, title, about, ("salambot up",), text=text)
 
 
-def _newer(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _newer(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if not (facts.revision and facts.head and facts.revision > facts.head):
         return None
     title = f"The schema of {target.database} is at revision {facts.revision}, newer than this SalamBot's {facts.head}"
@@ -163,7 +163,7 @@ def _newer(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | N
     return fault("rds.schema-newer", CHECK, title, about, ("pip install --upgrade salambot",), text=text)
 
 
-def _tenant(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _tenant(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if facts.tenant_error is None:
         return None
     title = f"{target.user} may not enter a tenant's transaction: {facts.tenant_error}"
@@ -179,7 +179,7 @@ def _tenant(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | 
     return fault("rds.no-privilege", CHECK, title, about, commands, text=text)
 
 
-def _policies(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _policies(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     off = [table.name for table in facts.tables if table.policies_off]
     if not off:
         return None
@@ -188,7 +188,7 @@ def _policies(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding 
     return fault("rds.row-security", CHECK, title, {**evidence, "kind": "row-security", "tables": off[:20]}, commands)
 
 
-def _migration(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _migration(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     """Would the migration that `up` runs be refused? Asked only where there is one to run."""
     if facts.head and facts.revision == facts.head:
         return None
@@ -207,7 +207,7 @@ def _migration(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding
     return None
 
 
-def _no_roles(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding:
+def _no_roles(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding:
     title = f"{target.user} may not create roles (CREATEROLE)"
     grant = f'GRANT salambot_tenant, salambot_retention, salambot_delivery TO "{target.user}"'
     roles = (
@@ -226,7 +226,7 @@ def _no_roles(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding:
 _FEW_SLOTS = 4
 
 
-def _slots(target: Target, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+def _slots(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     if facts.slots - facts.used >= _FEW_SLOTS:
         return None
     title = f"{facts.used} of {facts.slots} connections of {target.host} are taken: the services' pools will not fit"

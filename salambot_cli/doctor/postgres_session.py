@@ -4,7 +4,7 @@ from salambot_cli.aws.clients import AwsError
 from salambot_cli.aws.databases import recent_load
 from salambot_cli.doctor.cloud import call_aws_once, database_of
 from salambot_cli.doctor.connection_findings import connection_finding
-from salambot_cli.doctor.postgres import VARIABLE, Target, connection, is_cloud, target_of
+from salambot_cli.doctor.postgres import VARIABLE, PostgresTarget, connection, is_cloud, target_of
 from salambot_cli.doctor.postgres_facts import gather_facts
 from salambot_cli.doctor.postgres_schema import judge, too_short
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
@@ -26,7 +26,7 @@ async def check_login(exam: ProbeContext) -> Finding:
     return _refusal(target, code, message, {**evidence, "message": message}) or _wire(target, session)
 
 
-def _wire(target: Target, error: BaseException) -> Finding:
+def _wire(target: PostgresTarget, error: BaseException) -> Finding:
     contact = ConnectResult(
         classify_error(error), target.host, target.port, detail=f"{type(error).__name__}: {error}"[:200]
     )
@@ -35,7 +35,7 @@ def _wire(target: Target, error: BaseException) -> Finding:
     return found or fault("rds.wrong-service", "rds.login", title, {"kind": "login", "detail": contact.detail})
 
 
-def _refusal(target: Target, code: str, message: str, evidence: Facts) -> Finding | None:
+def _refusal(target: PostgresTarget, code: str, message: str, evidence: Facts) -> Finding | None:
     psql = f"psql -h {target.host} -p {target.port}"
     match code:
         case "28P01":
@@ -77,13 +77,13 @@ def _refusal(target: Target, code: str, message: str, evidence: Facts) -> Findin
             return None
 
 
-def _sslmode_command(target: Target) -> tuple[str, ...]:
+def _sslmode_command(target: PostgresTarget) -> tuple[str, ...]:
     return (
         f"psql 'host={target.host} port={target.port} user={target.user} dbname={target.database} sslmode=verify-full'",
     )
 
 
-def _bad_password(target: Target, evidence: Facts, message: str = "") -> Finding:
+def _bad_password(target: PostgresTarget, evidence: Facts, message: str = "") -> Finding:
     if "PAM" in message or "X-Amz-" in (target.url.password or ""):
         return _old_token(target, evidence)
     title = f"{target.host} refuses the password of {target.user} (or there is no such user)"
@@ -99,7 +99,7 @@ def _bad_password(target: Target, evidence: Facts, message: str = "") -> Finding
     return fault("rds.bad-password", "rds.login", title, evidence, commands, text=text)
 
 
-def _old_token(target: Target, evidence: Facts) -> Finding:
+def _old_token(target: PostgresTarget, evidence: Facts) -> Finding:
     """RDS checks IAM tokens by PAM: they are passwords for 15 minutes."""
     title = f"{target.host} refuses the IAM token of {target.user}: a token is good for 15 minutes"
     text = (
@@ -110,7 +110,7 @@ def _old_token(target: Target, evidence: Facts) -> Finding:
     return fault("rds.bad-password", "rds.login", title, {**evidence, "kind": "iam-token"}, (command,), text=text)
 
 
-def _no_privilege(target: Target, message: str, evidence: Facts) -> Finding:
+def _no_privilege(target: PostgresTarget, message: str, evidence: Facts) -> Finding:
     admin = f"psql -h {target.host} -p {target.port} -U ADMIN -d {target.database} -c"
     if "not permitted to log in" in message:
         kind, grant = "login", f'ALTER ROLE "{target.user}" LOGIN'
@@ -122,7 +122,7 @@ def _no_privilege(target: Target, message: str, evidence: Facts) -> Finding:
     return fault("rds.no-privilege", "rds.login", title, {**evidence, "kind": kind}, (f"{admin} '{grant}'",))
 
 
-def _too_many(target: Target, message: str, evidence: Facts) -> Finding:
+def _too_many(target: PostgresTarget, message: str, evidence: Facts) -> Finding:
     kind = "role-limit" if "for role" in message else "database-limit" if "for database" in message else "server-limit"
     title = f"No connection is left on {target.host}: {message}"
     query = "select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 order by 4 desc"

@@ -26,7 +26,7 @@ PING = b"PING\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RedisTarget:
     """A parsed REDIS_URL."""
 
     host: str
@@ -38,14 +38,14 @@ class Target:
     password: str | None = field(repr=False)
 
 
-def target_of(exam: ProbeContext) -> Target | None:
+def target_of(exam: ProbeContext) -> RedisTarget | None:
     """Parse REDIS_URL; None where it is absent or no Redis URL."""
     try:
         url = parse_redis_url(exam.value(VARIABLE) or "")
     except UrlError:
         return None
     ca = url.ca or (str(exam.environment.redis_ca) if exam.environment.redis_ca else None)
-    return Target(
+    return RedisTarget(
         host=url.host,
         port=url.port,
         tls=url.tls,
@@ -107,7 +107,7 @@ async def check_protocol(exam: ProbeContext) -> Finding:
     return await (_with_tls(exam, target, contact) if target.tls else _without_tls(target, contact))
 
 
-async def _with_tls(exam: ProbeContext, target: Target, contact: ConnectResult) -> Finding:
+async def _with_tls(exam: ProbeContext, target: RedisTarget, contact: ConnectResult) -> Finding:
     context = ca_context(target.ca)
     if isinstance(context, str):
         return broken_url("redis.tls", "[redis] ca", context)
@@ -129,7 +129,7 @@ async def _with_tls(exam: ProbeContext, target: Target, contact: ConnectResult) 
     return neither(target, shaken.contact.reach, plain)
 
 
-def neither(target: Target, how: Reach, plain: bytes) -> Finding:
+def neither(target: RedisTarget, how: Reach, plain: bytes) -> Finding:
     """Say what answers neither a TLS handshake nor a plain PING as Redis does."""
     if how is Reach.RESET and not plain and target.host.endswith(_ELASTICACHE):
         return _closed_at_once(target)
@@ -139,7 +139,7 @@ def neither(target: Target, how: Reach, plain: bytes) -> Finding:
 _ELASTICACHE = (".cache.amazonaws.com", ".cache.amazonaws.com.cn")
 
 
-def _closed_at_once(target: Target) -> Finding:
+def _closed_at_once(target: RedisTarget) -> Finding:
     """A Redis with TLS that has no room for one more connection ends it before the handshake, without a word."""
     title = f"{target.host}:{target.port} takes each connection and closes it at once"
     text = (
@@ -156,7 +156,7 @@ def _closed_at_once(target: Target) -> Finding:
     return fault("redis.write-refused", "redis.tls", title, evidence, (command,), text=text)
 
 
-async def _without_tls(target: Target, contact: ConnectResult) -> Finding:
+async def _without_tls(target: RedisTarget, contact: ConnectResult) -> Finding:
     plain = await _say_ping(contact)
     if plain[:1] in {b"+", b"-"}:
         return ok("redis.tls", "Redis answers, without TLS")
@@ -175,7 +175,7 @@ async def _say_ping(contact: ConnectResult) -> bytes:
         return b""
 
 
-def _mismatch(target: Target, kind: str, title: str) -> Finding:
+def _mismatch(target: RedisTarget, kind: str, title: str) -> Finding:
     evidence: Facts = {
         "host": target.host,
         "port": target.port,
@@ -190,7 +190,7 @@ def _mismatch(target: Target, kind: str, title: str) -> Finding:
     return fault("redis.tls-mismatch", "redis.tls", title, evidence, text=text)
 
 
-def wrong_service(target: Target, answer: bytes) -> Finding:
+def wrong_service(target: RedisTarget, answer: bytes) -> Finding:
     shown = ascii(answer[:40].decode("latin-1")) if answer else "nothing"
     title = f"What answers at {target.host}:{target.port} is no Redis: it says {shown}"
     return fault("redis.wrong-service", "redis.tls", title, {"host": target.host, "port": target.port, "answer": shown})

@@ -5,14 +5,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 from salambot_cli.doctor.probe import ProbeContext, fault, ok
-from salambot_cli.doctor.redis import Target, redis_probe, target_of, wrong_service
+from salambot_cli.doctor.redis import RedisTarget, redis_probe, target_of, wrong_service
 from salambot_cli.model.finding import Facts, Finding
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-def _client(exam: ProbeContext, target: Target) -> "Redis":
+def _client(exam: ProbeContext, target: RedisTarget) -> "Redis":
     import ssl
 
     from redis.asyncio import Redis
@@ -65,7 +65,7 @@ def _told(message: str) -> bool:
     return any(word in message.lower() for word in words)
 
 
-def _refused_login(target: Target, message: str) -> Finding:
+def _refused_login(target: RedisTarget, message: str) -> Finding:
     low = message.lower()
     evidence: Facts = {"host": target.host, "port": target.port, "user": target.user, "message": message[:200]}
     if "noperm" in low or "no permissions" in low:
@@ -84,7 +84,7 @@ def _refused_login(target: Target, message: str) -> Finding:
     return fault("redis.write-refused", "redis.login", title, evidence, text=_remedy_for(low))
 
 
-def _token_command(target: Target) -> tuple[str, ...]:
+def _token_command(target: RedisTarget) -> tuple[str, ...]:
     name = target.host.split(".")[1 if target.host.startswith("master.") else 0]
     command = (
         f"aws elasticache modify-replication-group --replication-group-id {name} --auth-token NEW "
@@ -93,7 +93,7 @@ def _token_command(target: Target) -> tuple[str, ...]:
     return (command,)
 
 
-def _noperm(target: Target, message: str) -> Finding:
+def _noperm(target: RedisTarget, message: str) -> Finding:
     title = f"The Redis user {target.user or 'default'} may not do this: {message[:160]}"
     command = (
         f"aws elasticache modify-user --user-id {target.user or 'default'} --access-string 'on ~* &* +@all -@dangerous'"
@@ -126,7 +126,7 @@ async def check_access(exam: ProbeContext) -> Finding:
 _SECONDS = 5
 
 
-async def _refused_write(client: "Redis", target: Target, message: str) -> Finding:
+async def _refused_write(client: "Redis", target: RedisTarget, message: str) -> Finding:
     low = message.lower()
     if "noperm" in low or "no permissions" in low:
         return _noperm(target, message)
@@ -170,7 +170,7 @@ async def _info(client: "Redis") -> dict[str, str]:
     return {str(key): str(value) for key, value in dict(found).items()}
 
 
-async def _full(target: Target, facts: dict[str, str], evidence: Facts) -> Finding:
+async def _full(target: RedisTarget, facts: dict[str, str], evidence: Facts) -> Finding:
     policy = facts.get("maxmemory_policy", "unknown")
     keyspace = facts.get(f"db{target.database}", "")
     title = f"Redis at {target.host} is full and evicts nothing (policy {policy})"

@@ -31,7 +31,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VectorCall:
     """One request that the services make too."""
 
     doing: str
@@ -40,26 +40,26 @@ class Step:
     method: str = "POST"
 
 
-def pinecone_steps(tenant: str, length: int) -> tuple[Step, ...]:
+def pinecone_steps(tenant: str, length: int) -> tuple[VectorCall, ...]:
     """Search as rag does; write to a namespace of the doctor's own, and delete that."""
     vector = _unit(length)
     item = {"id": _SCRATCH, "values": vector}
     return (
-        Step("search", "/query", {"vector": vector, "topK": 1, "namespace": tenant}),
-        Step("write", "/vectors/upsert", {"vectors": [item], "namespace": _SCRATCH}),
-        Step("delete", "/vectors/delete", {"ids": [_SCRATCH], "namespace": _SCRATCH}),
+        VectorCall("search", "/query", {"vector": vector, "topK": 1, "namespace": tenant}),
+        VectorCall("write", "/vectors/upsert", {"vectors": [item], "namespace": _SCRATCH}),
+        VectorCall("delete", "/vectors/delete", {"ids": [_SCRATCH], "namespace": _SCRATCH}),
     )
 
 
-def qdrant_steps(collection: str, tenant: str, length: int) -> tuple[Step, ...]:
+def qdrant_steps(collection: str, tenant: str, length: int) -> tuple[VectorCall, ...]:
     """Search as rag does; write a point of no tenant, and delete it."""
     base, vector = f"/collections/{collection}/points", _unit(length)
     mine = {"must": [{"key": "tenant", "match": {"value": tenant}}]}
     point = {"id": _POINT, "vector": vector, "payload": {"tenant": _SCRATCH}}
     return (
-        Step("search", f"{base}/query", {"query": vector, "filter": mine, "limit": 1}),
-        Step("write", f"{base}?wait=true", {"points": [point]}, "PUT"),
-        Step("delete", f"{base}/delete?wait=true", {"points": [_POINT]}),
+        VectorCall("search", f"{base}/query", {"query": vector, "filter": mine, "limit": 1}),
+        VectorCall("write", f"{base}?wait=true", {"points": [point]}, "PUT"),
+        VectorCall("delete", f"{base}/delete?wait=true", {"points": [_POINT]}),
     )
 
 

@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class PortHolder:
     """The process that listens on a port; pid and command are None if the system hides them."""
 
     port: int
@@ -82,15 +82,15 @@ def leads_elsewhere(port: int) -> bool:
     return bool(found) and not is_free_on_ipv6(port)
 
 
-def holder_of(port: int, *, ipv6: bool = False) -> Holder:
+def holder_of(port: int, *, ipv6: bool = False) -> PortHolder:
     """Find the process that listens on a port; with `ipv6` on its IPv6 side."""
     import psutil
 
     with contextlib.suppress(psutil.AccessDenied):
         for connection in psutil.net_connections("tcp6" if ipv6 else "tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-                return Holder(port, connection.pid, _command(connection.pid))
-    return Holder(port, None, None)
+                return PortHolder(port, connection.pid, _command(connection.pid))
+    return PortHolder(port, None, None)
 
 
 def _command(pid: int | None) -> str | None:

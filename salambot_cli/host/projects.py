@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from salambot_cli.docker.command_line import DockerError, run_docker_capture
-from salambot_cli.host.ports import Holder
+from salambot_cli.host.ports import PortHolder
 
 SUPERVISOR_MODULES = ("salambot_cli.stack.supervisor", "salambot_cli.runtimes.supervisor")
 """The supervisor's module, the present name first: a stack of an earlier release runs under its own."""
@@ -13,7 +13,7 @@ SERVER_MODULES = ("salambot.http.server", "salambot.serve")
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
 
 
-async def project_of(holder: Holder) -> Path | None:
+async def project_of(holder: PortHolder) -> Path | None:
     """Return the folder of the project whose stack holds a port; None where it is something else."""
     if holder.pid is not None and (found := _supervised_by(holder.pid)) is not None:
         return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.config.validate import validate
 from salambot_cli.host.files import permissions_problem
-from salambot_cli.host.ports import Holder, holder_of, is_free, leads_elsewhere
+from salambot_cli.host.ports import PortHolder, holder_of, is_free, leads_elsewhere
 from salambot_cli.host.projects import project_of
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
@@ -27,7 +27,7 @@ class TakenPort:
     """A port that a part needs and somebody else has."""
 
     name: str
-    holder: Holder
+    holder: PortHolder
     project: Path | None = None
     """The folder of the SalamBot project that has it, where it is one."""
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from salambot_cli.doctor.postgres import Target
-from salambot_cli.doctor.postgres_facts import DatabaseFacts, Holder, Table, head_revision, tables_at
+from salambot_cli.doctor.postgres import PostgresTarget
+from salambot_cli.doctor.postgres_facts import DatabaseFacts, LockHolder, Table, head_revision, tables_at
 from salambot_cli.doctor.postgres_schema import TABLES, judge, milliseconds
 from salambot_contracts.postgres_url import parse_postgres_url
 
-TARGET = Target(
+TARGET = PostgresTarget(
     parse_postgres_url("postgres://app:x@db.example/salambot"), "db.example", 5432, "app", "salambot", "prefer", None
 )
 HEAD = head_revision() or ""
@@ -36,7 +36,7 @@ def table(**changes: bool) -> tuple[Table, ...]:
         (replace(WELL, schema="app", homes=("public",)), "fail", "rds.schema-missing", "search-path"),
         (replace(WELL, tables=tuple(t for t in FULL if t.name != "outbox")), "fail", "rds.schema-missing", "table"),
         (replace(WELL, schema=None, search_path="other"), "fail", "rds.schema-missing", "search-path"),
-        (replace(WELL, holders=(Holder(7, "psql", "chunks", 90),)), "fail", "rds.locked", "lock"),
+        (replace(WELL, holders=(LockHolder(7, "psql", "chunks", 90),)), "fail", "rds.locked", "lock"),
         (replace(EMPTY, installed=None, available=None), "fail", "rds.schema-missing", "extension"),
         (replace(WELL, installed="0.5.1"), "fail", "rds.schema-missing", "extension-version"),
         (replace(EMPTY, installed=None, creates_extensions=False), "fail", "rds.no-privilege", "extension"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from salambot_cli.doctor.redis import Target, neither
+from salambot_cli.doctor.redis import RedisTarget, neither
 from salambot_cli.host.probe_tcp import Reach
 
 CACHE = "master.kb.x1.euw1.cache.amazonaws.com"
@@ -18,6 +18,8 @@ CACHE = "master.kb.x1.euw1.cache.amazonaws.com"
     ],
 )
 def test_a_cache_that_closes_at_once_has_no_room(host: str, how: Reach, plain: bytes, finding: str) -> None:
-    found = neither(Target(host=host, port=6379, tls=True, user=None, database=0, ca=None, password="x"), how, plain)
+    found = neither(
+        RedisTarget(host=host, port=6379, tls=True, user=None, database=0, ca=None, password="x"), how, plain
+    )
 
     assert found.id == finding

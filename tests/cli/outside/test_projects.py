@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from salambot_cli.host.ports import Holder
+from salambot_cli.host.ports import PortHolder
 from salambot_cli.host.projects import SUPERVISOR_MODULES, project_of
 
 
@@ -19,5 +19,5 @@ def test_a_supervisor_names_its_project(tmp_path: Path, module: str) -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert asyncio.run(project_of(Holder(8080, process.pid, "python"))) == folder.parent
+        assert asyncio.run(project_of(PortHolder(8080, process.pid, "python"))) == folder.parent
         process.communicate()
