@@ -9,7 +9,7 @@ MAX_RETRIES = 3
 DURATIONS = "salambot/durations"
 _NEEDS = {
     "docker": {"make_compose_project", "compose_stack"},
-    "stack": {"local_stack"},
+    "stack": {"local_stack", "supervisor", "ports", "targets", "wheel"},
     "cloud": {"moto"},
     "server": {"postgres_server", "valkey_server"},
 }
@@ -29,6 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def need_of(item: pytest.Item) -> str:
     """Return the costliest thing a test needs, or nothing."""
     fixtures = set(getattr(item, "fixturenames", ()))
+    if item.nodeid.startswith("tests/e2e/"):
+        fixtures.add("local_stack")  # or one of their own
     marked = {need for marker, need in _MARKERS.items() if item.get_closest_marker(marker)}
     return next((need for need, standing in _NEEDS.items() if need in marked or standing & fixtures), "")
 

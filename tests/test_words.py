@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ NAMES = re.compile(r"^\s*_?(?:(?:MOST|LONGEST)_[A-Z_]+|[A-Z][A-Z_]*_S)\b(?=[^=]*
 QUESTIONS = ("Who ", "What ", "Whether ")
 
 
-def modules(checkout: Path) -> Iterator[tuple[str, ast.Module]]:
-    for folder in CODE:
-        for path in sorted((checkout / folder).rglob("*.py")):
-            yield path.relative_to(checkout).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules(checkout: Path) -> tuple[tuple[str, ast.Module], ...]:
+    paths = (path for folder in CODE for path in sorted((checkout / folder).rglob("*.py")))
+    return tuple((path.relative_to(checkout).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def lines(checkout: Path, *places: str) -> Iterator[tuple[str, str]]:
