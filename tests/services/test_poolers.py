@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import asyncpg
 import pytest
@@ -41,12 +42,11 @@ def pooled_url(
     request: pytest.FixtureRequest,
     postgres_server: PostgresServer,
     empty_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """Return the URL of an empty database by way of a pooler; nothing in it says that there is one."""
     mode, size = request.param
-    folder = Path("/tmp") / tmp_path_factory.mktemp("pgbouncer").name  # noqa: S108 - nobody has to reach it
-    folder.mkdir(mode=0o755, exist_ok=True)
+    folder = Path(mkdtemp(prefix="salambot-pgbouncer-"))  # not below a folder that nobody may enter
+    folder.chmod(0o755)
     command, port = _pooler(folder, postgres_server, mode, size)
     as_nobody = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
     if as_nobody:
