@@ -14,7 +14,14 @@ _NEEDS = {
     "server": {"postgres_server", "valkey_server"},
 }
 """A need -> the fixtures that stand for it, the costliest first. A marker of the same name says it as well."""
-_MARKERS = {"docker": "docker", "browser": "stack", "prometheus": "stack", "nginx": "stack", "stack": "stack"}
+_MARKERS = {
+    "docker": "docker",
+    "browser": "stack",
+    "prometheus": "stack",
+    "nginx": "stack",
+    "stack": "stack",
+    "slow": "stack",
+}
 _SECONDS = {"docker": 30.0, "stack": 12.0, "cloud": 4.0, "server": 1.0, "": 0.3}
 """What a test takes, by its need."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[[str], pytest.RunResult]
 
 IMPORTS = "import atexit, os, socket, subprocess, sys, tempfile, threading, time\nimport pytest\n"

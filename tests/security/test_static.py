@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_bandit_finds_nothing_that_is_not_explained(checkout: Path) -> None:
     command = [

@@ -13,6 +13,8 @@ from aiohttp import web
 from tests.doctor.wires import answers, http
 from tools.licences import licences, refused
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_locked_package_may_be_shipped(checkout: Path) -> None:
     found = licences(checkout / "requirements.lock")

@@ -14,6 +14,8 @@ from salambot.rpc.service_client import ServiceClient, as_own_problem
 from tests.fakes.peers import REPLY, Fault, Peers
 from tests.servers import free_port, serving
 
+pytestmark = pytest.mark.slow
+
 ASKED = SearchRequest(query="x", tenant="demo")
 
 

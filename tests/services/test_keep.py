@@ -15,6 +15,8 @@ from salambot_cli.host.ports import free_port
 from tests.load import load
 from tests.servers import wait_until_it_answers
 
+pytestmark = pytest.mark.slow
+
 KEEP = Path(__file__).parents[2] / "services" / "keep.py"
 
 

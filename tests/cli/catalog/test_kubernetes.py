@@ -29,6 +29,8 @@ from tests.cli.catalog.manifests import (
 )
 from tests.stack import Project
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from referencing import Registry

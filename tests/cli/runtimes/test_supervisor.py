@@ -18,6 +18,8 @@ from salambot_cli.model.unit import Readiness, Unit
 from salambot_cli.stack.supervisor_client import SupervisorClient, UnitFailedError
 from salambot_cli.stack.supervisor_protocol import PROTOCOL, read_message, socket_path, unit_to_wire, write_message
 
+pytestmark = pytest.mark.slow
+
 SERVER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -14,6 +14,8 @@ from salambot.knowledge.chunks import chunk
 from salambot.knowledge.isolation import IsolatedParser
 from salambot.knowledge.parsers.base import UnreadableDocumentError
 
+pytestmark = pytest.mark.slow
+
 GOOD = (
     "prix.md",
     "# Prix\n\n| Modèle | Prix |\n|---|---|\n| Duster | 480 DH |\n\n## Livraison\n\nPartout au Maroc.\n".encode(),

@@ -25,6 +25,8 @@ from tests.fakes.otlp_receiver import OtlpReceiver, receiving
 from tests.knowledge import KnowledgeBase
 from tests.servers import free_port, wait_until_it_answers
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "internal-token-of-the-tests"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HEADERS = {"X-SalamBot-Internal": TOKEN, "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
