@@ -39,8 +39,7 @@ def load_environment(
         ConfigurationError: each line says where, and what should stand there.
     """
     process = os.environ if environ is None else environ
-    file = find_config(start)
-    root = file.parent if file else start.resolve()
+    file, root = find_config(start), project_root(start)
     file_variables = load_dotenv(root / ".env", process)
     dotenv = file_variables.values
     layered: list[tuple[Layer, Values]] = [
@@ -62,13 +61,16 @@ def load_started_environment(
     `flags` are of this command line, and win; `without` names flags of the last `up` that do not count here. Raises
     ConfigurationError.
     """
-    environment = load_environment(start, flags)
-    asked = read_state(environment.root)
-    if not asked.asked_up or not asked.flags:
-        return environment
+    asked = read_state(project_root(start))
+    last = asked.flags if asked.asked_up else {}
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    last = {key: value for key, value in asked.flags.items() if (key, value) not in without}
-    return load_environment(start, {**last, **given})
+    return load_environment(start, {key: value for key, value in last.items() if (key, value) not in without} | given)
+
+
+def project_root(start: Path) -> Path:
+    """Return the project's folder: where `salambot.toml` is, else the one that was given."""
+    file = find_config(start)
+    return file.parent if file else start.resolve()
 
 
 def find_config(start: Path) -> Path | None:

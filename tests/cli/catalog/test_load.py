@@ -1,5 +1,7 @@
 """The effective environment: layers, their order, and what is refused with which words."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,15 @@ def test_a_running_stack_is_as_the_last_up_asked_for_it(tmp_path: Path) -> None:
     assert (started.placement("objects"), started.placement("vector"), started.tenant) == ("s3", "pinecone", "other")
     write_state(tmp_path, State("process", {}, asked_up=False, flags=flags))
     assert load_started_environment(tmp_path).placement("objects") == "local"
+
+
+@pytest.mark.timeout(20)
+def test_a_running_stack_is_read_from_a_pipe_once(tmp_path: Path) -> None:
+    """1Password hands `.env` over as a named pipe, and asks its owner each time that it is read."""
+    os.mkfifo(tmp_path / ".env")
+    write_state(tmp_path, State("process", {}, asked_up=True, flags={"tenant": "riad"}))
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit((tmp_path / ".env").write_text, "OPENAI_MODEL=one\n")
+        started = load_started_environment(tmp_path)
+        written.result()
+    assert (started.tenant, started.value("OPENAI_MODEL")) == ("riad", "one")
