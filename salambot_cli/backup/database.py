@@ -46,13 +46,13 @@ class Rows:
     counts: dict[str, int]
 
 
-async def dump_rows(url: str, ca: Path | None, folder: Path, tenants: Iterable[str]) -> Rows:
+async def dump_rows(url: str, folder: Path, tenants: Iterable[str]) -> Rows:
     """Write the rows of these tenants, and of those in the audit trail, as they are at one moment.
 
     Raises:
         SalamBotError: Postgres cannot be reached, or refuses.
     """
-    async with _connected(url, ca) as connection:
+    async with _connected(url) as connection:
         found = tuple(sorted({*tenants, *await _audited(connection)}))
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             revision = await _revision(connection)
@@ -69,14 +69,14 @@ async def dump_rows(url: str, ca: Path | None, folder: Path, tenants: Iterable[s
     return Rows(revision, found, counts)
 
 
-async def load_rows(url: str, ca: Path | None, folder: Path, revision: str, made_by: str) -> dict[str, int]:
+async def load_rows(url: str, folder: Path, revision: str, made_by: str) -> dict[str, int]:
     """Replace the rows of the tenants of a backup, all of them or none; return how many each table got.
 
     Raises:
         SalamBotError: the schema has another revision, an audit trail is there already, or Postgres refuses.
     """
     tenants = await asyncio.to_thread(_tenants_of, folder)
-    async with _connected(url, ca) as connection, connection.transaction():
+    async with _connected(url) as connection, connection.transaction():
         _require_revision(await _revision(connection), revision, made_by)
         kinds = {str(row["name"]): bool(row["append_only"]) for row in await connection.fetch(_TABLES)}
         order = await _parents_first(connection, kinds)
@@ -169,11 +169,11 @@ def _count(tag: str) -> int:
 
 
 @asynccontextmanager
-async def _connected(url: str, ca: Path | None) -> "AsyncIterator[Connection]":
+async def _connected(url: str) -> "AsyncIterator[Connection]":
     import asyncpg
 
     parsed = parse_postgres_url(url)
-    arguments: dict[str, Any] = parsed.connect_arguments(str(ca) if ca else None)
+    arguments: dict[str, Any] = parsed.connect_arguments()
     try:
         connection = await asyncpg.connect(**arguments, timeout=_CONNECT_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:

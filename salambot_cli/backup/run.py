@@ -45,7 +45,7 @@ async def create_backup(environment: Environment, file: Path, passphrase: Secret
     with work_folder(environment.root) as folder:
         await asyncio.to_thread(_copy_project, environment, folder)
         tenants = _tenants(environment)
-        rows = await dump_rows(url, environment.postgres_ca, folder / "database", tenants)
+        rows = await dump_rows(url, folder / "database", tenants)
         await asyncio.to_thread(_copy_objects, environment, folder / "objects", rows.tenants)
         manifest = Manifest(
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -76,8 +76,7 @@ async def restore_backup(session: Output, root: Path, file: Path, passphrase: Se
         shown = replace(session, quiet=session.quiet or session.machine, json=False, json_lines=False)
         await start_stack(shown, environment, UpRequest(("rag",), seed=False), time.monotonic())
         url = await _postgres_url(environment, "rag")
-        database = folder / "database"
-        rows = await load_rows(url, environment.postgres_ca, database, manifest.schema_revision, manifest.salambot)
+        rows = await load_rows(url, folder / "database", manifest.schema_revision, manifest.salambot)
         await asyncio.to_thread(_write_keys, folder / "keys", root)
         objects = await asyncio.to_thread(_write_objects, environment, folder / "objects")
         await start_stack(shown, environment, UpRequest(seed=False), time.monotonic())
@@ -118,8 +117,9 @@ def _copy_objects(environment: Environment, folder: Path, tenants: tuple[str, ..
         for path in objects_folder(environment).rglob("*"):
             _copy(path, folder / path.relative_to(objects_folder(environment)))
         return
+    s3, bucket = aws_clients(environment).s3, environment.value("S3_BUCKET") or ""
     for tenant in tenants:
-        download_prefix(aws_clients(environment).s3, environment.value("S3_BUCKET") or "", f"{tenant}/", folder)
+        download_prefix(s3, bucket, f"{tenant}/", folder)
 
 
 def _write_project(folder: Path, root: Path) -> tuple[str, ...]:

@@ -128,9 +128,9 @@ async def test_rows_come_back_as_they_were_and_numbers_go_on(two_databases: tupl
     base.write({"prix.md": "# Prix\n\nUn dirham, «\\N» et\tune tabulation."})
     await base.seed()
     last = [await _talk(one, tenant) for tenant in ("demo", "autre")][-1]
-    rows = await dump_rows(one, None, tmp_path / "database", {"demo"})
+    rows = await dump_rows(one, tmp_path / "database", {"demo"})
     assert rows.tenants == ("autre", "demo")
-    await load_rows(other, None, tmp_path / "database", rows.revision, "0.2.0")
+    await load_rows(other, tmp_path / "database", rows.revision, "0.2.0")
     assert await _rows(other) == await _rows(one)
     assert (await _rows(one))["vectors"] != []
     assert await _talk(other, "demo") > last
@@ -140,16 +140,16 @@ async def test_another_schema_and_a_trail_that_is_there_are_refused(
     two_databases: tuple[str, str], tmp_path: Path
 ) -> None:
     one, other = two_databases
-    rows = await dump_rows(one, None, tmp_path / "database", {"demo"})
+    rows = await dump_rows(one, tmp_path / "database", {"demo"})
     with pytest.raises(SalamBotError) as newer:
-        await load_rows(other, None, tmp_path / "database", "9999", "9.9")
+        await load_rows(other, tmp_path / "database", "9999", "9.9")
     assert newer.value.fix == "upgrade SalamBot here, then restore"
     with pytest.raises(SalamBotError) as older:
-        await load_rows(other, None, tmp_path / "database", "0001", "0.0.1")
+        await load_rows(other, tmp_path / "database", "0001", "0.0.1")
     assert older.value.fix == "restore with SalamBot 0.0.1, then upgrade it"
     await _talk(other, "demo")
     with pytest.raises(SalamBotError, match="in use"):
-        await load_rows(other, None, tmp_path / "database", rows.revision, "0.2.0")
+        await load_rows(other, tmp_path / "database", rows.revision, "0.2.0")
 
 
 def test_commands_refuse_what_would_be_lost(tmp_path: Path) -> None:
