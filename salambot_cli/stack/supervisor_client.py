@@ -158,6 +158,12 @@ class SupervisorClient:
         with contextlib.suppress(OSError):
             await self._ask({"op": "stop", "units": list(units)}, _STOP_SECONDS)
 
+    async def shutdown_if_empty(self) -> None:
+        """Stop the supervisor where it holds nothing any more, in place of waiting until it ends by itself."""
+        status = await self.status()
+        if status is not None and not status["units"]:
+            await self.shutdown()
+
     async def shutdown(self) -> bool:
         """Stop everything and the supervisor itself; False when none was running."""
         status = await self.status()

@@ -128,12 +128,10 @@ async def close_tunnel(state: Path) -> bool:
     """Stop the tunnel, and the supervisor where it holds nothing else; False where there is none."""
     client = SupervisorClient(state)
     running = await client.status()
-    units = cast("dict[str, object]", running["units"]) if running is not None else {}
-    if TUNNEL not in units:
+    if running is None or TUNNEL not in cast("dict[str, object]", running["units"]):
         return False
-    if units.keys() == {TUNNEL}:
-        return await client.shutdown()
     await client.stop(TUNNEL)
+    await client.shutdown_if_empty()
     return True
 
 

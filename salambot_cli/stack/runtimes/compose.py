@@ -75,7 +75,7 @@ from salambot_cli.stack.runtimes.container_view import (
     write_files_of_secrets,
 )
 from salambot_cli.stack.runtimes.host import as_running, disk_problem, git_problem, settle_ports
-from salambot_cli.stack.runtimes.supervised import running_parts, units_of
+from salambot_cli.stack.runtimes.supervised import running_parts
 from salambot_cli.stack.supervisor_client import SupervisorClient
 from salambot_cli.terminal.interrupts import run_shielded_thread, shield
 from salambot_cli.tunnel.open_tunnel import TUNNEL
@@ -326,8 +326,7 @@ class ComposeRuntime:
         inside = [change for change in changes if not change.part.startswith(_KEPT) and change.action != "keep"]
         if kept := [change.part for change in changes if change.part.startswith(_KEPT)]:
             await client.restore(*kept)
-            if not units_of(await client.status()):  # before anything needs the engine, which may be gone
-                await client.shutdown()
+            await client.shutdown_if_empty()  # before anything needs the engine, which may be gone
         if started := [change.part for change in inside if change.action == "stop"]:
             await project.remove(*started)
         if back := [change.part for change in inside if change.action != "stop"]:
