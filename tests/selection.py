@@ -36,9 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def need_of(item: pytest.Item) -> str:
     """Return the costliest thing a test needs, or nothing."""
     fixtures = set(getattr(item, "fixturenames", ()))
-    if item.nodeid.startswith("tests/e2e/"):
-        fixtures.add("local_stack")  # or one of their own
     marked = {need for marker, need in _MARKERS.items() if item.get_closest_marker(marker)}
+    if item.nodeid.startswith("tests/e2e/"):
+        marked.add("stack")  # of their own, where they do not share one
     return next((need for need, standing in _NEEDS.items() if need in marked or standing & fixtures), "")
 
 
