@@ -16,7 +16,9 @@ import httpx
 from tests.servers import free_port
 
 START_S = 90
-STOP_S = 20
+STOP_S = 40
+GRACE_S = 15
+"""For requests under way at the end, as long as a loaded machine may take for one."""
 # What was not sent yet is always given to another server. `repeating` does so with what may have arrived too: right for
 # requests that may be repeated (an Idempotency-Key, a webhook with ids of its own, a search), and for no others.
 _NEVER_TWICE = "error"
@@ -143,7 +145,9 @@ class Fleet:
 
     def _spawn(self, name: str) -> None:
         service = _service(name)
-        module = ["salambot.worker"] if service == "worker" else ["salambot.http.server", service]
+        module = (
+            ["salambot.worker"] if service == "worker" else ["salambot.http.server", service, "--grace", f"{GRACE_S}"]
+        )
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *module, "--port", str(self._ports[name])],

@@ -18,9 +18,13 @@ from yarl import URL
 from salambot.core.problems import Problem
 from salambot.core.settings import ServiceSettings
 from salambot.http.application import add_exchange, service_app
+from salambot.http.listener import Listener, listener_config
+from salambot.http.middleware import INTERNAL_HEADER
+from salambot.http.protocol import DRAIN_SECONDS
 from salambot.rpc import PATH, PROTOCOL
 from salambot.rpc.client import ConnectionLostError, RpcClientConnection, UpgradeRefusedError
 from salambot.rpc.frames import MAX_BYTES, FrameReader, FramingError, Kind, decode_message, encode_frame, encode_message
+from salambot.rpc.server import UpgradingHttpProtocol
 from salambot.rpc.service_client import ServiceClient
 from tests.serving import serving
 
@@ -118,6 +122,27 @@ async def test_who_leaves_a_stream_cancels_the_work(url: str, behind: Behind) ->
         await behind.begun.wait()
     await asyncio.wait_for(behind.cancelled.wait(), 10)
     lane.close()
+
+
+async def test_a_stopping_service_answers_a_question_that_was_on_its_way(behind: Behind) -> None:
+    """It never closes before its caller does: a loaded caller reads late that it is to leave."""
+    listener = Listener(listener_config(_app(behind), "127.0.0.1", 0, http=UpgradingHttpProtocol, grace_s=30))
+    serve = asyncio.create_task(listener.serve())
+    await listener.listens.wait()
+    reader, writer = await asyncio.open_connection(*listener.servers[0].sockets[0].getsockname())
+    hello = ["Host: x", "Connection: Upgrade", f"Upgrade: {PROTOCOL}", f"{INTERNAL_HEADER}: right", "", ""]
+    writer.write("\r\n".join([f"GET {PATH} HTTP/1.1", *hello]).encode())
+    await reader.readuntil(b"\r\n\r\n")
+    listener.should_exit = True
+    leave = encode_frame(Kind.LEAVE, 0)
+    assert await asyncio.wait_for(reader.readexactly(len(leave)), 10) == leave
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), DRAIN_SECONDS * 3)
+    writer.write(encode_frame(Kind.ASK, 1, encode_message(["/internal/do", False, {}], b"late")))
+    answer = encode_frame(Kind.ANSWER, 1, encode_message([200, None], b"late"))
+    assert await asyncio.wait_for(reader.readexactly(len(answer)), 10) == answer
+    writer.close()
+    await asyncio.wait_for(serve, 10)
 
 
 async def test_a_connection_that_breaks_cancels_the_work(url: str, behind: Behind) -> None:

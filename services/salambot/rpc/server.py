@@ -19,7 +19,7 @@ from salambot.core.process_services import service_scope
 from salambot.core.schemas import Message
 from salambot.core.signatures import active_values
 from salambot.http.middleware import INTERNAL_HEADER, record_request
-from salambot.http.protocol import DRAIN_SECONDS, TimeoutHttpProtocol, is_listener_stopping
+from salambot.http.protocol import TimeoutHttpProtocol, is_listener_stopping
 from salambot.rpc import PATH, PROTOCOL, RpcResponse
 from salambot.rpc.frames import FrameReader, FramingError, Kind, decode_message, encode_frame, encode_message
 
@@ -144,7 +144,6 @@ class RpcServerConnection(asyncio.Protocol):
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._writable = asyncio.Event()
         self._writable.set()
-        self._leaving = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -170,13 +169,12 @@ class RpcServerConnection(asyncio.Protocol):
         self._writable.set()
 
     def shutdown(self) -> None:
-        """Ask the other to leave, who closes once it has its answers; a question may be on its way to us already."""
-        self._send(Kind.LEAVE, 0)
-        self._loop.call_later(DRAIN_SECONDS, self._leave)
+        """Ask the caller to leave, who closes once it has its answers.
 
-    def _leave(self) -> None:
-        self._leaving = True
-        self._close_if_done()
+        We never close first: a question may be on its way, and its caller could not know if we began with it. The
+        listener's grace period bounds the wait.
+        """
+        self._send(Kind.LEAVE, 0)
 
     def data_received(self, data: bytes) -> None:
         """Begin and cancel work."""
@@ -213,7 +211,6 @@ class RpcServerConnection(asyncio.Protocol):
                 self._send(Kind.ANSWER, number, head)
         finally:
             self._under_way.pop(number, None)
-        self._close_if_done()
 
     async def _answer(self, number: int, body: bytes, exchange: Endpoint) -> None:
         self._send(Kind.ANSWER, number, b"[200,null]\n" + await exchange.call(body))
@@ -231,7 +228,3 @@ class RpcServerConnection(asyncio.Protocol):
     def _send(self, kind: Kind, number: int, content: bytes = b"") -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode_frame(kind, number, content))
-
-    def _close_if_done(self) -> None:
-        if self._leaving and not self._under_way and self._transport is not None:
-            self._transport.close()
