@@ -173,8 +173,7 @@ class SupervisorClient:
         try:
             await self._ask({"op": "shutdown"}, _STOP_SECONDS)
         except (OSError, TimeoutError):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill_supervisor(self._state)
         await _gone(pid, 10)
         return True
 
@@ -192,10 +191,11 @@ class SupervisorClient:
 
 
 def kill_supervisor(state: Path) -> None:
-    """Kill without waiting; the kernel ends the children with their supervisor."""
+    """Kill without waiting; the kernel ends the children with their supervisor, and its socket is removed for it."""
     with contextlib.suppress(OSError, ValueError, KeyError):
-        pid = json.loads((state / "run" / "supervisor.lock").read_text())["pid"]
-        os.kill(int(pid), signal.SIGKILL)
+        noted = json.loads((state / "run" / "supervisor.lock").read_text())
+        os.kill(int(noted["pid"]), signal.SIGKILL)
+        Path(noted["socket"]).unlink(missing_ok=True)
 
 
 def python_environment() -> dict[str, str]:
