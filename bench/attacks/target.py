@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -36,14 +37,24 @@ class Target:
         return int(psutil.Process(self.pid).memory_info().rss)
 
     def health_seconds(self) -> float:
-        """Return how long a request of somebody else takes now; raises OSError where it is not answered."""
-        started = time.monotonic()
+        """Return how long a request of somebody else takes now; raises OSError where it is not answered.
+
+        What the process waited for a processor meanwhile does not count: that is what the machine did beside it.
+        """
+        started, queued = time.monotonic(), self._queued_seconds()
         with self.connect() as wire:
             wire.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             said = read(wire, 10)
         if statuses(said) not in ([200], [404]):  # a tunnel's listener serves webhooks alone
             raise ConnectionError(f"health was answered with {said[:80]!r}")
-        return time.monotonic() - started
+        return time.monotonic() - started - (self._queued_seconds() - queued)
+
+    def _queued_seconds(self) -> float:
+        """Return how long its event loop could have run and had no processor, as Linux counts it."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+        except OSError:
+            return 0.0
 
 
 @dataclass

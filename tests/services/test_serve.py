@@ -17,9 +17,9 @@ from salambot.core.settings import ServiceSettings
 from salambot.http.application import add_exchange, service_app
 from salambot.http.listener import Listener, listener_config
 from salambot.http.protocol import DRAIN_SECONDS
-from salambot.http.server import duplicate_socket
 from salambot.rpc.server import UpgradingHttpProtocol
 from salambot.rpc.service_client import ServiceClient
+from tests.servers import free_port
 
 WAITING = 64
 TOKEN = SecretStr("right")
@@ -43,34 +43,25 @@ def service() -> FastAPI:
     return app
 
 
-async def rounds_to_accept(listeners: list[socket.socket]) -> int:
-    """Return how many rounds of the loop it takes until all who wait at a port are connected."""
-    loop = asyncio.get_running_loop()
-    connected = 0
-
-    class Counting(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            nonlocal connected
-            connected += 1
-            transport.close()
-
-    servers = [await loop.create_server(Counting, sock=listener) for listener in listeners]
+async def rounds_to_accept() -> int:
+    """Return how many rounds of the loop a listener takes until all who wait at its port are connected."""
+    listener = Listener(listener_config(service(), "127.0.0.1", free_port()))
+    serving = asyncio.create_task(listener.serve())
+    await listener.listens.wait()
     rounds = 0
-    while connected < WAITING:
-        rounds += 1
-        await asyncio.sleep(0)
-    for server in servers:
-        server.close()
-        await server.wait_closed()
+    with ExitStack() as stack:
+        for _ in range(WAITING):
+            stack.enter_context(socket.create_connection((listener.config.host, listener.config.port)))
+        while len(listener.server_state.connections) < WAITING:
+            rounds += 1
+            await asyncio.sleep(0)
+    listener.should_exit = True
+    await serving
     return rounds
 
 
 def test_several_connections_are_accepted_in_a_round_of_the_loop() -> None:
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=WAITING))
-        for _ in range(WAITING):
-            stack.enter_context(socket.create_connection(listener.getsockname()))
-        assert uvloop.run(rounds_to_accept(duplicate_socket(listener))) < WAITING // 2
+    assert uvloop.run(rounds_to_accept()) < WAITING // 2
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ STOP_SECONDS = 3
 """Default grace period for in-flight requests, in seconds."""
 IDLE_SECONDS = 75
 """Keep-alive timeout in seconds; longer than any of our clients keeps an idle connection."""
+_ACCEPTED_AT_ONCE = 8
 
 
 def listener_config(
@@ -52,7 +53,8 @@ class Listener(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening. A taken port or a failing start-up ends the process."""
-        await super().startup(sockets)
+        listening = sockets or [self.config.bind_socket()]
+        await super().startup([one for listener in listening for one in _duplicate_socket(listener)])
         self.listens.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -64,3 +66,12 @@ class Listener(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Install no signal handler."""
         yield
+
+
+def _duplicate_socket(listener: socket.socket) -> list[socket.socket]:
+    """Return a listening socket under several descriptors.
+
+    libuv accepts one connection of each in a round of its loop (since 1.45). In a rush, when a round has hundreds of
+    requests to serve, who is not connected yet would wait for many seconds, behind everybody who is.
+    """
+    return [listener, *(listener.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]

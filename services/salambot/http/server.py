@@ -25,7 +25,6 @@ from salambot.rpc.server import EndpointRegistry, UpgradingHttpProtocol
 
 _YOUNG = 10_000
 """Objects made before the youngest are looked at; Python's own 700 are fewer than a burst of requests makes."""
-_ACCEPTED_AT_ONCE = 8
 SERVICES = ("gateway", "orchestrateur", "nlu", "rag")
 """Callers come before callees."""
 
@@ -93,8 +92,8 @@ def _hosted(
     service: str, app: FastAPI, host: str, port: int, grace_s: int, listener: socket.socket | None
 ) -> HostedService:
     config = listener_config(app, host, port, http=UpgradingHttpProtocol, grace_s=grace_s)
-    sockets = duplicate_socket(listener or config.bind_socket())
-    return HostedService(service, (host, port), getattr(app.state, "exchanges", None), Listener(config), sockets)
+    exchanges = getattr(app.state, "exchanges", None)
+    return HostedService(service, (host, port), exchanges, Listener(config), [listener or config.bind_socket()])
 
 
 def serve(app: FastAPI, host: str, port: int, grace_s: int = STOP_SECONDS) -> None:
@@ -130,15 +129,6 @@ async def _until_told(hosted: Sequence[HostedService]) -> None:
     for task in serving:
         with suppress(asyncio.CancelledError):
             await task
-
-
-def duplicate_socket(listener: socket.socket) -> list[socket.socket]:
-    """Return a listening socket under several descriptors.
-
-    libuv accepts one connection of each in a round of its loop (since 1.45). In a rush, when a round has hundreds of
-    requests to serve, who is not connected yet would wait for many seconds, behind everybody who is.
-    """
-    return [listener, *(listener.dup() for _ in range(_ACCEPTED_AT_ONCE - 1))]
 
 
 def _inherited() -> list[socket.socket]:
