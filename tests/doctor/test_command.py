@@ -13,6 +13,7 @@ import pytest
 from salambot_cli.doctor.command import load
 from salambot_cli.host.state_file import State, write_state
 from tests.doctor.wires import closed_port
+from tests.warm import run_warm
 
 
 class Doctor:
@@ -34,7 +35,9 @@ class Doctor:
     def run(
         self, *arguments: str, stdin: str = "", before: tuple[str, ...] = (), **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `salambot doctor …`."""
+        """Run `salambot doctor …`; `before` are the words of a program that runs it."""
+        if not before:
+            return run_warm(("doctor", *arguments), self.project, self.environ | environ, stdin, 120)
         return subprocess.run(
             [*before, sys.executable, "-m", "salambot_cli", "doctor", *arguments],
             cwd=self.project,
