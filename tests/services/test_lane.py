@@ -232,7 +232,15 @@ async def test_the_same_endpoint_answers_over_http(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [encode_frame(Kind.ASK, 1, b"no head"), b"\xff" * 9, encode_frame(Kind.ASK, 1, b"[1,2,3]\n")]
+    "garbage",
+    [
+        encode_frame(Kind.ASK, 1, b"no head"),
+        b"\xff" * 9,
+        encode_frame(Kind.ASK, 1, b"[1,2,3]\n"),
+        encode_frame(Kind.ASK, 1, b'["/internal/do",false,{"traceparent":1}]\nx'),
+        encode_frame(Kind.ASK, 1, b'["/internal/do",false,{}]\nx') * 2,
+    ],
+    ids=["no head", "no frame", "another head", "a carrier that is no text", "a number that is under way"],
 )
 async def test_who_talks_nonsense_on_a_lane_is_cut_off(url: str, garbage: bytes) -> None:
     lane = await RpcClientConnection.open(URL(url), "right")

@@ -38,6 +38,7 @@ class CircuitBreaker:
         try:
             await breaker.__aenter__()
         except OpenedState as opened:
+            opened.opened_at = min(opened.opened_at, time.time())  # the state itself: the clock may have been set back
             raise self._left_alone(round(opened.opened_at + self._seconds - time.time())) from None
         try:
             yield

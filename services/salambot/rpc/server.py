@@ -193,8 +193,10 @@ class RpcServerConnection(asyncio.Protocol):
             self._send(Kind.ANSWER, number, encode_message([503, "1"], b"{}"))
             return
         head, body = decode_message(content)
+        if number in self._under_way:
+            raise FramingError("a number is under way")
         match head:
-            case [str(path), bool(streamed), dict(carrier)]:
+            case [str(path), bool(streamed), dict(carrier)] if all(isinstance(one, str) for one in carrier.values()):
                 task = self._loop.create_task(self._serve(number, path, carrier, body, streamed=streamed))
             case _:
                 raise FramingError("a question has another head")

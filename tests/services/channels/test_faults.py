@@ -6,6 +6,7 @@ import time
 
 import httpx
 import pytest
+import redis
 
 from tests import events
 from tests.events import messenger, messenger_message, whatsapp, whatsapp_message
@@ -238,14 +239,40 @@ async def test_redis_may_go_while_a_reply_is_made(
 async def test_what_was_never_dispatched_is_swept_up(
     shop: Shop, start_worker: StartWorker, valkey_server: ValkeyServer
 ) -> None:
-    import redis
-
     shop.post("messenger", messenger(messenger_message()))
     await asyncio.sleep(0)
     with redis.Redis.from_url(valkey_server.url()) as client:
         client.flushall()
     start_worker(shop)
     await shop.until(ALL_DONE)
+
+
+AN_HOUR_AHEAD = "now() + interval '1 hour'"
+"""What was noted before a clock is set back lies so far in the future after it."""
+
+
+async def test_a_clock_that_is_set_back_keeps_no_message_waiting(
+    shop: Shop, start_worker: StartWorker, postgres_server: PostgresServer, valkey_server: ValkeyServer
+) -> None:
+    shop.post("messenger", messenger(messenger_message()))
+    times = ", ".join(f"{column} = {AN_HOUR_AHEAD}" for column in ("received_at", "due_at", "dispatched_at"))
+    postgres_server.run(f"UPDATE inbox SET {times}", "channels")  # noqa: S608 - constants
+    with redis.Redis.from_url(valkey_server.url()) as client:
+        client.flushall()
+    start_worker(shop)
+    await shop.until(ALL_DONE)
+    assert len(shop.graph.sent) == 1
+
+
+async def test_a_clock_that_is_set_back_lets_the_claim_of_a_dead_worker_run_out(
+    shop: Shop, postgres_server: PostgresServer
+) -> None:
+    shop.post("messenger", messenger(messenger_message()))
+    claim = f"claimed_by = 'gone', claimed_until = {AN_HOUR_AHEAD}"
+    postgres_server.run(f"UPDATE inbox SET {claim}", "channels")  # noqa: S608 - constants
+    await shop.rows("SELECT due_conversations(1, interval '5 seconds')")
+    left = "claimed_until BETWEEN now() AND now() + interval '15 seconds'"
+    assert await shop.rows(f"SELECT FROM inbox WHERE {left} AND claimed_by = 'gone'")
 
 
 async def test_a_message_that_ends_its_workers_is_given_up(

@@ -26,6 +26,17 @@ def test_past_the_limit_is_a_429_that_says_when_to_come_again(start_gateway: Sta
     assert refused.headers["ratelimit-policy"] == '"generate";q=3;w=3600'
 
 
+def test_a_clock_that_is_set_back_does_not_keep_a_limit_closed(
+    start_gateway: StartGateway, message: Message, valkey_server: ValkeyServer
+) -> None:
+    gateway = start_gateway(rate_limit_generate="2/minute")
+    assert [gateway.reply(message).status_code for _ in range(3)] == [200, 200, 429]
+    with Redis.from_url(valkey_server.url()) as client:
+        for key in client.scan_iter("salambot:rate:*"):
+            client.expire(key, 3600 + int(client.ttl(key)))  # type: ignore[arg-type] # synchronous
+    assert gateway.reply(message).status_code == 200
+
+
 def test_each_tenant_has_its_own_limit_and_search_and_health_have_none(
     start_gateway: StartGateway, message: Message
 ) -> None:

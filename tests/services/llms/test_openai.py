@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -199,6 +200,23 @@ async def test_the_circuit_opens_and_closes_again(upstream: tuple[OpenAiServer, 
         await asyncio.sleep(0.25)  # the circuit's own time: there is no condition to wait for
         assert (await llm.reply(QUESTION)).reply == TEXT
         assert llm.circuit.state == "closed"
+
+
+async def test_a_circuit_does_not_stay_open_until_a_clock_that_was_set_back_has_caught_up(
+    upstream: tuple[OpenAiServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = upstream
+    async with opened(url, attempts=1, circuit_failures=1, circuit_seconds=0.2) as llm:
+        server.script("error_500")
+        with pytest.raises(Problem):
+            await llm.reply(QUESTION)
+        now = time.time
+        monkeypatch.setattr(time, "time", lambda: now() - 3600)
+        with pytest.raises(Problem, match="left alone") as caught:
+            await llm.reply(QUESTION)
+        assert caught.value.headers == {"Retry-After": "1"}
+        await asyncio.sleep(0.25)  # the circuit's own time: there is no condition to wait for
+        assert (await llm.reply(QUESTION)).reply == TEXT
 
 
 async def test_a_circuit_whose_time_is_over_lets_one_reply_try_and_no_other_beside_it(
