@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -75,6 +76,9 @@ def statuses(said: bytes) -> list[int]:
 SIGNED = b"webhook-id: a\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,a\r\n"
 """Looks like a signature until the body is there."""
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+HOOK = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n" + SIGNED
+CHUNKED = HOOK + b"Transfer-Encoding: chunked\r\n\r\n"
+SLOW_BODY = HOOK + b"Content-Length: 1000\r\n\r\n{"
 
 
 def test_a_usual_request_is_answered(port: int) -> None:
@@ -99,11 +103,56 @@ def test_a_header_bomb_is_cut_off(port: int, pieces: tuple[bytes, ...]) -> None:
     assert statuses(answer_to(port, HEALTH + b"\r\n")) == [200]
 
 
-@pytest.mark.parametrize(
-    "start", [b"", b"GET /health HTTP/1.1\r\nHost: lo", b"POST /v1/generate/reply HTTP/1.1\r\nA: b\r\n"]
-)
-def test_a_slow_head_is_cut_off(port: int, start: bytes) -> None:
-    assert statuses(answer_to(port, start)) == [408]
+def trickle(port: int) -> bytes:
+    """Send a body a byte at a time until an answer comes."""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as wire:
+        wire.sendall(CHUNKED)
+        wire.settimeout(0.5)
+        said = b""
+        while not said:
+            with contextlib.suppress(TimeoutError):
+                said = wire.recv(65536)
+            if not said:
+                wire.sendall(b"1\r\nx\r\n")
+    return said
+
+
+def idle(port: int) -> bytes:
+    """Send an empty line after a request; return what comes after its answer."""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as wire:
+        wire.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = HTTPResponse(wire)
+        answer.begin()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        wire.sendall(b"\r\n")
+        return wire.recv(65536)
+
+
+SLOW: dict[str, Callable[[int, int], bytes]] = {
+    "nothing": lambda near, _: answer_to(near, b""),
+    "part of a header": lambda near, _: answer_to(near, b"GET /health HTTP/1.1\r\nHost: lo"),
+    "no end of the head": lambda near, _: answer_to(near, b"POST /v1/generate/reply HTTP/1.1\r\nA: b\r\n"),
+    "the tunnel's listener": lambda _, public: answer_to(public, b"POST /v1/webhooks/generic HTTP/1.1\r\nA: b\r\n"),
+    "an empty line after a request": lambda near, _: idle(near),
+    "a body": lambda near, _: answer_to(near, SLOW_BODY),
+    "a body that trickles": lambda near, _: trickle(near),
+}
+
+
+@pytest.fixture(scope="module")
+def slow(ports: tuple[int, int]) -> Iterator[dict[str, Future[bytes]]]:
+    """Send all slow requests side by side: each takes as long as the gateway waits."""
+    with ThreadPoolExecutor(len(SLOW)) as threads:
+        yield {name: threads.submit(send, *ports) for name, send in SLOW.items()}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_what_is_slow_is_cut_off(slow: dict[str, Future[bytes]], name: str) -> None:
+    assert statuses(slow[name].result(SECONDS)) == [408]
+
+
+def test_a_slow_body_gets_our_own_answer_before_the_connection_is_cut(slow: dict[str, Future[bytes]]) -> None:
+    assert b'"code":"body_too_slow"' in slow["a body"].result(SECONDS)
 
 
 def test_the_public_listener_has_the_same_bounds(ports: tuple[int, int]) -> None:
@@ -114,28 +163,6 @@ def test_the_public_listener_has_the_same_bounds(ports: tuple[int, int]) -> None
         b"Connection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
     )
     assert statuses(answer_to(public, b"GET / HTTP/1.1\r\nHost: x\r\n" + upgrade + b"\r\n")) == [404]
-    assert statuses(answer_to(public, b"POST /v1/webhooks/generic HTTP/1.1\r\nA: b\r\n")) == [408]
-
-
-def test_a_slow_body_is_cut_off(port: int) -> None:
-    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: 1000\r\n\r\n{" % SIGNED
-    said = answer_to(port, head)
-    assert statuses(said) == [408]
-    assert b'"code":"body_too_slow"' in said, "our own answer, before the connection is cut"
-
-
-def test_a_body_that_trickles_is_cut_off(port: int) -> None:
-    head = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n%bTransfer-Encoding: chunked\r\n\r\n" % SIGNED
-    with socket.create_connection(("127.0.0.1", port), SECONDS) as wire:
-        wire.sendall(head)
-        wire.settimeout(0.5)
-        said = b""
-        while not said:
-            with contextlib.suppress(TimeoutError):
-                said = wire.recv(65536)
-            if not said:
-                wire.sendall(b"1\r\nx\r\n")
-    assert statuses(said) == [408]
 
 
 SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -173,9 +200,6 @@ def problem_of(said: bytes) -> tuple[int, str]:
     assert statuses(said) == [document["status"]]
     assert document["trace_id"] != "0" * 32
     return document["status"], document["code"]
-
-
-CHUNKED = b"POST /v1/webhooks/generic HTTP/1.1\r\nHost: localhost\r\n" + SIGNED + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -258,16 +282,6 @@ def test_requests_on_one_connection_are_answered_in_their_order(port: int) -> No
     many = b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in paths)
     said = answer_to(port, many + HEALTH + b"\r\n")
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404", b"200", b"405"] * 100 + [b"200"]
-
-
-def test_empty_lines_do_not_keep_a_connection(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), SECONDS) as wire:
-        wire.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = HTTPResponse(wire)
-        answer.begin()
-        assert (answer.status, bool(answer.read())) == (200, True)
-        wire.sendall(b"\r\n")
-        assert wire.recv(65536).startswith(b"HTTP/1.1 408")
 
 
 def test_answers_are_for_the_caller_alone(gateway: Gateway, message: Message) -> None:
