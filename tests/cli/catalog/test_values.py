@@ -73,6 +73,56 @@ def test_references_are_replaced_and_told(tmp_path: Path) -> None:
     assert "Zz9pw" not in str(made.notes)
 
 
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("", ""),
+        ("   # note", ""),
+        ("#note", "#note"),
+        ("kb # note", "kb"),
+        ("kb#note", "kb#note"),
+        (" kb \t", "kb"),
+        ('"kb" # note', "kb"),
+        ('"a\\nb"', "a\nb"),
+        ("'a\\nb'", "a\\nb"),
+        ('"a\nb"', "a\nb"),
+        ("a=b==", "a=b=="),
+        ("C:\\Users\\x", "C:\\Users\\x"),
+        ("pa$$word$1", "pa$$word$1"),
+        ("kb\u00a0", "kb\u00a0"),
+        ("kb\u200b", "kb\u200b"),
+        ("kb\u3000 # note", "kb\u3000"),
+    ],
+)
+def test_a_value_is_what_stands_there(tmp_path: Path, line: str, value: str) -> None:
+    assert environment(tmp_path, "", f"S3_BUCKET={line}\nTENANT=demo\n").value("S3_BUCKET") == (value or None)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("OPENAI_API_KEY=sk-abc\ndef123", "line 2"),
+        ("\u200bS3_BUCKET=kb", "S3_BUCKET"),
+        ("$env:S3_BUCKET=kb", "env:S3_BUCKET"),
+        ("set S3_BUCKET=kb", "line 1"),
+        ("S3_BUCKET: kb", "line 1"),
+        ("S3_BUCKET=${NAME:?unset}", "S3_BUCKET"),
+        ("S3_BUCKET=${NAME:+kb}", "S3_BUCKET"),
+        ("S3_BUCKET=${NAME", "S3_BUCKET"),
+    ],
+)
+def test_a_line_that_would_be_ignored_or_taken_literally_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as told:
+        environment(tmp_path, "", line)
+    assert "abc" not in str(told.value)
+    assert "def123" not in str(told.value)
+
+
+def test_a_name_that_stands_twice_is_told(tmp_path: Path) -> None:
+    made = environment(tmp_path, "", "S3_BUCKET=a\nTENANT=demo\nS3_BUCKET=b\nTENANT=demo\n")
+    assert (made.value("S3_BUCKET"), made.notes) == ("b", ("S3_BUCKET stands twice in .env: the last line counts",))
+
+
 def test_a_reference_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"refers to \$\{DB_PASSWORD\}"):
         environment(tmp_path, "", "POSTGRES_URL=postgres://u:${DB_PASSWORD}@db.example/x\n")

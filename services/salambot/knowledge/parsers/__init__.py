@@ -17,6 +17,8 @@ FORMATS = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+    ".mhtml": "html",
+    ".mht": "html",
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
@@ -28,7 +30,7 @@ FORMATS = {
     ".xlsm": "xlsx",
 }
 """File name ending -> module of this package. An ending that is not here is not a document."""
-VERSION = "3"
+VERSION = "4"
 """Part of the manifest's pipeline: raise it when a parser reads the same bytes otherwise."""
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 """Bytes of a document: a larger one is hardly something a shop's customers ask about."""
@@ -81,4 +83,6 @@ def _format(path: str, content: bytes) -> str:
         return "pdf"
     if named in {"docx", "xlsx"} and _PAGE.match(content):  # what many shops' programs export as a table
         return "html"
+    if named == "xlsx" and not content.startswith((b"PK", b"\xd0\xcf", b"<", b"{\\rtf")):
+        return "csv"  # as many programs export "Excel"; what is no text is refused there
     return find_format(content) or named

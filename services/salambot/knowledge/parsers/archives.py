@@ -15,6 +15,8 @@ _MAX_FILES = 10_000
 _OLE = b"\xd0\xcf\x11\xe0"
 """The old container format: of .doc and .xls, and what an office file with a password is wrapped in."""
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_OPEN_DOCUMENT = "content.xml"
+"""The part that LibreOffice's own formats have, and Word's and Excel's have not."""
 _RELATIONS = "_rels/.rels"
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
 """Names of the strict variant of the format, which the libraries do not know."""
@@ -31,6 +33,8 @@ def open_office(content: bytes) -> bytes:
     try:
         with ZipFile(io.BytesIO(content)) as archive:
             _refuse_bombs(archive, len(content))
+            if _OPEN_DOCUMENT in archive.namelist():
+                raise UnreadableDocumentError("an OpenDocument file: save it as .docx or .xlsx")
             is_unusual = _is_unusual(archive)
         return rewrite(content, _usual_names) if is_unusual else content
     except BadZipFile as error:

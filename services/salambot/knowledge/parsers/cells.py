@@ -3,12 +3,18 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
 
 _UNIT = r"(?:%|‰|°C?|€|\$|£|dhs?|mad|eur|usd|درهم(?:ا)?|د\.?\s?م\.?|h|j|min|mn|s|kg|g|mg|m|m²|cm|mm|km|ml|cl|l|go|mo)"
 _NUMBER = re.compile(
     rf"[~≈<>≥≤+-]?\s*(?:[€$£]\s?)?\d[\d\s.,'/:\u00a0\u202f-]*\s*{_UNIT}?(?:\s*/\s*\w+)?\s*", re.IGNORECASE
 )
+_TAG = re.compile(
+    r"</?(?:a|b|br|div|em|font|h[1-6]|hr|i|img|li|ol|p|small|span|strong|su[bp]|table|tbody|t[dhr]|u|ul)\b[^<>]*>",
+    re.IGNORECASE,
+)
+_LINE_TAG = re.compile(r"<(?:/(?:div|h[1-6]|li|p|tr)|[bh]r)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +33,16 @@ Grid = Sequence[Row]
 
 def text_cell(text: str, *, is_header: bool = False) -> Cell:
     """Make a cell of what a text format holds."""
-    text = text.strip()
+    text = without_tags(text).strip()
     return Cell(text, is_header, is_number=bool(_NUMBER.fullmatch(text))) if text else EMPTY
+
+
+def without_tags(text: str) -> str:
+    """Return what a page would show of a value: shops export the descriptions of their products as HTML."""
+    if not _TAG.search(text):
+        return text
+    lines = _TAG.sub(lambda tag: "\n" if _LINE_TAG.match(tag[0]) else " " if tag[0][1] == "/" else "", text)
+    return "\n".join(filter(None, (" ".join(line.split()) for line in unescape(lines).split("\n"))))
 
 
 def filled(row: Row) -> list[Cell]:

@@ -15,11 +15,15 @@ _SEPARATOR_LINE = re.compile(r'\A\s*"?sep=(.)"?[ \t]*\n', re.IGNORECASE)
 _SAMPLE_LINES = 30
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _MAX_FIELD = 1_000_000
+_BACKSLASHED = re.compile(r"""(?m)(?:^|[,;\t|])[ ]*"[^"\n]*\\"[^,;\t|\n"]""")
+"""A quote inside a quoted cell as MySQL and many scripts write it; `"C:\\";` ends in a backslash of its own."""
 
 
 def parse(_: str, content: bytes) -> Document:
     """Return a section a row."""
     text = decode(content)
+    if _BACKSLASHED.search(text):
+        text = text.replace('\\"', '""')
     delimiter = ""
     if named := _SEPARATOR_LINE.match(text):
         delimiter, text = named[1], text[named.end() :]

@@ -27,8 +27,12 @@ _BINARY_MAGIC = (
     b"{\\rtf",
 )
 _CONTROLS = re.compile("[\ufffd\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_BLOCKS = b"\x00\x01\x06\xfb\xfd\xfe"
+"""The upper bytes of Latin and Arabic letters in UTF-16; those of dashes and emoji are usual bytes of UTF-8 too."""
 _MAX_CONTROLS = 0.05
 """Share of control characters and undecodable bytes from which on a file is no text."""
+_FEW_CONTROLS = 2
+"""So many spoil no short text: they are left out, and told."""
 _ARABIC_RUN = re.compile(rb"[\x81\x8d-\x90\x98\x9a\xc0-\xff]{3,}")
 """Arabic words are whole runs of high bytes; French has them one at a time."""
 _HIGH = re.compile(rb"[\x80-\xff]")
@@ -46,7 +50,8 @@ def decode(content: bytes, declared: str = "") -> str:
     if content.startswith(_BINARY_MAGIC):
         raise UnreadableDocumentError("binary, not text")
     text = _decode(content, declared)
-    if len(_CONTROLS.findall(text)) > len(text) * _MAX_CONTROLS:
+    controls = len(_CONTROLS.findall(text))
+    if controls > len(text) * _MAX_CONTROLS and (controls > _FEW_CONTROLS or controls == len(text)):
         raise UnreadableDocumentError("binary, not text")
     return _repair_mojibake(text).replace("\r\n", "\n").replace("\r", "\n")
 
@@ -64,11 +69,12 @@ def _decode(content: bytes, declared: str) -> str:
 
 
 def _wide_encoding(content: bytes) -> str | None:
-    """Recognise UTF-16 without a mark: ASCII letters, spaces and line ends have a zero in every other byte."""
-    zeros = (content[::2].count(0), content[1::2].count(0))
-    if len(content) % 2 or max(zeros) < len(content) / 2 * 0.1 or min(zeros) * 10 > max(zeros):
-        return None
-    return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    """Recognise UTF-16 without a mark: every other byte names a block of letters, a zero that of ASCII and spaces."""
+    for blocks, name in ((content[1::2], "utf-16-le"), (content[::2], "utf-16-be")):
+        known = sum(map(blocks.count, _BLOCKS))
+        if len(content) % 2 == 0 and blocks.count(0) >= len(blocks) * 0.1 and known >= len(blocks) * 0.8:
+            return name
+    return None
 
 
 def _decode_declared(content: bytes, declared: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from email import message_from_bytes
 
 from lxml import etree, html
 from lxml.html import HtmlElement
@@ -20,17 +21,30 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 _HEAD_BYTES = 4096
+_ARCHIVE = re.compile(rb"(?ims)\A[a-z-]+:.*?^Content-Type:\s*multipart/(?:related|mixed|alternative)\b")
 
 
 def parse(_: str, content: bytes) -> Document:
     """Return the sections of the page's main content."""
+    charset = ""
+    if _ARCHIVE.search(content[:_HEAD_BYTES]):
+        content, charset = _page_of_archive(content)
     head = content[:_HEAD_BYTES]
     declared = _XML_CHARSET.search(head) or _CHARSET.search(head)
-    page = decode(content, declared[1].decode() if declared else "")
+    page = decode(content, charset or (declared[1].decode() if declared else ""))
     document = read_page(page)
     if not document.sections:
         raise UnreadableDocumentError("no readable text in the page")
     return document
+
+
+def _page_of_archive(content: bytes) -> tuple[bytes, str]:
+    """Return the page, and its charset, of what browsers and Word save as one file (MHTML): a message of many parts."""
+    for part in message_from_bytes(content).walk():
+        if part.get_content_type() in {"text/html", "application/xhtml+xml"}:
+            page = part.get_payload(decode=True)
+            return (page if isinstance(page, bytes) else b""), part.get_content_charset("")
+    raise UnreadableDocumentError("an archive of a page without the page")
 
 
 def read_page(page: str) -> Document:

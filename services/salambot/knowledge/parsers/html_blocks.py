@@ -7,6 +7,7 @@ from lxml.html import HtmlElement
 
 from salambot.knowledge.parsers.blocks import PSEUDO_LEVEL, Block, Heading, Paragraph, Table
 from salambot.knowledge.parsers.cells import EMPTY, Cell, text_cell
+from salambot.knowledge.parsers.tables import read_table
 
 MAX_DEPTH = 200
 """Elements inside one another: deeper ones are read as text."""
@@ -163,8 +164,8 @@ class _Walker:
 
     def _table(self, element: HtmlElement, depth: int) -> Iterator[Block]:
         """Read a table; one that only lays the page out is read as its cells."""
-        rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
-        if element.get("role") == "presentation" or element.find(".//table") is not None or _is_layout(rows):
+        rows = _own_rows(element)
+        if element.get("role") == "presentation" or _is_layout(rows) or not _is_data(rows):
             for row in rows:
                 for cell in row.iterchildren("td", "th"):
                     yield from self.blocks(cell, depth + 1)
@@ -204,6 +205,9 @@ def _inline(element: HtmlElement) -> Iterator[str]:
         return
     if element.tag == "sup":
         yield _superscript(element)
+        return
+    if element.tag == "table":  # in a cell of another one
+        yield "\n\0".join(section.text.replace("\n", ", ") for section in read_table(_grid(_own_rows(element))))
         return
     yield _SPACE.sub(" ", element.text or "")
     for child in element:
@@ -334,6 +338,18 @@ def _is_layout(rows: list[HtmlElement]) -> bool:
         for cell in cells
     )
     return len(cells) < 2 or len(rows) < 2 or blocks * 2 > len(cells)
+
+
+def _own_rows(table: HtmlElement) -> list[HtmlElement]:
+    return [row for row in table.iter("tr") if next(row.iterancestors("table")) is table]
+
+
+def _is_data(rows: list[HtmlElement]) -> bool:
+    """False for a table that holds others to lay them out: rows of other widths, or a table in half of its cells."""
+    cells = [cell for row in rows for cell in row.iterchildren("td", "th")]
+    holding = sum(cell.find(".//table") is not None for cell in cells)
+    widths = {len(list(row.iterchildren("td", "th"))) for row in rows}
+    return not holding or (len(widths) == 1 and holding * 2 < len(cells))
 
 
 def _grid(rows: list[HtmlElement]) -> list[list[Cell]]:

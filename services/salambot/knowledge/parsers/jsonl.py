@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from salambot.knowledge.parsers.base import Document, Section, UnreadableDocumentError
+from salambot.knowledge.parsers.cells import without_tags
 from salambot.knowledge.parsers.encoding import decode
 from salambot.knowledge.parsers.faq_columns import find_faq_columns
 from salambot.knowledge.parsers.tables import MAX_ROWS, faq_sections, row_section
@@ -74,7 +75,7 @@ def _cells(row: Mapping[str, object], path: str, depth: int) -> Iterator[tuple[s
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return without_tags(value)
     if isinstance(value, bool):
         return "oui" if value else "non"
     if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):

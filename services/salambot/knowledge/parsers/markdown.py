@@ -17,8 +17,8 @@ from salambot.knowledge.parsers.encoding import decode
 from salambot.knowledge.parsers.html_blocks import read_element
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---(?:\n|\Z)", re.DOTALL)
-_MEMBER = re.compile(r"^([A-Za-z_][\w-]{0,40}):[ \t]*(.{1,200}?)[ \t]*$", re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_MEMBER = re.compile(r"^([A-Za-z_][\w-]{0,40})(?::|[ \t]*=)[ \t]*(.{1,200}?)[ \t]*$", re.MULTILINE)
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_\n]{2,160})(?:\*\*|__)\s*:?")
 _BOLD_QUESTION = re.compile(r"(?:\*\*|__)([^*_\n]{2,160}[?؟])\s*(?:\*\*|__)\s*:?[ \t]*\n(?=\S)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -29,7 +29,7 @@ def parse(_: str, content: bytes) -> Document:
     text = decode(content)
     metadata: dict[str, str] = {}
     if front := _FRONT_MATTER.match(text):
-        metadata = {key: value.strip("\"'") for key, value in _MEMBER.findall(front[1])}
+        metadata = {key: value.strip("\"'") for key, value in _MEMBER.findall(front[2])}
         text = text[front.end() :]
     text = _COMMENT.sub("", text)
     tokens = _MARKDOWN.parse(text)

@@ -70,6 +70,24 @@ def test_merged_cells_fill_their_places() -> None:
     ]
 
 
+def test_a_table_inside_a_cell_stays_in_its_row_and_one_inside_a_frame_is_a_table() -> None:
+    def write(word: WordDocument) -> None:
+        data, frame = word.add_table(rows=3, cols=2), word.add_table(rows=1, cols=2)
+        for number, texts in enumerate((("Service", "Détail"), ("Livraison", ""), ("Retour", "7 jours"))):
+            for column, text in enumerate(texts):
+                data.cell(number, column).text = text
+        for cell in (data.cell(1, 1), frame.cell(0, 0)):
+            inner = cell.add_table(rows=2, cols=2)
+            for place, text in enumerate(("Ville", "Prix", "Fès", "20 DH")):
+                inner.cell(place // 2, place % 2).text = text
+
+    assert shown(read(write)) == [
+        " | Service: Livraison | Détail: Ville: Fès, Prix: 20 DH",
+        " | Service: Retour | Détail: 7 jours",
+        " | Ville: Fès | Prix: 20 DH",
+    ]
+
+
 def test_lists_notes_and_what_is_struck_out_or_hidden() -> None:
     def write(word: WordDocument) -> None:
         word.add_heading("Guide", 1)

@@ -25,6 +25,11 @@ ARABIC = "أوقات العمل: من التاسعة صباحا إلى السا�
         (DOS_FRENCH, "cp1252"),
         *((ARABIC, name) for name in ("utf-8", "utf-16", "cp1256")),
         (ARABIC.replace("،", ","), "iso8859-6"),
+        *(
+            (text, name)
+            for text in ("Oui", "نعم، 5 دراهم", "À 9 h – l’été")
+            for name in ("utf-8", "utf-16-le", "utf-16-be")
+        ),
         ("Plain ASCII.\n", "ascii"),
     ],
 )
@@ -54,6 +59,11 @@ def test_lines_of_two_programs_and_text_that_was_decoded_wrongly_once_are_repair
 def test_what_is_no_text_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableDocumentError, match="binary"):
         decode(content)
+
+
+@given(st.text("abéà ç123\nابت", min_size=1, max_size=40), st.integers(0, 40))
+def test_one_null_character_changes_no_other(text: str, place: int) -> None:
+    assert decode(f"{text[:place]}\0{text[place:]}x".encode()).replace("\0", "") == f"{text}x"
 
 
 @given(st.binary(max_size=200), st.sampled_from(["", "utf-8", "windows-1256", "x"]))

@@ -147,6 +147,13 @@ def bomb() -> bytes:
     return file.getvalue()
 
 
+def open_document() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("content.xml", "<office:document-content/>")
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -159,6 +166,9 @@ def bomb() -> bytes:
         ("a.docx", b"{\\rtf1 x}", "not what its name says"),
         ("a.pdf", b"<!doctype html><p>Sign in</p>", "not what its name says"),
         ("a.pdf", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n", "git lfs pull"),
+        ("a.docx", open_document(), "OpenDocument"),
+        ("a.xlsx", b"<?xml version='1.0'?><Workbook/>", "not what its name says"),
+        ("a.xlsx", b"\x00\x01\x02\x03", "binary"),
         ("a.docx", docx(""), "no text"),
         ("a.docx", docx("<w:p>"), "damaged"),
         ("a.txt", b"x" * (MAX_DOCUMENT_BYTES + 1), "larger than 20 MiB"),
@@ -180,6 +190,25 @@ def test_what_cannot_be_read_says_why(name: str, content: bytes, reason: str) ->
 LINES = docx(paragraph("Trois jours."))
 TABLE = xlsx(("Question", "Réponse"), ("Quand ?", "Lundi"))
 PAGE = b"\xef\xbb\xbf<HTML><table><tr><td>Question<td>Reponse<tr><td>Quand ?<td>Lundi</table>"
+
+ARCHIVE = b"""From: <Saved by Blink>
+MIME-Version: 1.0
+Content-Type: multipart/related; boundary="x"
+
+--x
+Content-Type: text/html; charset="windows-1252"
+Content-Transfer-Encoding: quoted-printable
+
+<html><head><title>Livraison</title></head><body><p>Trois jours ouvr=E9s=
+.</p></body></html>
+--x
+Content-Type: image/png
+Content-Transfer-Encoding: base64
+
+iVBORw0KGgo=
+--x--
+"""
+"""What browsers and Word save as one file."""
 
 
 def rewrite_names(archive: bytes, separator: str) -> bytes:
@@ -213,6 +242,13 @@ def strict(archive: bytes) -> bytes:
         ("a.docx", rewrite_names(LINES, "\\"), "Trois jours."),
         ("a.xlsx", rewrite_names(TABLE, "\\"), "Lundi"),
         ("a.tsv", "Question\tRéponse\nQuand ?\tLundi\n".encode("utf-16"), "Lundi"),
+        ("a.xlsx", "Question;Réponse\nQuand ?;Lundi\n".encode("cp1252"), "Lundi"),
+        ("a.mhtml", ARCHIVE, "Trois jours ouvrés."),
+        ("a.html", ARCHIVE, "Trois jours ouvrés."),
+        ("a.md", b"+++\ntitle = 'x'\n+++\nTrois jours.", "Trois jours."),
+        ("a.txt", b"Oui\0", "Oui"),
+        ("a.txt", b"\0Prix : 5 DH", "Prix : 5 DH"),
+        ("a.jsonl", b'{"question": "Quand ?", "answer": "<p>Lundi</p>"}\n', "Lundi"),
         ("a.jsonl", b'[{"question": "Quand ?", "answer": "Lundi"}]', "Lundi"),
         ("a.jsonl", b'{\n"question": "Quand ?",\n"answer": "Lundi"\n}', "Lundi"),
         ("a.ndjson", b'{"question": "Quand ?", "answer": "Lundi"},\n', "Lundi"),

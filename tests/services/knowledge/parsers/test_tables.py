@@ -77,6 +77,21 @@ TABLES = {
         [" | Plat: Tajine | Remarque: sans sel, ou peu salé", " | Plat: Soupe | Remarque: x"],
     ),
     "a separator of lines inside a cell": ("question;réponse\nOù ?;Ici\u2028là\u0085bas\n", ["Où ? | Ici | là | bas"]),
+    "quotes behind backslashes": (
+        'Question,Réponse\n"Le \\"Royal\\", c\'est combien ?","70 DH, \\"tout compris\\""\n',
+        ['Le "Royal", c\'est combien ? | 70 DH, "tout compris"'],
+    ),
+    "a backslash of its own at the end": (
+        'Plat,Chemin\n"Thé","C:\\"\nSoupe,"D:\\"\n',
+        [" | Plat: Thé | Chemin: C:\\", " | Plat: Soupe | Chemin: D:\\"],
+    ),
+    "cells that are HTML": (
+        'Produit;Description;Prix\nThé;"<p>Vert,&nbsp;<b>bio</b><br>1 &lt; 2</p><li>Fès</li>";5\nCafé;a < b;6\n',
+        [
+            " | Produit: Thé | Description: Vert, bio, 1 < 2, Fès | Prix: 5",
+            " | Produit: Café | Description: a < b | Prix: 6",
+        ],
+    ),
     "one column": ("Pièces à fournir\nCIN\nPhoto\n", [" | Pièces à fournir | CIN | Photo"]),
 }
 
