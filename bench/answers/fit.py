@@ -16,6 +16,7 @@ from salambot.knowledge.embedders.base import Embedder
 from salambot.language.policy import refusal_of
 from salambot.rag import calibration
 from salambot.rag.calibration import DECISION_FEATURES, Calibration, decision_features
+from salambot.rag.candidates import Candidate
 from salambot.rag.evidence import PASSAGE_FEATURES, Evidence, Matrix, weigh_evidence
 
 FALSE_RATE = 0.05
@@ -40,6 +41,7 @@ class Case:
     right: Matrix
     alone: Mapping[str, Matrix] = field(default_factory=dict)
     """What single searches give each candidate: the peers that the fitted order is compared with."""
+    candidates: Sequence[Candidate] = ()
 
     @property
     def is_answerable(self) -> bool:
@@ -74,7 +76,7 @@ async def collect(businesses: Iterable[Business], embedder: Embedder) -> list[Ca
                 "BM25": np.array([candidate.bm25 or 0.0 for candidate in candidates]),
                 "vectors": np.array([candidate.similarity or 0.0 for candidate in candidates]),
             }
-            cases.append(Case(business.name, labelled, weigh_evidence(weighed, candidates), right, alone))
+            cases.append(Case(business.name, labelled, weigh_evidence(weighed, candidates), right, alone, candidates))
     return cases
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import orjson
 
 from bench.answers.business import Business, IndexedChunk
+from salambot.core.schemas import Turn
 from salambot.knowledge.embedders.base import Embedder, Vectors
+from salambot.language.query_rewriting import read
 from salambot.rag.candidates import LIMIT, Candidate, heading_tokens, term_worth
 from salambot.rag.query import AnalysedQuery, WeightedQuery, analyse_query, weight_query
 
@@ -67,13 +69,13 @@ async def build_index(business: Business, embedder: Embedder) -> MemoryIndex:
 
 def ask_after(text: str, before: Sequence[str]) -> AnalysedQuery:
     """Analyse a question after earlier turns, as orchestrateur and rag do together."""
-    from salambot.core.schemas import Turn
-    from salambot.language.query_rewriting import read
-
-    roles = ("user", "assistant")
-    turns = [Turn(role=roles[at % 2], content=content) for at, content in enumerate(before)]
-    reading = read(text, turns)
+    reading = read(text, turns_of(before))
     return analyse_query(reading.prompt, reading.before)
+
+
+def turns_of(before: Sequence[str]) -> list[Turn]:
+    """Return earlier turns, the customer's first."""
+    return [Turn(role="assistant" if at % 2 else "user", content=content) for at, content in enumerate(before)]
 
 
 def share(values: Sequence[bool]) -> float:

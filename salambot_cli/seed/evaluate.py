@@ -1,4 +1,4 @@
-"""`seed --evaluate`: recall, reciprocal rank and false answers of the index, for the user's own questions."""
+"""`seed --evaluate`: how well the user's own questions are found and answered."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, object]
 _FIGURES = {"questions": "questions", "recall_1": "recall@1", "recall_3": "recall@3", "mrr": "MRR"}
-_FIGURES["false_answers"] = "false answers"
+_FIGURES |= {"refused": "refused", "fact": "fact", "wrong": "wrong", "false_answers": "false answers"}
 
 
 async def evaluate(runtime: Runtime, environment: Environment, file: Path, vector: str | None) -> Document:
@@ -28,7 +28,7 @@ async def evaluate(runtime: Runtime, environment: Environment, file: Path, vecto
     try:
         questions = await asyncio.to_thread(file.read_text, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        form = '{"question": "…", "answers": ["path.md", "path.md#2"], "group": "fr"}'
+        form = '{"question": "…", "answers": ["path.md", "path.md#2"], "facts": ["25 DH"]}'
         raise ConfigurationError(f"{file} cannot be read", str(error), f"# one line a question: {form}") from error
     lines: list[str] = []
     store = vector or environment.placement("vector")

@@ -386,11 +386,12 @@ def test_the_index_is_measured_with_the_owners_questions(project: Project, tmp_p
     assert project.json("seed", "--from-s3")["documents"]["unchanged"] >= 1
     questions = tmp_path / "questions.jsonl"
     questions.write_text(
-        '{"question": "Où garer mon vélo ?", "answers": ["velo.md"], "group": "fr"}\n'
+        '{"question": "Où garer mon vélo ?", "answers": ["velo.md"], "facts": ["cour arriere"], "group": "fr"}\n'
         '{"question": "Qui a peint la Joconde ?", "answers": [], "group": "fr"}\n'
     )
     figures = project.json("seed", "--evaluate", str(questions))["groups"]
-    expected = {"questions": 2, "recall_1": 1.0, "recall_3": 1.0, "mrr": 1.0, "false_answers": 0.0}
+    right = {"recall_1": 1.0, "recall_3": 1.0, "mrr": 1.0, "refused": 0.0, "fact": 1.0, "wrong": 0.0}
+    expected = {"questions": 2, **right, "false_answers": 0.0}
     assert figures == {"fr": expected, "all": expected}
     assert "recall@3" in project.run("seed", "--evaluate", str(questions)).stdout
     questions.write_text("not json\n")

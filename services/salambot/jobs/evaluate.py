@@ -12,16 +12,20 @@ from pydantic import ValidationError
 from salambot.core import database
 from salambot.core.database import DatabaseUnavailableError
 from salambot.core.mounted_secrets import load_mounted_secrets
-from salambot.core.schemas import RetrievalRequest
+from salambot.core.schemas import ComposeRequest, RetrievalRequest
 from salambot.jobs.settings import JobSettings
 from salambot.knowledge.embedders import open_embedder
-from salambot.knowledge.evaluation import Figures, LabelledQuestion, by_group, read_questions
+from salambot.knowledge.evaluation import Figures, LabelledQuestion, Served, by_group, read_questions
 from salambot.knowledge.vectors import VECTORS, open_store
+from salambot.language.policy import refusal_of
+from salambot.llms.local import compose
 from salambot.rag.calibration import load_calibration
 from salambot.rag.retrieval import Retriever
 
 LOOKED_AT = 10
 """Number of results per question that count for the reciprocal rank."""
+_PASSAGES = 5
+"""Of these, those that the reply is composed from, as in a conversation."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,15 +62,18 @@ async def _evaluate(
     lookup = Retriever(pool, store, embedder, load_calibration(settings.embedder))
     try:
         async with pool:
-            return by_group({question: await _ids(lookup, tenant, question) for question in questions})
+            return by_group({question: await _serve(lookup, tenant, question) for question in questions})
     finally:
         await store.close()
         await embedder.close()
 
 
-async def _ids(lookup: Retriever, tenant: str, question: LabelledQuestion) -> list[str]:
+async def _serve(lookup: Retriever, tenant: str, question: LabelledQuestion) -> Served:
+    """Answer as a conversation of one turn is answered without a language model."""
     request = RetrievalRequest(query=question.text, tenant=tenant, top_k=LOOKED_AT)
-    return [passage.id for passage in await lookup.retrieve(request)]
+    passages = [] if refusal_of(question.text) else await lookup.retrieve(request)
+    reply = compose(ComposeRequest(tenant=tenant, prompt=question.text, passages=passages[:_PASSAGES]))
+    return Served([passage.id for passage in passages], reply.reply, [citation.id for citation in reply.citations])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 from salambot.core.schemas import Passage
 from salambot.rag.calibration import Calibration
 from salambot.rag.candidates import Candidate
-from salambot.rag.evidence import weigh_evidence
+from salambot.rag.evidence import Evidence, weigh_evidence
 from salambot.rag.query import WeightedQuery
 
 _SAME = 0.9
@@ -22,7 +22,13 @@ def rank(
     """Return the best passages, at most `top_k`, best first; none when the first one's probability is below `floor`."""
     if not candidates:
         return []
-    evidence = weigh_evidence(weighed, candidates)
+    return choose(weigh_evidence(weighed, candidates), candidates, calibration, floor=floor, top_k=top_k)
+
+
+def choose(
+    evidence: Evidence, candidates: Sequence[Candidate], calibration: Calibration, *, floor: float, top_k: int
+) -> list[Passage]:
+    """Return what `rank` returns, of candidates that are weighed already."""
     order = np.argsort(-calibration.scores(evidence), kind="stable")
     probabilities = calibration.probabilities(evidence)
     if probabilities[order[0]] < floor:
