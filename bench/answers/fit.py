@@ -1,20 +1,15 @@
-"""Fit the decision whether to answer: `python -m bench.answers.fit` leaves one business out at a time, and reports."""
+"""Fit the decision whether to answer, and judge it by leaving one business out at a time."""
 
-import argparse
-import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bench.answers.business import Business, LabelledQuestion, holds_answer, load_businesses
+from bench.answers.business import Business, LabelledQuestion, holds_answer
 from bench.answers.index import ask_after, build_index, share
-from salambot.knowledge.embedders import open_embedder
 from salambot.knowledge.embedders.base import Embedder
 from salambot.language.policy import refusal_of
-from salambot.rag import calibration
 from salambot.rag.calibration import DECISION_FEATURES, Calibration, decision_features
 from salambot.rag.candidates import Candidate
 from salambot.rag.evidence import PASSAGE_FEATURES, Evidence, Matrix, weigh_evidence
@@ -151,7 +146,7 @@ def judge(cases: Iterable[Case], fitted: Calibration) -> list[Outcome]:
     return outcomes
 
 
-def _without_cosines(case: Case) -> Case:
+def without_cosines(case: Case) -> Case:
     """Return a case as an embedder sees it whose cosines are not known: only their order and spread count."""
     passages = case.evidence.passages.copy()
     passages[:, PASSAGE_FEATURES.index("similarity")] = 0.0
@@ -183,13 +178,15 @@ def compare(outcomes: Sequence[Outcome], cases: Sequence[Case]) -> list[str]:
     return lines
 
 
-def leave_one_out(cases: Sequence[Case]) -> list[Outcome]:
+def fit_folds(cases: Sequence[Case]) -> dict[str, Calibration]:
+    """Return for each business the coefficients that were fitted on the others."""
+    names = dict.fromkeys(case.business for case in cases)
+    return {name: fit([case for case in cases if case.business != name]) for name in names}
+
+
+def leave_one_out(cases: Sequence[Case], folds: Mapping[str, Calibration]) -> list[Outcome]:
     """Judge each business by coefficients that were fitted on the others."""
-    outcomes = []
-    for name in dict.fromkeys(case.business for case in cases):
-        fitted = fit([case for case in cases if case.business != name])
-        outcomes += judge([case for case in cases if case.business == name], fitted)
-    return outcomes
+    return [outcome for case in cases for outcome in judge([case], folds[case.business])]
 
 
 def floor_for(outcomes: Sequence[Outcome], rate: float = FALSE_RATE) -> float:
@@ -253,26 +250,3 @@ def to_json(fitted: Calibration, floor: float) -> dict[str, object]:
         "rank": {name: round(float(w), 4) for name, w in zip(PASSAGE_FEATURES, fitted.rank, strict=True)},
         "decision": {name: round(float(w), 4) for name, w in zip(DECISION_FEATURES, fitted.decision, strict=True)},
     }
-
-
-def main() -> None:
-    """Fit both sets of coefficients, print the reports and write calibration.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--embedder", action="append", choices=("local", "e5"))
-    given = parser.parse_args()
-    written = json.loads(calibration.FILE.read_text()) if calibration.FILE.exists() else {"coefficients": {}}
-    for name in given.embedder or ("local", "e5"):
-        cases = asyncio.run(collect(load_businesses(), open_embedder(name)))
-        outcomes = leave_one_out(cases)
-        floor = floor_for(outcomes)
-        print(f"\n{name}, each business by coefficients fitted on the others, floor {floor:.2f}\n")
-        print("\n".join([*report(outcomes, floor), "", *compare(outcomes, cases)]))
-        written["coefficients"][name] = to_json(fit(cases), floor)
-        if name == "local":
-            cases = [_without_cosines(case) for case in cases]
-            written["coefficients"][calibration.OTHER] = to_json(fit(cases), floor_for(leave_one_out(cases)))
-        calibration.FILE.write_text(json.dumps(written, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -38,7 +38,7 @@ def _completion(message: Json, reason: str | None = "stop", **more: object) -> J
     }  # fmt: skip
 
 
-def _chunk(delta: Json, reason: str | None = None, **more: object) -> str:
+def chunk(delta: Json, reason: str | None = None, **more: object) -> str:
     body = {
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1767600000, "model": "recorded",
         "choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **more,
@@ -47,14 +47,14 @@ def _chunk(delta: Json, reason: str | None = None, **more: object) -> str:
 
 
 def _said(text: str = ANSWER) -> list[str]:
-    return [_chunk({"content": piece}) for piece in pieces(text)]
+    return [chunk({"content": piece}) for piece in pieces(text)]
 
 
 USAGE = {"usage": {"prompt_tokens": 120, "completion_tokens": 20, "total_tokens": 140}}
 USAGE_CHUNK = f"data: {json.dumps({'id': 'c', 'model': 'recorded', 'choices': [], **USAGE})}\n\n"
 DONE = "data: [DONE]\n\n"
-ROLE = _chunk({"role": "assistant", "content": ""})
-STOP = _chunk({}, "stop")
+ROLE = chunk({"role": "assistant", "content": ""})
+STOP = chunk({}, "stop")
 
 
 def _unsupported(name: str, message: str) -> dict[str, tuple[int, Json]]:
@@ -84,9 +84,9 @@ RECORDED: dict[str, Recorded] = {
     "groq": Recorded(
         _completion({"content": ANSWER, "reasoning": THOUGHT}, x_groq={"id": "req_1"}, usage_breakdown=None),
         [
-            _chunk({"role": "assistant", "content": None}, x_groq={"id": "req_1"}),
-            _chunk({"reasoning": THOUGHT}), *_said(),
-            _chunk({}, "stop", x_groq={"id": "req_1", **USAGE}), DONE,
+            chunk({"role": "assistant", "content": None}, x_groq={"id": "req_1"}),
+            chunk({"reasoning": THOUGHT}), *_said(),
+            chunk({}, "stop", x_groq={"id": "req_1", **USAGE}), DONE,
         ],
     ),
     "mistral": Recorded(
@@ -97,9 +97,9 @@ RECORDED: dict[str, Recorded] = {
             "tool_calls": None,
         }),
         [
-            ROLE, _chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHT}]}]}),
-            *(_chunk({"content": [{"type": "text", "text": piece}]}) for piece in pieces(ANSWER)),
-            _chunk({"content": ""}, "stop", **USAGE), DONE,
+            ROLE, chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHT}]}]}),
+            *(chunk({"content": [{"type": "text", "text": piece}]}) for piece in pieces(ANSWER)),
+            chunk({"content": ""}, "stop", **USAGE), DONE,
         ],
         {"stream_options": (422, {"object": "error", "type": "invalid_request_error", "code": None, "param": None,
                                   "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"],
@@ -109,16 +109,16 @@ RECORDED: dict[str, Recorded] = {
         _completion({"content": ANSWER, "refusal": None, "reasoning": None}, provider="DeepInfra"),
         [
             ": OPENROUTER PROCESSING\n\n", ": OPENROUTER PROCESSING\n\n",
-            *_said(), _chunk({"content": "", "role": "assistant"}, "stop", native_finish_reason="stop"),
-            _chunk({"content": "", "role": "assistant"}, None, **USAGE), DONE,
+            *_said(), chunk({"content": "", "role": "assistant"}, "stop", native_finish_reason="stop"),
+            chunk({"content": "", "role": "assistant"}, None, **USAGE), DONE,
         ],
     ),
     "together": Recorded(
         _completion({"content": f"<think>\n{THOUGHT}\n</think>\n\n{ANSWER}", "tool_calls": []}, "eos", prompt=[]),
         [
-            *(_chunk({"token_id": 1, "role": "assistant", "content": piece}, text=piece)
+            *(chunk({"token_id": 1, "role": "assistant", "content": piece}, text=piece)
               for piece in ["<th", "ink>", THOUGHT, "</think", ">\n\n", *pieces(ANSWER)]),
-            _chunk({"content": ""}, "eos", **USAGE), DONE,
+            chunk({"content": ""}, "eos", **USAGE), DONE,
         ],
     ),
     "vllm": Recorded(
@@ -126,7 +126,7 @@ RECORDED: dict[str, Recorded] = {
             {"content": f"{THOUGHT}\n</think>\n\n{ANSWER}", "reasoning_content": None}, stop_reason=None
         ),
         [
-            ROLE, _chunk({"reasoning_content": THOUGHT}), *_said(), _chunk({"content": ""}, "stop", stop_reason=None),
+            ROLE, chunk({"reasoning_content": THOUGHT}), *_said(), chunk({"content": ""}, "stop", stop_reason=None),
             USAGE_CHUNK, DONE,
         ],
         {"system": (400, {"object": "error", "message": "System role not supported", "type": "BadRequestError",
@@ -135,9 +135,9 @@ RECORDED: dict[str, Recorded] = {
     "ollama": Recorded(
         _completion({"content": f"<think>\n\n</think>\n\n{ANSWER}"}, system_fingerprint="fp_ollama"),
         [
-            *(_chunk({"role": "assistant", "content": piece})
+            *(chunk({"role": "assistant", "content": piece})
               for piece in pieces(f"<think> {THOUGHT} </think> {ANSWER}")),
-            _chunk({"role": "assistant", "content": ""}, "stop"), DONE,
+            chunk({"role": "assistant", "content": ""}, "stop"), DONE,
         ],
     ),
     "lm-studio": Recorded(
@@ -147,8 +147,8 @@ RECORDED: dict[str, Recorded] = {
     ),
     "llama.cpp": Recorded(
         _completion({"content": ANSWER}, timings={"prompt_n": 120}, usage={"prompt_tokens": None}),
-        ["data: " + _chunk({"role": "assistant", "content": None})[6:].replace("\n\n", "\r\n\r\n"), *_said(),
-         _chunk({}, "stop", timings={"prompt_n": 120}), DONE],
+        ["data: " + chunk({"role": "assistant", "content": None})[6:].replace("\n\n", "\r\n\r\n"), *_said(),
+         chunk({}, "stop", timings={"prompt_n": 120}), DONE],
         {"max_tokens": (500, {"error": {"code": 500, "message": "once", "type": "server_error"}})},
     ),
     "no-finish-reason": Recorded(_completion({"content": ANSWER}, None), [*_said(), DONE]),
@@ -166,11 +166,11 @@ RECORDED: dict[str, Recorded] = {
 ODD: dict[str, tuple[Json, list[str]]] = {
     "content-filter": (
         _completion({"content": None}, "content_filter"),
-        [ROLE, _chunk({}, "content_filter"), DONE],
+        [ROLE, chunk({}, "content_filter"), DONE],
     ),
     "refusal": (
         _completion({"content": None, "refusal": "I'm sorry, I can't help with that."}),
-        [ROLE, _chunk({"refusal": "I can't help."}), STOP, DONE],
+        [ROLE, chunk({"refusal": "I can't help."}), STOP, DONE],
     ),
 }
 """Each must give a polite refusal of ours."""
@@ -184,11 +184,11 @@ FAILING: dict[str, tuple[Json, list[str]]] = {
     "no-choice": ({**_completion({}), "choices": []}, [DONE]),
     "tool-call": (
         _completion({"content": None, "tool_calls": [{"id": "t", "type": "function"}]}, "tool_calls"),
-        [ROLE, _chunk({"tool_calls": [{"index": 0}]}), _chunk({}, "tool_calls"), DONE],
+        [ROLE, chunk({"tool_calls": [{"index": 0}]}), chunk({}, "tool_calls"), DONE],
     ),
     "only-thoughts": (
         _completion({"content": f"<think>{THOUGHT}"}),
-        [_chunk({"content": f"<think>{THOUGHT}"}), STOP, DONE],
+        [chunk({"content": f"<think>{THOUGHT}"}), STOP, DONE],
     ),
 }
 """Each must be a problem, or leave the answer to the fallback; never an empty reply."""

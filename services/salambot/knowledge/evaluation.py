@@ -1,4 +1,4 @@
-"""How well a tenant's questions are answered: recall, reciprocal rank, refusals, facts in the reply, wrong and false."""
+"""How well a tenant's questions are answered: recall, refusals, facts in the reply, wrong and false answers."""
 
 import re
 from collections import defaultdict
@@ -32,7 +32,7 @@ class LabelledQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a customer gets: the ids of the passages found, best first, the reply, and the ids that it cites."""
+    """The answer to one question: the ids of the passages found, best first, the reply, and the ids that it cites."""
 
     passages: Sequence[str]
     reply: str = ""
@@ -43,8 +43,8 @@ class Served:
 class Figures:
     """Shares, 0 to 1, None where the set holds no question of that sort.
 
-    Of the answerable questions: `refused` got no answer; `wrong` got one without the facts, or, where none are given, from
-    another document. `fact` is of those with facts. Of the others: `false_answers` got an answer.
+    Of the answerable questions: `refused` got no answer; `wrong` got one without the facts, or, where none are given,
+    from another document. `fact` is of those with facts. Of the others: `false_answers` got an answer.
     """
 
     questions: int

@@ -24,7 +24,6 @@ from salambot.llms.openai_http import ApiError, ConnectionFailedError, OpenAiHtt
 from salambot.llms.parameters import is_too_long
 from salambot.llms.phrases import phrase
 from salambot.llms.prompting import is_certain, messages_for
-from salambot.llms.thinking import ThinkingFilter, without_thinking
 
 _OPENAI = "api.openai.com"
 _CONNECT_SECONDS = 5.0
@@ -133,11 +132,17 @@ class OpenAiLlm:
             except ApiError as refused:
                 request = self._adapted(request, refused)
                 continue
-            text = without_thinking(part.text)
+            text = self._without_thinking(part)
             if text or part.finish_reason == "content_filter":
                 return replace(part, text=text)
             if part.finish_reason != "length" or not self._dialect.parameters.raise_budget():
                 raise EmptyAnswerError
+
+    def _without_thinking(self, part: CompletionChunk) -> str:
+        thinking = self._dialect.parameters.thinking_filter()
+        text = thinking.feed(part.text) + thinking.finish(is_cut=part.finish_reason == "length")
+        self._dialect.parameters.note_thinking(thinking)
+        return text.strip()
 
     def _adapted(self, request: ComposeRequest, refused: ApiError) -> ComposeRequest:
         """Return what to ask after a refusal that says what is wrong; else raise it."""
@@ -184,15 +189,17 @@ class OpenAiLlm:
 
     async def _visible(self, request: ComposeRequest) -> AsyncGenerator[CompletionChunk, None]:
         """Yield the parts without the model's reasoning, those that say something and the last."""
-        thinking = ThinkingFilter(starts_inside=self._dialect.parameters.thinks_unopened)
+        thinking = self._dialect.parameters.thinking_filter()
         async with aclosing(self._dialect.stream(self._messages(request))) as parts:
             while True:
                 async with asyncio.timeout(self._config.timeout):
                     part = await anext(parts, None)
                 if part is None:
                     return
-                text = thinking.feed(part.text) + (thinking.finish() if part.finish_reason else "")
-                self._dialect.parameters.thinks_unopened |= thinking.closed_unopened
+                text = thinking.feed(part.text)
+                if part.finish_reason:
+                    text += thinking.finish(is_cut=part.finish_reason == "length")
+                    self._dialect.parameters.note_thinking(thinking)
                 if text and part.finish_reason:
                     yield CompletionChunk(text)
                 if text or part.finish_reason:

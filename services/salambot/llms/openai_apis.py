@@ -172,7 +172,7 @@ class Responses:
     """`POST /responses`, with nothing stored at OpenAI."""
 
     def __init__(self, client: openai.AsyncOpenAI, asking: OpenAiHttp, model: str) -> None:
-        self.parameters = Parameters(length_member="max_output_tokens")
+        self.parameters = Parameters(length_member="max_output_tokens", thinks_unopened=False)
         self._client = client
         self._asking = asking
         self._model = model

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from salambot.llms.openai_http import ApiError
+from salambot.llms.thinking import HOLD, HOLD_THINKER, ThinkingFilter
 
 REPLY_TOKENS = 700
 MAX_REPLY_TOKENS = 6_000
@@ -33,7 +34,16 @@ class Parameters:
     dropped: set[str] = field(default_factory=set)
     system_role: bool = True
     reply_tokens: int = REPLY_TOKENS
-    thinks_unopened: bool = False
+    thinks_unopened: bool | None = None
+    """Whether the server leaves out the mark that opens a model's reasoning; None before its first answer."""
+
+    def thinking_filter(self) -> ThinkingFilter:
+        """Return a filter for one answer, which waits as long as is needed with this server."""
+        return ThinkingFilter(hold={None: HOLD, True: HOLD_THINKER, False: 0}[self.thinks_unopened])
+
+    def note_thinking(self, thinking: ThinkingFilter) -> None:
+        """Remember what an answer that ended showed."""
+        self.thinks_unopened = bool(self.thinks_unopened) or thinking.closed_unopened
 
     def limit(self) -> dict[str, object]:
         """Return the member that bounds the answer, or none where the server knows no such member."""

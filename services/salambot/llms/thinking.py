@@ -22,21 +22,33 @@ _SPECIAL = re.compile(
 _MAX_MARK_LENGTH = max(len(mark) for pair in _MARKS for mark in pair)
 
 
+HOLD = 8_000
+"""Characters held of the first answer in pieces: only its end shows whether reasoning stood before, unmarked."""
+HOLD_THINKER = 100_000
+"""Characters held where a server is known to leave out the opening mark: more than it may write."""
+
+
 class ThinkingFilter:
     """Drop reasoning from a text that arrives in pieces.
 
-    `starts_inside`: the model's template opens the reasoning itself, so that the answer holds its closing mark only.
+    `hold`: how many characters wait for a closing mark without its opening one: some templates open the reasoning
+    themselves, so that the answer holds only its closing mark.
     """
 
-    def __init__(self, *, starts_inside: bool = False) -> None:
+    def __init__(self, *, hold: int = 0) -> None:
         self._held = ""
-        self._closes: str | None = "" if starts_inside else None
+        self._hold = hold
+        self._closes: str | None = None
         self._begins = True
         self.closed_unopened = False
 
     def feed(self, piece: str) -> str:
         """Return the text that is certainly no reasoning; the start of what may become a mark waits."""
         text = self._held + piece
+        if self._hold and not (_OPENS.search(text) or _CLOSES.search(text) or len(text) > self._hold):
+            self._held = text
+            return ""
+        self._hold = 0
         said: list[str] = []
         while True:
             if self._closes is not None:
@@ -63,9 +75,13 @@ class ThinkingFilter:
             text = text[opened.end() :]
         return self._without_margin(_SPECIAL.sub("", "".join(said)))
 
-    def finish(self) -> str:
-        """Return what was still waiting, unless it is reasoning that was never closed."""
-        rest = "" if self._closes is not None else _SPECIAL.sub("", self._held)
+    def finish(self, *, is_cut: bool = False) -> str:
+        """Return what was still waiting, unless it is reasoning that was never closed.
+
+        `is_cut`: a limit ended the text. Of a server that leaves out the opening mark it is reasoning then.
+        """
+        is_reasoning = self._closes is not None or (is_cut and self._hold == HOLD_THINKER)
+        rest = "" if is_reasoning else _SPECIAL.sub("", self._held)
         self._held = ""
         return self._without_margin(rest)
 
@@ -76,17 +92,8 @@ class ThinkingFilter:
         return said
 
     def _end_of_thinking(self, text: str) -> int | None:
-        if self._closes:
-            at = text.casefold().find(self._closes)
-            return None if at < 0 else at + len(self._closes)
-        closed = _CLOSES.search(text)
-        return closed.end() if closed else None
-
-
-def without_thinking(text: str) -> str:
-    """Return a whole answer without its reasoning."""
-    thinking = ThinkingFilter()
-    return (thinking.feed(text) + thinking.finish()).strip()
+        at = text.casefold().find(self._closes or "")
+        return None if at < 0 else at + len(self._closes or "")
 
 
 def _start_of_a_mark(text: str) -> int:

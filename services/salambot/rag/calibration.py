@@ -1,6 +1,6 @@
 """Fitted coefficients: from what speaks for a passage to the probability that it holds the answer.
 
-`python -m bench.answers.fit` finds them, by leaving one business out at a time, and writes calibration.json.
+`python -m bench.answers --fit` finds them, by leaving one business out at a time, and writes calibration.json.
 """
 
 import json

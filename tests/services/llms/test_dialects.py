@@ -15,8 +15,22 @@ from salambot.llms.citations import CitationReader
 from salambot.llms.fallback import FallbackLlm
 from salambot.llms.local import LocalLlm
 from salambot.llms.openai import OpenAiConfig, OpenAiLlm
-from salambot.llms.thinking import ThinkingFilter, without_thinking
-from tests.fakes.dialects import FAILING, ODD, RECORDED, THOUGHT, DialectServer, Json, Recorded, dialect_server
+from salambot.llms.thinking import HOLD, HOLD_THINKER, ThinkingFilter
+from tests.fakes.dialects import (
+    ANSWER,
+    DONE,
+    FAILING,
+    ODD,
+    RECORDED,
+    STOP,
+    THOUGHT,
+    DialectServer,
+    Json,
+    Recorded,
+    chunk,
+    dialect_server,
+    pieces,
+)
 
 TEXT = "Vous êtes remboursé sous 14 jours. Les frais de retour sont offerts."
 PASSAGES = [
@@ -191,10 +205,32 @@ def test_reasoning_never_reaches_a_customer(written: str, shown: str, size: int)
     assert text + thinking.finish() == shown
 
 
-def test_reasoning_that_a_template_opened_is_dropped_from_a_whole_answer() -> None:
-    assert without_thinking("Let me see.</think>Oui.") == "Oui."
-    thinking = ThinkingFilter(starts_inside=True)
-    assert "".join(map(thinking.feed, ["Let ", "me</thi", "nk>\nOui", "."])) + thinking.finish() == "Oui."
+@pytest.mark.parametrize("hold", [HOLD, HOLD_THINKER])
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_reasoning_that_a_template_opened_is_dropped(hold: int, size: int) -> None:
+    for written in ("Let me see.</think>\nOui.", "Oui."):
+        thinking = ThinkingFilter(hold=hold)
+        text = "".join(thinking.feed(written[start : start + size]) for start in range(0, len(written), size))
+        assert text + thinking.finish() == "Oui."
+        assert thinking.closed_unopened is ("</think>" in written)
+
+
+def test_the_wait_for_a_closing_mark_is_bounded_and_what_a_limit_cut_of_a_thinker_is_reasoning() -> None:
+    thinking = ThinkingFilter(hold=HOLD)
+    assert thinking.feed("x" * HOLD) == ""
+    assert thinking.feed("y") == "x" * HOLD + "y"
+    for hold, shown in ((HOLD, "Let me"), (HOLD_THINKER, "")):
+        thinking = ThinkingFilter(hold=hold)
+        assert thinking.feed("Let me") + thinking.finish(is_cut=True) == shown
+
+
+async def test_reasoning_of_a_first_stream_is_dropped_though_nothing_opens_it() -> None:
+    stream = [chunk({"content": piece}) for piece in (THOUGHT, "\n</thi", "nk>\n\n", *pieces(ANSWER))]
+    async with model(Recorded({}, [*stream, STOP, DONE])) as (llm, server):
+        for _ in range(2):
+            text, reply = await streamed(llm)
+            assert text == reply.reply == TEXT
+        assert len(server.requests) == 2
 
 
 @given(st.text(max_size=60), st.integers(1, 7))
