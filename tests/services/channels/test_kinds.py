@@ -36,6 +36,12 @@ TEXTS: list[tuple[Json, str]] = [
         kind("interactive", {"type": "list_reply", "list_reply": {"id": "1", "title": "Fès", "description": "d"}}),
         "Fès",
     ),
+    (kind("interactive", {"type": "list_reply", "list_reply": {"id": "1", "description": "Fès ville"}}), "Fès ville"),
+    (kind("interactive", {"type": "button_reply", "button_reply": {"id": "Horaires"}}), "Horaires"),
+    ({**whatsapp_message("Prix ?"), "timestamp": int(whatsapp_message()["timestamp"])}, "Prix ?"),
+    ({**whatsapp_message("Et là ?"), "referral": {"headline": "Promo", "body": "-20 %"}}, "Et là ?"),
+    ({**whatsapp_message("Dispo ?"), "context": {"referred_product": {"catalog_id": "c"}}}, "Dispo ?"),
+    ({**whatsapp_message("Oui"), "context": {"forwarded": True}}, "Oui"),
     (kind("image", {"id": "1", "caption": "C'est combien ?"}), "C'est combien ?"),
     (kind("video", {"id": "1", "caption": "Et ça ?"}), "Et ça ?"),
     (kind("document", {"id": "1", "filename": "a.pdf", "caption": "Mon bon"}), "Mon bon"),
@@ -69,6 +75,9 @@ def test_what_the_customer_wrote_or_chose_is_the_text(item: Json, text: str) -> 
         kind("location", {"latitude": 1, "longitude": 2}),
         kind("contacts", []),
         kind("unsupported", {}, errors=[{"code": 131051, "title": "Unsupported"}]),
+        kind("order", {"catalog_id": "1", "product_items": [{"product_retailer_id": "a", "quantity": 1}]}),
+        kind("poll_creation", {"question": "Où ?"}),
+        kind("interactive", {"type": "product_of_2027", "product_of_2027": {"id": "1"}}),
         kind("something_of_2027", {"x": 1}),
         kind("something_of_2027", "x"),
     ],
@@ -105,6 +114,21 @@ def test_ids_that_the_message_leaves_out_are_taken_from_its_contact() -> None:
     (message,) = read_whatsapp(whatsapp_message(), contacts=[{**contact, "wa_id": "2126"}]).messages
     assert (message.user, message.recipient, message.other_id) == ("MA.1", "2126", "2126")
     assert read_whatsapp(scoped, contacts=[contact, {"user_id": "MA.2"}]).messages == []
+
+
+def test_a_change_of_ids_that_names_no_phone_number_links_old_and_new() -> None:
+    change = {"type": "user_changed_user_id", "previous_user_id": "MA.1", "user_id": "MA.2", "body": "x"}
+    parsed = read_whatsapp({**kind("system", change), "from": None})
+    assert [(event.kind, event.user, event.other_id) for event in parsed.events] == [("link", "MA.2", "MA.1")]
+    assert parsed.messages == []
+
+
+@pytest.mark.parametrize("field", ["smb_message_echoes", "history", "standby", "account_update", "user_preferences"])
+def test_other_fields_of_an_account_are_counted(field: str) -> None:
+    body = json.loads(whatsapp(whatsapp_message()))
+    body["entry"][0]["changes"][0]["field"] = field
+    parsed = load("whatsapp").parse({}, json.dumps(body).encode())
+    assert (parsed.messages, parsed.ignored) == ([], 1)
 
 
 def test_errors_of_statuses_are_told_in_words() -> None:
@@ -148,6 +172,55 @@ def test_edits_and_thumbs_of_messenger() -> None:
     thumb["message"] = {"mid": "m", "attachments": [{"type": "image", "payload": {"sticker_id": 369239263222822}}]}
     (message,) = load("messenger").parse({}, messenger(thumb)).messages
     assert (message.kind, message.text) == ("text", "👍")
+
+
+MESSENGER: list[tuple[Json, list[tuple[str, str]]]] = [
+    ({"message": {"mid": "m", "text": "Fès", "quick_reply": {"payload": "F"}}}, [("text", "Fès")]),
+    ({"message": {"mid": "m", "quick_reply": {"payload": "Fès"}}}, [("text", "Fès")]),
+    ({"message": {"mid": "m", "text": "Prix ?", "reply_to": {"story": {"id": "1"}}}}, [("text", "Prix ?")]),
+    ({"message": {"mid": "m", "text": "Ça", "attachments": [{"type": "image", "payload": {}}]}}, [("text", "Ça")]),
+    *(
+        ({"message": {"mid": "m", "attachments": [{"type": name, "payload": {}}]}}, [("unsupported", "")])
+        for name in ("image", "audio", "file", "location", "reel", "story_mention", "template", "kind_of_2027")
+    ),
+    ({"message": {"mid": "m", "is_unsupported": True}}, [("unsupported", "")]),
+    ({"message": {"mid": "m", "order": {"products": []}}}, [("unsupported", "")]),
+    ({"message": {"mid": "m", "is_deleted": True}}, []),
+    ({"message": {"mid": "m", "text": " "}}, []),
+    ({"message": {"mid": "m", "text": "x", "is_echo": True}}, []),
+    *(
+        ({name: {"x": 1}}, [])
+        for name in (
+            "read", "delivery", "reaction", "optin", "referral", "account_linking", "pass_thread_control",
+            "take_thread_control", "request_thread_control", "app_roles", "policy_enforcement", "messaging_feedback",
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "expected"), MESSENGER)
+def test_every_kind_of_messenger_is_a_text_a_medium_or_an_event(content: Json, expected: list[tuple[str, str]]) -> None:
+    item = {**messenger_message(), **content}
+    item = item if "message" in content else {name: item[name] for name in item if name != "message"}
+    parsed = load("messenger").parse({}, messenger(item))
+    assert [(message.kind, message.text) for message in parsed.messages] == expected
+    assert parsed.ignored == (not expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("/horaires", "horaires"),
+        ("/frais_de_livraison@shop_bot Fès", "frais de livraison Fès"),
+        ("/start promo_12", "Bonjour"),
+        ("/", "/"),
+        ("/etc/passwd", "/etc/passwd"),
+        ("24/7 ?", "24/7 ?"),
+    ],
+)
+def test_items_of_a_bots_menu_are_what_their_name_says(text: str, meant: str) -> None:
+    (message,) = load("telegram").parse({}, telegram(text)).messages
+    assert message.text == meant
 
 
 async def test_a_reply_stays_in_the_topic_of_its_message(shop: Shop, worker: WorkerProcess) -> None:

@@ -198,13 +198,9 @@ def from_timestamp(seconds: float) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LATEST else None
 
 
-def moment_of_number(value: object, *path: str, per_second: int = 1) -> datetime | None:
-    """Return a moment that is written as a whole number, None where it is anything else."""
+def moment(value: object, *path: str, per_second: int = 1) -> datetime | None:
+    """Return a moment that is written as a whole number or its digits, None where it is anything else."""
     found = get_path(value, *path)
+    if isinstance(found, str) and len(found) <= _MAX_DIGITS and found.isascii() and found.isdigit():
+        found = int(found)
     return from_timestamp(found / per_second) if isinstance(found, int) and not isinstance(found, bool) else None
-
-
-def moment_of_digits(text: object) -> datetime | None:
-    """Return a moment that is written as a text of seconds, None where it is anything else."""
-    is_number = isinstance(text, str) and len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit()
-    return from_timestamp(int(text)) if is_number and isinstance(text, str) else None

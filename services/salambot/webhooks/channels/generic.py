@@ -15,7 +15,7 @@ from salambot.webhooks.channels.base import (
     InvalidBodyError,
     InvalidSignatureError,
     ParsedWebhook,
-    moment_of_digits,
+    moment,
     read_json,
 )
 from salambot.webhooks.settings import WebhookSettings
@@ -79,7 +79,7 @@ class Generic:
         except ValidationError as error:
             detail = "The body has to be {tenant, user_id, message_id, text, locale}."
             raise InvalidBodyError(422, "invalid_request", detail) from error
-        sent_at = moment_of_digits(headers.get("webhook-timestamp", ""))
+        sent_at = moment(headers.get("webhook-timestamp", ""))
         if sent_at is None:
             raise InvalidBodyError(422, "invalid_request", "webhook-timestamp holds no seconds.")
         user, text = event.user_id, event.text
@@ -102,7 +102,7 @@ class Generic:
 
 
 def _sent_at(headers: Mapping[str, str]) -> datetime:
-    sent_at = moment_of_digits(headers["webhook-timestamp"])
+    sent_at = moment(headers["webhook-timestamp"])
     if sent_at is None:
         raise InvalidSignatureError("invalid_signature", "webhook-timestamp holds no seconds.", "malformed")
     return sent_at

@@ -14,7 +14,7 @@ from salambot.webhooks.channels.base import (
     dict_items,
     get_path,
     greeting,
-    moment_of_number,
+    moment,
     plain_text,
     read_json,
 )
@@ -69,7 +69,7 @@ def _to(envelope: Envelope) -> Json:
 
 def _message(page: str, item: dict[str, object]) -> InboundMessage | None:
     """Return what a customer wrote or chose; None for all else."""
-    sender, sent_at = clean_id(item, "sender", "id"), moment_of_number(item, "timestamp", per_second=1000)
+    sender, sent_at = clean_id(item, "sender", "id"), moment(item, "timestamp", per_second=1000)
     if not (page and sender) or sender == page or sent_at is None or get_path(item, "message", "is_echo") is True:
         return None
     base = InboundMessage(page, sender, sender, clean_id(item, "message", "mid"), sent_at)
@@ -77,11 +77,12 @@ def _message(page: str, item: dict[str, object]) -> InboundMessage | None:
         return _choice(base, item)
     if isinstance(item.get("message_edit"), dict):
         return _edit(base, item)
-    text = clean_text(item, "message", "text")
+    text = clean_text(item, "message", "text") or clean_text(item, "message", "quick_reply", "payload")
     if text.strip() and base.message_id:
         return replace(base, text=plain_text(text))
     attachments = dict_items(item.get("message"), "attachments")
-    if not attachments or not base.message_id:
+    is_nothing = isinstance(get_path(item, "message", "text"), str) or get_path(item, "message", "is_deleted") is True
+    if not base.message_id or (is_nothing and not attachments):
         return None
     if _THUMBS & {clean_id(one, "payload", "sticker_id") for one in attachments}:
         return replace(base, text="👍")

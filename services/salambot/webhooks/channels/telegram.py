@@ -1,6 +1,7 @@
 """Telegram: one bot, the private chats of its users, and the Bot API."""
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from salambot.webhooks.channels.base import (
     clean_id,
     clean_text,
     get_path,
-    moment_of_number,
+    moment,
     plain_text,
     read_json,
 )
@@ -39,6 +40,8 @@ _MEDIA = frozenset(
 )  # fmt: skip
 _MESSAGES = ("message", "business_message", "edited_message", "edited_business_message")
 """The updates that hold a message; of channels, members, payments and the like a bot knows more, and answers none."""
+_COMMAND = re.compile(r"\A/([A-Za-z0-9_]{1,32})(?:@\w+)?(?=\s|\Z)")
+"""An item of the bot's menu: `/frais_de_livraison` asks for what its name says."""
 _PART = "/"
 """Divides a recipient: chat, topic, business connection, message. Together they name one message of one chat."""
 
@@ -103,14 +106,15 @@ class Telegram:
 def _message(identifier: str, kind: str, message: object) -> InboundMessage | None:
     """Return the message of an update: it keeps its id when it is delivered again, and its chat is replied to."""
     is_edit = kind.startswith("edited_")
-    sent_at = moment_of_number(message, "edit_date" if is_edit else "date")
+    sent_at = moment(message, "edit_date" if is_edit else "date")
     base = _base(identifier, get_path(message, "from"), message, sent_at)
     if base is None or not isinstance(message, dict) or _is_own(message):
         return None
     text = clean_text(message, "text") or clean_text(message, "caption")
     if text.strip():
         original = base.recipient if is_edit else ""
-        return replace(base, kind="text", text=plain_text(text, base.locale), replaces=original)
+        meant = _COMMAND.sub(lambda command: command[1].replace("_", " "), plain_text(text, base.locale))
+        return replace(base, kind="text", text=meant, replaces=original)
     return base if _MEDIA & message.keys() and not is_edit else None
 
 

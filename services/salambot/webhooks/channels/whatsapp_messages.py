@@ -14,7 +14,7 @@ from salambot.webhooks.channels.base import (
     dict_items,
     get_path,
     greeting,
-    moment_of_digits,
+    moment,
     plain_text,
 )
 
@@ -26,6 +26,9 @@ _TEXTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "interactive": (
         ("interactive", "button_reply", "title"),
         ("interactive", "list_reply", "title"),
+        ("interactive", "list_reply", "description"),
+        ("interactive", "button_reply", "id"),
+        ("interactive", "list_reply", "id"),
     ),
     "image": (("image", "caption"),),
     "video": (("video", "caption"),),
@@ -35,6 +38,8 @@ _TEXTS: dict[str, tuple[tuple[str, ...], ...]] = {
 """Where each kind of message holds what the customer wrote or chose, the first that is there."""
 _EVENTS = frozenset({"reaction", "system", "ephemeral", "errors"})
 """Kinds that nobody expects an answer to."""
+_SILENT_ANSWERS = frozenset({"nfm_reply", "call_permission_reply"})
+"""Kinds of `interactive`: a form that was sent in, a call that was allowed."""
 _MEDIA = frozenset(
     {"image", "video", "document", "audio", "voice", "sticker", "location", "contacts", "order", "unsupported"}
 )
@@ -57,7 +62,7 @@ def read_message(value: object, item: dict[str, object], parsed: ParsedWebhook) 
 def _base(value: object, item: dict[str, object]) -> InboundMessage | None:
     """Return who wrote what when, without its content; None where the item names nobody, or no time."""
     account, identifier = clean_id(value, "metadata", "phone_number_id"), clean_id(item, "id")
-    sent_at = moment_of_digits(item.get("timestamp"))
+    sent_at = moment(item, "timestamp")
     phone, scoped = _ids(value, item)
     if not (account and identifier and (phone or scoped)) or sent_at is None:
         return None
@@ -73,6 +78,8 @@ def _incoming(account: str, identifier: str, sent_at: datetime, phone: str, scop
 def _ids(value: object, item: dict[str, object]) -> tuple[str, str]:
     """Return the sender's phone number and business-scoped user id; what the message leaves out, its contact says."""
     phone, scoped = clean_id(item, "from"), clean_id(item, "from_user_id")
+    if not (phone or scoped):  # of a change of ids that names the customer by the ids alone
+        scoped = clean_id(item, "system", "previous_user_id") or clean_id(item, "system", "user_id")
     contacts = dict_items(value, "contacts")
     same = [
         one
@@ -105,7 +112,7 @@ def _content(base: InboundMessage, kind: str, item: dict[str, object], parsed: P
     text = next((found for path in paths if (found := clean_text(item, *path)).strip()), "")
     if text:
         return replace(base, kind="text", text=plain_text(text))
-    if kind in {"text", "interactive", "button", ""}:  # a form that was sent in, a call that was allowed
+    if kind in {"text", "button", ""} or clean_text(item, "interactive", "type") in _SILENT_ANSWERS:
         return None
     if kind not in _MEDIA:
         parsed.causes["a kind of message that is not known"] += 1
