@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from salambot_cli.host.assets import asset
-from salambot_cli.host.files import let_all_read, replace_file, shared_folder, unwritable
+from salambot_cli.host.files import inherited_mode, inheriting_folder, replace_file, unwritable
 from salambot_cli.model.errors import ConfigurationError
 
 MAX_FILES = 100_000
@@ -148,14 +148,14 @@ def plan_mirror(
 
 
 def copy_if_changed(source: Path, target: Path) -> bool:
-    """Copy a document into the store, so that a container can read it; return whether it was another one."""
+    """Copy a document into the store, for who reads the store; return whether it was another one."""
     if target.is_file() and _digest(source) == _digest(target):
         return False
     part = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:32]}.part")  # a name may be full
     try:
-        shared_folder(target.parent)
+        inheriting_folder(target.parent)
         shutil.copyfile(source, part)
-        let_all_read(part)
+        part.chmod(inherited_mode(target.parent))
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -194,5 +194,6 @@ def listing(label: str, keys: tuple[str, ...]) -> str:
 
 
 def _list_now(target: Path, label: str, keys: tuple[str, ...]) -> None:
-    # The job may run in a container, as another user; the folder above keeps everybody else out.
-    replace_file(target / SOURCES / f"{label}.json", listing(label, keys), mode=0o644)
+    folder = target / SOURCES
+    inheriting_folder(folder)
+    replace_file(folder / f"{label}.json", listing(label, keys), mode=inherited_mode(folder))

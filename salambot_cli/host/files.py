@@ -100,6 +100,43 @@ def let_all_read(path: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
+def share_documents(folder: Path, *, shared: bool) -> None:
+    """Make the folder of documents, and let containers read all in it as another user, or the owner alone.
+
+    Raises:
+        PrerequisiteError: the disk is full or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # as above
+            for path in (folder, *folder.rglob("*")):
+                if not path.is_symlink():
+                    path.chmod((0o755 if shared else 0o700) if path.is_dir() else (0o644 if shared else 0o600))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def inheriting_folder(path: Path) -> None:
+    """Make a folder of the documents, and those above it, that is read by who reads the one above, whatever the umask.
+
+    Raises:
+        PrerequisiteError: the disk is full or the folder cannot be written.
+    """
+    try:
+        for folder in reversed((path, *path.parents)):
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                with contextlib.suppress(PermissionError):
+                    folder.chmod(0o755 if folder.parent.stat().st_mode & 0o004 else 0o700)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def inherited_mode(folder: Path) -> int:
+    """Return the mode of a file that is read by who reads the folder around it."""
+    return 0o644 if folder.stat().st_mode & 0o004 else 0o600
+
+
 def append_privately(path: Path) -> int:
     """Return a descriptor to read and append with; a new file is the owner's alone, whatever the umask."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -173,5 +210,5 @@ def state_folder(root: Path) -> Path:
     folder = private_folder(root / ".salambot")
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        replace_file(ignore, "*\n", mode=0o644)
+        replace_file(ignore, "*\n")
     return folder

@@ -18,7 +18,7 @@ from salambot_cli.host.document_mirror import (
     mirror_to_folder,
     source_label,
 )
-from salambot_cli.host.files import shared_folder
+from salambot_cli.host.files import inheriting_folder
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import Interrupted, SalamBotError
 from salambot_cli.model.secret import Secret
@@ -188,10 +188,10 @@ def _rehearsal(environment: Environment, request: SeedRequest) -> Iterator[str]:
         yield ""
         return
     store = objects_folder(environment)
-    shared_folder(store)
+    inheriting_folder(store)
     folder = Path(mkdtemp(prefix=".dry-run-", dir=store))
     try:
-        folder.chmod(0o755)  # the job may run in a container, as another user
+        folder.chmod(store.stat().st_mode)  # the job may run in a container, as another user
         mirror_to_folder(request.path, folder, request.tenant, request.label, prune=False)
         yield folder.name
     finally:

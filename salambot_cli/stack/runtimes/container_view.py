@@ -19,7 +19,7 @@ from salambot_cli.config.endpoints import (
 )
 from salambot_cli.config.service_variables import services_reading
 from salambot_cli.docker.image import image_tag
-from salambot_cli.host.files import private_folder, replace_file, shared_folder, state_folder
+from salambot_cli.host.files import private_folder, replace_file, share_documents, state_folder
 from salambot_cli.host.keys import (
     JWKS,
     OWN_UNLESS_GIVEN,
@@ -219,7 +219,7 @@ def certificate_problem(environment: Environment) -> list[str]:
 def copy_public_files(environment: Environment) -> None:
     """Put public keys and CA bundles where containers, whose user is another one, may read them."""
     folder = rendered_folder(environment.root)
-    shared_folder(objects_folder(environment))
+    share_documents(objects_folder(environment), shared=True)
     (folder / "keys").mkdir(exist_ok=True)
     (folder / "keys").chmod(0o755)
     public = {f"keys/{JWKS}": keys_folder(environment.root) / JWKS}

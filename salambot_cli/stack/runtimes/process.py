@@ -12,7 +12,7 @@ from salambot_cli.config.endpoints import urls_with_ca
 from salambot_cli.config.service_variables import variables_for
 from salambot_cli.docker.image import services_build
 from salambot_cli.host import log_files
-from salambot_cli.host.files import private_folder, shared_folder
+from salambot_cli.host.files import private_folder, share_documents
 from salambot_cli.host.keys import OWN_UNLESS_GIVEN, existing_secrets, generated_secrets, identity_provider, jwks_path
 from salambot_cli.host.ports import LOOPBACK
 from salambot_cli.host.subprocesses import Hear, StreamedResult, run_streaming
@@ -112,7 +112,7 @@ class ProcessRuntime:
         own = await run_shielded_thread(generated_secrets, environment.root)
         await run_shielded_thread(identity_provider, environment.root)
         data = private_folder(environment.state / "data")
-        shared_folder(objects_folder(environment))
+        share_documents(objects_folder(environment), shared=False)
         if environment.placement("postgres") == "local":
             passwords = own["POSTGRES_PASSWORD"], own["POSTGRES_ADMIN_PASSWORD"]
             await embedded.initialise_postgres(data / "postgres", *passwords)

@@ -9,7 +9,7 @@ import pytest
 
 from salambot_cli.docker.image import assemble_context
 from salambot_cli.host.document_mirror import mirror_to_folder
-from salambot_cli.host.files import append_privately, replace_file, state_folder
+from salambot_cli.host.files import append_privately, replace_file, share_documents, state_folder
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
@@ -33,18 +33,34 @@ def test_state_is_the_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_umask")
-def test_a_container_reads_the_documents_and_the_image_as_another_user(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shared", "folders", "files"), [(True, 0o755, 0o644), (False, 0o700, 0o600)])
+def test_documents_are_read_by_containers_where_there_are_some(
+    tmp_path: Path, *, shared: bool, folders: int, files: int
+) -> None:
     source = tmp_path / "kb"
     (source / "faq").mkdir(parents=True)
     (source / "faq" / "retours.md").write_text("# Retours\n\n14 jours.\n")
     objects = state_folder(tmp_path) / "data" / "objects"
+    for runs_as in (shared, not shared, shared):  # a stack may move between containers and processes
+        share_documents(objects, shared=runs_as)
+        mirror_to_folder(source, objects, "demo", "kb", prune=None)
+    (source / "faq" / "horaires.md").write_text("# Horaires\n\nDe 9 h à 18 h.\n")
     mirror_to_folder(source, objects, "demo", "kb", prune=None)
+    made = [objects, *objects.rglob("*")]
+    assert {path.name for path in made} >= {"retours.md", "horaires.md", ".sources", "kb.json"}
+    assert {mode_of(path) for path in made if path.is_dir()} == {folders}
+    assert {mode_of(path) for path in made if path.is_file()} == {files}
+    assert mode_of(state_folder(tmp_path)) == 0o700
+    assert mode_of(state_folder(tmp_path) / ".gitignore") == 0o600
+
+
+@pytest.mark.usefixtures("_umask")
+def test_the_image_is_read_as_another_user(tmp_path: Path) -> None:
     assemble_context(image := state_folder(tmp_path) / "rendered" / "image")
-    made = [objects, *objects.rglob("*"), image, *image.rglob("*")]
-    assert {path.name for path in made} >= {"retours.md", ".sources", "kb.json", "healthcheck.py"}
+    made = [image, *image.rglob("*")]
+    assert "healthcheck.py" in {path.name for path in made}
     assert {mode_of(path) for path in made if path.is_dir()} == {0o755}
     assert {mode_of(path) for path in made if path.is_file()} == {0o644}
-    assert mode_of(state_folder(tmp_path)) == 0o700
 
 
 @pytest.mark.parametrize("name", ["a" * 252 + ".md", "é" * 126 + ".md", "سؤال" * 31 + ".md", "x\x01" * 60 + ".md"])
