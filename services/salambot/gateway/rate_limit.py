@@ -1,50 +1,64 @@
 """Rate limits of tenants and their clients: sliding windows in Redis.
 
-Requests that arrive during a round trip share the next one.
+A window counts two parts of time, this one and the one before, which weighs less the longer ago it is. Requests that
+arrive during a round trip share the next one.
 """
 
 import hashlib
 import hmac
 import math
-import time
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from typing import Literal
+from typing import NamedTuple
 
-from limits import RateLimitItem
-from limits.aio.storage import RedisStorage
-from limits.aio.storage.redis.bridge import RedisBridge
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 
 from salambot.core.batching import Batcher
 from salambot.core.problems import Problem
+from salambot_contracts.rate_limit import RateLimit
 
-_Refusal = Literal["tenant", "client"] | None
-
-_COUNT = f"""
-local function acquire(KEYS, ARGV)
-{RedisBridge.SCRIPT_ACQUIRE_SLIDING_WINDOW.decode()}
-end
-local function admit(keys, limit, expiry, wanted)
-  for _, key in ipairs(keys) do -- it would outlive its window where the clock was set back
-    if redis.call('pttl', key) > expiry * 2000 then redis.call('del', key) end
+_COUNT = """
+local time = redis.call('time')
+local now = time[1] + time[2] / 1e6
+local function admit(key, limit, seconds, wanted)
+  local kept = redis.call('hmget', key, 'part', 'current', 'previous')
+  local part, left = math.floor(now / seconds), 1 - now % seconds / seconds
+  local current, previous = tonumber(kept[2]) or 0, tonumber(kept[3]) or 0
+  if tonumber(kept[1]) == part - 1 then previous, current = current, 0
+  elseif tonumber(kept[1]) ~= part then previous, current = 0, 0 end
+  local admitted = math.max(0, math.min(wanted, math.floor(limit - current - previous * left)))
+  if admitted > 0 then
+    current = current + admitted
+    redis.call('hset', key, 'part', part, 'current', current, 'previous', previous)
+    redis.call('pexpire', key, seconds * 2000)
   end
-  if wanted == 0 or acquire(keys, {{limit, expiry, wanted}}) then return wanted end
-  local admitted = 0
-  while admitted + 1 < wanted and acquire(keys, {{limit, expiry, 1}}) do admitted = admitted + 1 end
-  return admitted
+  local room, wait = limit - 1 - current, 0
+  if room < 0 then wait = left + 1 - (limit - 1) / current
+  elseif previous * left > room then wait = left - room / previous end
+  return admitted, math.min(seconds, math.ceil(wait * seconds))
 end
-local wanted, clients = tonumber(ARGV[3]), {{}}
-if #KEYS > 2 then wanted = 0 end
-for n = 1, #KEYS / 2 - 1 do
-  clients[n] = admit({{KEYS[2 * n + 1], KEYS[2 * n + 2]}}, ARGV[4], ARGV[5], tonumber(ARGV[n + 5]))
-  wanted = wanted + clients[n]
+local limit, seconds, wanted, found = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), {}
+if #KEYS > 1 then wanted = 0 end
+for n = 2, #KEYS do
+  local admitted, wait = admit(KEYS[n], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[n + 4]))
+  wanted = wanted + admitted
+  found[2 * n - 1], found[2 * n] = admitted, wait
 end
-return {{admit({{KEYS[1], KEYS[2]}}, ARGV[1], ARGV[2], wanted), unpack(clients)}}
+found[1], found[2] = admit(KEYS[1], limit, seconds, wanted)
+return found
 """
-"""The library's own script, for several windows at once: what a client may not ask does not count for its tenant."""
+"""The tenant's window, then those of its clients: what a client may not ask does not count for its tenant.
+
+Returns for each how many were admitted, and the seconds after which the next may be: a window at most.
+"""
+
+
+class _Refused(NamedTuple):
+    """The window that refuses a request: `tenant` or `client`, and the seconds until it admits one again."""
+
+    window: str
+    wait_s: int
 
 
 class TenantRateLimiter:
@@ -54,50 +68,37 @@ class TenantRateLimiter:
     """
 
     def __init__(
-        self, name: str, rate: RateLimitItem, redis: Redis, *, client: RateLimitItem | None = None, key: bytes = b""
+        self, name: str, rate: RateLimit, redis: Redis, *, client: RateLimit | None = None, key: bytes = b""
     ) -> None:
         self._name = name
         self._key = key
         self._rates = {"tenant": rate}
-        if client is not None and _is_stricter(client, rate):
+        if client is not None and (client.amount < rate.amount or client.per_second < rate.per_second):
             self._rates["client"] = client
-        storage = RedisStorage(
-            "async+redis://",
-            implementation="redispy",
-            key_prefix="salambot:rate",
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type] # documented, but missing from its types
-        )
-        self._window = SlidingWindowCounterRateLimiter(storage)
         self._script = redis.register_script(_COUNT)
-        self._trips: dict[str, Batcher[str, _Refusal]] = {}
-        policies = (f'"{self._named(who)}";q={one.amount};w={one.get_expiry()}' for who, one in self._rates.items())
+        self._trips: dict[str, Batcher[str, _Refused | None]] = {}
+        policies = (f'"{self._named(who)}";q={one.amount};w={one.seconds}' for who, one in self._rates.items())
         self.policy: Mapping[str, str] = {"RateLimit-Policy": ", ".join(policies)}
 
     async def hit(self, tenant: str, client: str = "") -> None:
         """Count one request of this tenant's client; raises Problem 429 past a limit, RedisError when nobody counts."""
-        hashed = (
-            hmac.new(self._key, client.encode(), hashlib.sha256).hexdigest()[:32] if "client" in self._rates else ""
-        )
-        refused = await self._admits(tenant, hashed)
+        hashed = hmac.new(self._key, client.encode(), hashlib.sha256).hexdigest()[:32]
+        refused = await self._admits(tenant, hashed if "client" in self._rates else "")
         if refused is None:
             return
-        rate = self._rates[refused]
-        window = await self._window.get_window_stats(rate, *self._identifiers(tenant, hashed, refused))
-        wait = max(1, math.ceil(window.reset_time - time.time()))
-        headers = {**self.policy, "RateLimit": f'"{self._named(refused)}";r=0;t={wait}', "Retry-After": str(wait)}
-        raise Problem(429, "rate_limited", f"This {refused} may {self._name} {rate}.", headers=headers)
-
-    def _hashed(self, client: str) -> str:
-        return hmac.new(self._key, client.encode(), hashlib.sha256).hexdigest()[:32]
+        wait = max(1, refused.wait_s)
+        headers = {
+            **self.policy,
+            "RateLimit": f'"{self._named(refused.window)}";r=0;t={wait}',
+            "Retry-After": str(wait),
+        }
+        detail = f"This {refused.window} may {self._name} {self._rates[refused.window]}."
+        raise Problem(429, "rate_limited", detail, headers=headers)
 
     def _named(self, who: str) -> str:
         return self._name if who == "tenant" else f"{self._name}-{who}"
 
-    def _identifiers(self, tenant: str, client: str, who: str) -> tuple[str, ...]:
-        """Name a window. The brace ends the hash tag: in a cluster all windows of one tenant lie on one node."""
-        return (f"{tenant}}}", self._name) if who == "tenant" else (f"{tenant}}}", self._name, client)
-
-    async def _admits(self, tenant: str, client: str) -> _Refusal:
+    async def _admits(self, tenant: str, client: str) -> _Refused | None:
         trips = self._trips.get(tenant)
         if trips is None:
             trips = self._trips[tenant] = Batcher(partial(self._count, tenant))
@@ -107,33 +108,26 @@ class TenantRateLimiter:
             if trips.idle:
                 self._trips.pop(tenant, None)
 
-    async def _count(self, tenant: str, clients: list[str]) -> list[_Refusal]:
+    async def _count(self, tenant: str, clients: list[str]) -> list[_Refused | None]:
         """Return for each request the window that refuses it, if any."""
-        limits = [number for rate in self._rates.values() for number in (rate.amount, rate.get_expiry())]
+        limits = [number for rate in self._rates.values() for number in (rate.amount, rate.seconds)]
         wanted = Counter(clients) if "client" in self._rates else Counter[str]()
-        keys = self._keys(tenant, "", "tenant") + [key for one in wanted for key in self._keys(tenant, one, "client")]
+        keys = [self._window(tenant), *(self._window(tenant, one) for one in wanted)]
         arguments = [*limits[:2], len(clients), *limits[2:], *wanted.values()]
-        left, *admitted = await self._script(keys=keys, args=arguments)
-        by_client = dict(zip(wanted, admitted, strict=True))
-        refusals: list[_Refusal] = []
+        left, wait, *found = await self._script(keys=keys, args=arguments)
+        by_client = dict(zip(wanted, zip(found[::2], found[1::2], strict=True), strict=True))
+        taken = Counter[str]()
+        refusals: list[_Refused | None] = []
         for client in clients:
-            if client in by_client and not _take(by_client, client):
-                refusals.append("client")
+            taken[client] += 1
+            admitted, client_wait = by_client.get(client, (math.inf, 0))
+            if taken[client] > admitted:
+                refusals.append(_Refused("client", client_wait))
             else:
-                refusals.append(None if left > 0 else "tenant")
+                refusals.append(None if left > 0 else _Refused("tenant", wait))
                 left -= 1
         return refusals
 
-    def _keys(self, tenant: str, client: str, who: str) -> list[str]:
-        """Return the keys of a window's previous and current part, as the library names them."""
-        current = f"salambot:rate:{{{self._rates[who].key_for(*self._identifiers(tenant, client, who))}}}"
-        return [f"{current}/-1", current]
-
-
-def _take(left: dict[str, int], client: str) -> bool:
-    left[client] -= 1
-    return left[client] >= 0
-
-
-def _is_stricter(client: RateLimitItem, tenant: RateLimitItem) -> bool:
-    return client.amount < tenant.amount or client.amount / client.get_expiry() < tenant.amount / tenant.get_expiry()
+    def _window(self, tenant: str, client: str = "") -> str:
+        """Return the key of a window. In a cluster all windows of one tenant lie on one node: the braces' hash tag."""
+        return f"salambot:rate:{{{tenant}}}:{self._name}" + (f":{client}" if client else "")

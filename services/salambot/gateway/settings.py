@@ -4,11 +4,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from limits import RateLimitItem, parse
 from pydantic import Field, SecretStr, model_validator
 
 from salambot.gateway.widget_settings import Rate, WidgetSettings
 from salambot.webhooks.settings import WebhookSettings
+from salambot_contracts.rate_limit import RateLimit
 
 
 class GatewaySettings(WebhookSettings):
@@ -48,19 +48,19 @@ class GatewaySettings(WebhookSettings):
     sse_ping_s: Annotated[float, Field(gt=0)] = 15
 
     @cached_property
-    def generate_rate(self) -> RateLimitItem:
+    def generate_rate(self) -> RateLimit:
         """The rate limit of replies for one tenant."""
-        return parse(self.rate_limit_generate)
+        return RateLimit.parse(self.rate_limit_generate)
 
     @cached_property
-    def client_rate(self) -> RateLimitItem:
+    def client_rate(self) -> RateLimit:
         """The rate limit of replies for one client (token subject) of a tenant."""
-        return parse(self.rate_limit_client)
+        return RateLimit.parse(self.rate_limit_client)
 
     @cached_property
-    def webhook_refusal_rate(self) -> RateLimitItem:
+    def webhook_refusal_rate(self) -> RateLimit:
         """The rate limit of refused webhooks and handshakes for one address."""
-        return parse(self.rate_limit_webhook)
+        return RateLimit.parse(self.rate_limit_webhook)
 
     @model_validator(mode="after")
     def _refuse_dev_token_elsewhere(self) -> Self:

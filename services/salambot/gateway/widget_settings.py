@@ -2,19 +2,13 @@
 
 from typing import Annotated
 
-from limits import RateLimitItem, parse
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from salambot.core.schemas import TenantName
+from salambot_contracts.rate_limit import RateLimit, require_rate_limit
 from salambot_contracts.web_origin import parse_origin
 
-
-def _rate(text: str) -> str:
-    parse(text)
-    return text
-
-
-Rate = Annotated[str, AfterValidator(_rate)]
+Rate = Annotated[str, AfterValidator(require_rate_limit)]
 """A rate limit such as `60/minute`."""
 
 
@@ -40,11 +34,11 @@ class WidgetSettings(_Frozen):
     site_limit: Rate = "120/minute"
 
     @property
-    def visitor_rate(self) -> RateLimitItem:
+    def visitor_rate(self) -> RateLimit:
         """The rate limit of one visitor, and of new visitors from one address."""
-        return parse(self.visitor_limit)
+        return RateLimit.parse(self.visitor_limit)
 
     @property
-    def site_rate(self) -> RateLimitItem:
+    def site_rate(self) -> RateLimit:
         """The rate limit of all visitors of a site together."""
-        return parse(self.site_limit)
+        return RateLimit.parse(self.site_limit)

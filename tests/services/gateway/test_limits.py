@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from salambot_contracts.rate_limit import RateLimit
 from tests.servers import ValkeyServer
 from tests.services.gateway.conftest import Gateway, Message, StartGateway
 
@@ -33,8 +34,36 @@ def test_a_clock_that_is_set_back_does_not_keep_a_limit_closed(
     assert [gateway.reply(message).status_code for _ in range(3)] == [200, 200, 429]
     with Redis.from_url(valkey_server.url()) as client:
         for key in client.scan_iter("salambot:rate:*"):
-            client.expire(key, 3600 + int(client.ttl(key)))  # type: ignore[arg-type] # synchronous
+            client.hincrby(key, "part", 60)  # as of an hour later
     assert gateway.reply(message).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("limit", "previous", "allowed"), [("10/hour", 10, range(11)), ("10/hour", 0, [10]), ("1/day", 1, [0])]
+)
+def test_the_part_before_counts_for_what_is_left_of_its_weight(
+    start_gateway: StartGateway,
+    message: Message,
+    valkey_server: ValkeyServer,
+    limit: str,
+    previous: int,
+    allowed: Sequence[int],
+) -> None:
+    gateway = start_gateway(rate_limit_generate=limit)
+    rate = RateLimit.parse(limit)
+    with Redis.from_url(valkey_server.url()) as client:
+        seconds, _ = client.time()  # type: ignore[misc] # synchronous
+        part = {"part": seconds // rate.seconds - 1, "current": previous}
+        client.hset("salambot:rate:{demo}:generate", mapping=part)
+    passed = rate.seconds - seconds % rate.seconds
+    answers = [gateway.reply(message) for _ in range(11)]
+    codes = [answer.status_code for answer in answers]
+    admitted = codes.count(200)
+    assert codes == [200] * admitted + [429] * (11 - admitted)
+    assert admitted in allowed
+    weighted = previous * passed / rate.seconds + admitted
+    assert weighted <= rate.amount < weighted + 1.1, "as many as the window has room for"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= rate.seconds
 
 
 def test_each_tenant_has_its_own_limit_and_search_and_health_have_none(
