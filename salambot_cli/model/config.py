@@ -11,6 +11,7 @@ from salambot_cli.model.environment import RuntimeName
 from salambot_cli.model.grafana import is_web_address
 from salambot_cli.model.topology import PLACEMENTS, Component, Service, TopologyName
 from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
+from salambot_contracts.pasted_text import find_pasted
 from salambot_contracts.web_origin import parse_origin
 
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto"]
@@ -324,6 +325,8 @@ def _sentence(kind: str, message: str, location: list[str], value: object, conte
         return f"unknown key{nearest(location[-1], siblings)} (known: {', '.join(siblings)})"
     if kind == "value_error":
         return str(context.get("error", message))
+    if isinstance(value, str) and (pasted := find_pasted(value)):
+        return f"holds {pasted[0]}"
     shown = f'"{value}"' if isinstance(value, str) else repr(value)
     if isinstance(value, str) and looks_secret(value):
         shown = "that (it looks like a secret)"

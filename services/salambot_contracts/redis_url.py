@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, urlencode
 
-from salambot_contracts.url_text import Host, UrlError, encode_userinfo, leave_out, split_url, unknown_parameter
+from salambot_contracts.url_text import (
+    Host,
+    UrlError,
+    UrlText,
+    encode_userinfo,
+    leave_out,
+    split_url,
+    unknown_parameter,
+)
 
 EXAMPLE = "rediss://:password@host:6379/0"
 DEFAULT_PORT = 6379
@@ -145,7 +153,19 @@ def parse_redis_url(text: str) -> RedisUrl:
         ca=(parameters.get("ssl_ca_certs") or None) if tls else None,
         certificate=(parameters.get("ssl_certfile") or None) if tls else None,
         key=(parameters.get("ssl_keyfile") or None) if tls else None,
-        notes=(*parts.notes, *(f"{name} is left out: {_UNUSED[name]}" for name in parameters if name in _UNUSED)),
+        notes=(
+            *parts.notes,
+            *_unsent_user(parts),
+            *(f"{name} is left out: {_UNUSED[name]}" for name in parameters if name in _UNUSED),
+        ),
+    )
+
+
+def _unsent_user(parts: UrlText) -> tuple[str, ...]:
+    """Say that clients send no user name without a password: many write the password in its place."""
+    is_alone = parts.user and not (parts.password or "password" in parts.parameters)
+    return ("the user name is not sent without a password; a password stands behind a colon: :password@",) * bool(
+        is_alone
     )
 
 

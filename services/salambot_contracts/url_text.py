@@ -115,8 +115,10 @@ def _refuse_copied_code(text: str, example: str) -> None:
         raise UrlError(f"is a {command[1]} command", "keep the URL of that command alone")
     if named := _ASSIGNMENT.match(text):
         raise UrlError(f"begins with a name, {named[1]}=", "keep what stands behind the = alone")
-    if text[:1] in "\"'`" or text[-1:] in "\"'`":
+    if text[:1] in "\"'`<" or text[-1:] in "\"'`>":
         raise UrlError("is written in quotes that belong to its value", "leave the quotes out")
+    if text[-1:] in {",", ";"} and "://" in text:
+        raise UrlError(f"ends in {text[-1]}, which stood behind it where it was copied", f"leave the {text[-1]} out")
     if text.lower().startswith("jdbc:"):
         raise UrlError("is a JDBC address, which Java programs read", f"write {example}")
 

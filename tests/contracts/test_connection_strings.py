@@ -119,6 +119,9 @@ REFUSED = [
     ("psql 'postgresql://u:p@db.ma/x'", "psql command"),
     ("DATABASE_URL=postgres://u:p@db.ma/x", "begins with a name"),
     ('"postgres://u:p@db.ma/x"', "quotes"),
+    ("<postgres://u:p@db.ma/x>", "quotes"),
+    ("postgres://u:p@db.ma/x;", "ends in ;"),
+    ("postgres://u:p@db.ma/x,", "ends in ,"),
     ("prisma+postgres://accelerate.prisma-data.net/?api_key=eyJ", "Prisma Accelerate"),
     ("mysql://u:p@db.ma/x", "MySQL"),
     ("https://abcdefgh.supabase.co", "web address"),
@@ -134,6 +137,23 @@ REFUSED = [
     ("postgres://db.ma/x", "no user"),
     ("postgres://u:p@db.ma/x\u200b", "U+200B"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("redis://hunter2@h", True),
+        ("redis://u:@h", True),
+        ("redis://u@h?password=p", False),
+        ("redis://:p@h", False),
+        ("redis://u:p@h", False),
+        ("redis://h", False),
+    ],
+)
+def test_a_user_without_a_password_is_told(text: str, is_told: bool) -> None:
+    notes = parse_redis_url(text).notes
+    assert any("not sent without a password" in note for note in notes) == is_told
+    assert "hunter2" not in str(notes)
 
 
 @pytest.mark.parametrize(("text", "said"), REFUSED)

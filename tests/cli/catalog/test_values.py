@@ -11,6 +11,7 @@ from salambot_cli.config.load import load_environment
 from salambot_cli.config.pasted_values import pasted_values
 from salambot_cli.config.placeholders import is_placeholder
 from salambot_cli.config.validate import url_notes, validate
+from salambot_cli.config.variable_meanings import MEANINGS
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.stack.runtimes.container_view import certificate_problem
@@ -149,6 +150,22 @@ def test_pasted_characters_are_named_with_their_place(tmp_path: Path, text: str,
     assert said in error.why
     assert "sk-" not in error.why + error.fix
     assert [one.clean for one in pasted_values(made)] == ["sk-good"]
+
+
+def test_every_variable_is_looked_at(tmp_path: Path) -> None:
+    names = [name for name in MEANINGS if name != "TENANT" and not name.endswith(("_JWKS", "_HEADERS", "_ATTRIBUTES"))]
+    for character in "\u200b\u00a0\r\n\ufeff\u202e\u2028":
+        made = environment(tmp_path, "", "", **dict.fromkeys(names, f"x{character}"))
+        found = {one.variable.name: one.clean for one in pasted_values(made)}
+        assert {name for name in names if name not in found and name in made.variables} == set()
+        assert set(found.values()) == {"x"}
+
+
+@pytest.mark.parametrize(("toml", "tenant"), [("", "demo\u200b"), ('runtime = "process\u00a0"', "demo")])
+def test_a_setting_with_a_pasted_character_is_refused_by_its_name(tmp_path: Path, toml: str, tenant: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        environment(tmp_path, toml, TENANT=tenant)
+    assert "U+200B" in told.value.why or "U+00A0" in told.value.why
 
 
 def test_a_plain_value_is_offered_clean(tmp_path: Path) -> None:
