@@ -44,6 +44,8 @@ _MAX_POLL_SECONDS = 0.25
 _LIVENESS_SECONDS = 5.0
 _LIVENESS_MISSES = 4
 _IDLE_SECONDS = 60
+_TOLD_SECONDS = 600
+"""For how long it is told of what runs that it ended and was started again."""
 
 
 @dataclass
@@ -371,7 +373,7 @@ def _facts(watched: SupervisedUnit) -> dict[str, object]:
         "pid": child.pid if child else None,
         "since": child.since.isoformat() if child else None,
         "restarts": watched.restarts,
-        "detail": watched.detail if watched.state != "ready" else "",
+        "detail": _told(watched),
         "fingerprint": watched.fingerprint,
         "argv": list(watched.unit.argv),
         "ready": watched.unit.readiness.target,
@@ -384,6 +386,13 @@ def _facts(watched: SupervisedUnit) -> dict[str, object]:
 
 def _strings(value: object) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _told(watched: SupervisedUnit) -> str:
+    if watched.state != "ready":
+        return watched.detail
+    is_recent = bool(watched.crashes) and time.monotonic() - watched.crashes[-1] < _TOLD_SECONDS
+    return f"was started again: it {watched.detail}" if is_recent else ""
 
 
 def _ended(status: int) -> str:

@@ -1,5 +1,6 @@
 """One stack on embedded parts, from nothing to an answer, through every command that looks at it."""
 
+import contextlib
 import json
 import os
 import re
@@ -243,7 +244,22 @@ def test_killed_service_is_healed_alone(project: Project) -> None:
     after = {name: document["services"][name]["pid"] for name in before}
     assert after["nlu"] != before["nlu"]
     assert (after["rag"], after["orchestrateur"]) == (before["rag"], before["orchestrateur"])
+    detail = project.json("status")["services"]["nlu"]["detail"]
+    assert detail == "was started again: it was killed by SIGKILL", "as the kernel does for want of memory"
     assert project.json("smoke")["status"] == "pass"
+
+
+def test_a_stack_whose_machine_slept_goes_on_as_it_was(project: Project) -> None:
+    before = supervised(project)
+    asleep = project.processes()
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for process in asleep:
+            with contextlib.suppress(psutil.NoSuchProcess):  # a session of Postgres may end
+                process.send_signal(number)
+        if number == signal.SIGSTOP:
+            time.sleep(6)  # its subject is time: some rounds of health checks and leases
+    assert project.json("smoke")["status"] == "pass"
+    assert supervised(project) == before, "nothing was started again"
 
 
 @pytest.mark.parametrize("name", ["redis", "nlu"])

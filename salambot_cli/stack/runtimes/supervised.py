@@ -77,13 +77,13 @@ def _names(name: str, facts: Facts, units: Mapping[str, Facts]) -> tuple[str, ..
 
 
 def with_unit(part: PartStatus, facts: Facts | None) -> PartStatus:
-    """Add what the supervisor knows of a part to how it answers. One that answers well has no trouble to tell of."""
+    """Add what the supervisor knows of a part to how it answers, such as that it had to start it again."""
     if facts is None:
         return part
     detail = str(facts["detail"])
     health = "failing" if _STATES.get(str(facts["state"])) == "failing" else part.health
     since = datetime.fromisoformat(str(facts["since"])) if facts["since"] else None
     pid = cast("int | None", facts["pid"])
-    if health == "healthy" or not detail:
+    if not detail or (health == "healthy" and facts["state"] != "ready"):
         return replace(part, pid=pid, since=since, health=health)
     return replace(part, pid=pid, since=since, health=health, detail=detail)

@@ -225,7 +225,7 @@ async def test_unit_that_keeps_crashing_is_failing_loudly_and_never_given_up(
     assert waits[4] > 4 * waits[0], "each wait is about twice the one before"
     mark.unlink()
     healed = await until(supervisor, "server", state="ready")
-    assert healed["detail"] == ""
+    assert healed["detail"] == f"was started again: it {failing['detail']}"
 
 
 async def test_restore_brings_back_what_ran_and_stops_what_did_not(supervisor: SupervisorClient) -> None:
