@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -14,13 +15,14 @@ from typer.exceptions import TyperException
 
 from salambot_cli.commands import COMMANDS, GROUPS
 from salambot_cli.host.commit import version_line
+from salambot_cli.model.environment_folder import environment_folder, is_environment_name
 from salambot_cli.model.errors import ConfigurationError, ExitStatus, Interrupted, SalamBotError
 from salambot_cli.terminal.accessible_output import is_plain
 from salambot_cli.terminal.help_pages import arrange_help
 from salambot_cli.terminal.i18n import LANGUAGES, nearest_language, translate
-from salambot_cli.terminal.output import Output, show_error, start_directory
+from salambot_cli.terminal.output import Output, set_hint_options, show_error, start_directory
 
-_VALUED = ("--project", "--lang")
+_VALUED = ("--project", "--env", "--lang")
 _SWITCHES = ("--json", "--json-lines", "--quiet", "--debug", "--plain")
 _OTHER_WORDS = {
     "start": "up", "run": "up", "stop": "down", "ps": "status", "list": "status", "log": "logs", "ask": "chat",
@@ -28,7 +30,7 @@ _OTHER_WORDS = {
     "shell": "exec", "console": "open", "valkey-cli": "redis-cli",
 }  # fmt: skip
 """What other tools call a command."""
-_EVERYWHERE = "Everywhere: --json, --json-lines, --quiet, --debug, --plain, --lang LANG, --project DIR."
+_EVERYWHERE = "Everywhere: --json, --json-lines, --quiet, --debug, --plain, --lang LANG, --project DIR, --env NAME."
 
 
 class LazyGroup(TyperGroup):
@@ -96,6 +98,9 @@ def salambot(
     project: str | None = typer.Option(
         None, "--project", metavar="DIR", help="Project folder (default: SALAMBOT_PROJECT, else here)."
     ),
+    env: str | None = typer.Option(
+        None, "--env", metavar="NAME", help="Named environment (default: SALAMBOT_ENV, else the project's own)."
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
     json_lines: bool = typer.Option(False, "--json-lines", help="Print JSON events, one a line."),
     quiet: bool = typer.Option(False, "--quiet", help="Only print errors."),
@@ -113,7 +118,26 @@ def salambot(
     folder = project or os.environ.get("SALAMBOT_PROJECT")
     if folder and context.invoked_subcommand != "init" and not start_directory(folder).exists():
         raise ConfigurationError(f"there is no project {folder}", "the folder does not exist", f"ls -d {folder}")
-    context.obj = Output(start_directory(project), json, json_lines, quiet, debug, lang)
+    context.obj = Output(_start(project, env, context), json, json_lines, quiet, debug, lang)
+
+
+def _start(project: str | None, env: str | None, context: typer.Context) -> Path:
+    """Return where the command looks for its environment: the project's folder, or that of a named environment."""
+    from salambot_cli.config.load import project_root
+
+    start = start_directory(project)
+    if context.invoked_subcommand == "init":
+        if env:
+            raise typer.BadParameter("init writes the project itself; add [env.NAME] to it", param_hint="--env")
+        return start
+    name = env or os.environ.get("SALAMBOT_ENV")
+    if not name:
+        return start
+    if not is_environment_name(name):
+        why = "names are lower-case letters, digits and dashes"
+        raise ConfigurationError(f"{name!r} cannot name an environment", why, "add [env.staging] to salambot.toml")
+    set_hint_options(f"--env {env} " if env else "")
+    return environment_folder(project_root(start), name)
 
 
 def main() -> NoReturn:

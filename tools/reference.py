@@ -30,7 +30,7 @@ def commands() -> str:
     """Return the page of the commands."""
     head = (
         "# Commands\n\nMade from `salambot COMMAND --help`. Everywhere: `--json`, `--json-lines`, `--quiet`, `--debug`,"
-        " `--plain`, `--lang LANG`, `--project DIR`.\n\n"
+        " `--plain`, `--lang LANG`, `--project DIR`, `--env NAME`.\n\n"
         "Exit status: 0 done; 1 it ran and the answer is no; 2 usage or configuration; 3 a prerequisite is missing;"
         " 4 the doctor itself could not run; 130 interrupted.\n"
     )
@@ -205,7 +205,10 @@ KEY_MEANINGS: Mapping[str, tuple[str, str]] = {
         "checks of the project's own: `name`, `url` or `command`, `status`, `contains`, `part`, and `remedy`",
         '[{ name = "crm", url = "https://crm.example.ma/health", remedy = "Ask the CRM team." }]',
     ),
-    "env": ("variables that are no secrets", '{ LOG_LEVEL = "DEBUG" }'),
+    "env": (
+        "variables that are no secrets; `[env.NAME]` is a named environment, with any key of this table",
+        '{ LOG_LEVEL = "DEBUG" }',
+    ),
 }
 """Key -> what it decides, and an example of its value."""
 

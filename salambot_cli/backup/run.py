@@ -18,6 +18,7 @@ from salambot_cli.host.document_mirror import copy_if_changed
 from salambot_cli.host.files import replace_file
 from salambot_cli.host.keys import OWN_UNLESS_GIVEN, keys_folder
 from salambot_cli.model.environment import Environment
+from salambot_cli.model.environment_folder import project_of_environment
 from salambot_cli.model.secret import Secret
 from salambot_cli.stack.running import require_stack
 from salambot_cli.stack.runtimes.base import objects_folder
@@ -26,7 +27,6 @@ from salambot_cli.terminal.output import Output
 
 _KEYS = (*OWN_UNLESS_GIVEN, "local-idp.pem", "jwks.json")
 """The keys that belong to the data and to the callers; passwords of local parts are each environment's own."""
-_PROJECT = (CONFIG_NAME, ".env")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Restored:
 async def create_backup(environment: Environment, file: Path, passphrase: Secret | None) -> Manifest:
     """Write a backup of an environment that runs; services go on meanwhile. Raises SalamBotError."""
     url = await _postgres_url(environment)
-    with work_folder(environment.root) as folder:
+    with work_folder(environment.project) as folder:
         await asyncio.to_thread(_copy_project, environment, folder)
         tenants = _tenants(environment)
         rows = await dump_rows(url, folder / "database", tenants)
@@ -69,9 +69,9 @@ async def restore_backup(session: Output, root: Path, file: Path, passphrase: Se
     Raises:
         SalamBotError: the file is damaged, the schema is of another revision, or the environment is in use.
     """
-    with work_folder(root) as folder:
+    with work_folder(project_of_environment(root)) as folder:
         manifest = await asyncio.to_thread(read_archive, file, folder, passphrase)
-        kept = _write_project(folder / "project", root)
+        kept = _write_project(folder / "project", project_of_environment(root))
         environment = load_environment(root)
         shown = replace(session, quiet=session.quiet or session.machine, json=False, json_lines=False)
         await start_stack(shown, environment, UpRequest(("rag",), seed=False), time.monotonic())
@@ -96,14 +96,14 @@ def _tenants(environment: Environment) -> set[str]:
 
 
 def _copy_project(environment: Environment, folder: Path) -> None:
-    for name in _PROJECT:
-        _copy(environment.root / name, folder / "project" / name)
+    for path in (environment.project / CONFIG_NAME, *environment.variables_files):
+        _copy(path, folder / "project" / path.name)
     for name in _KEYS:
         _copy(environment.state / "keys" / name, folder / "keys" / name)
-    if environment.kb.is_dir() and environment.kb.is_relative_to(environment.root):
+    if environment.kb.is_dir() and environment.kb.is_relative_to(environment.project):
         for path in environment.kb.rglob("*"):
             if not path.is_symlink():
-                _copy(path, folder / "project" / path.relative_to(environment.root))
+                _copy(path, folder / "project" / path.relative_to(environment.project))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -132,7 +132,7 @@ def _write_project(folder: Path, root: Path) -> tuple[str, ...]:
         if (root / name).exists():
             kept.append(str(name))
         else:
-            replace_file(root / name, path.read_bytes(), mode=0o600 if name.name == ".env" else 0o644)
+            replace_file(root / name, path.read_bytes(), mode=0o600 if name.name.startswith(".env") else 0o644)
     return tuple(kept)
 
 

@@ -18,9 +18,10 @@ def show(context: typer.Context) -> None:
     Examples:  [bold]salambot config show[/]   [bold]salambot config show --json[/]
     """
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
-    from salambot_cli.config.effective_values import effective_values
+    from salambot_cli.config.effective_values import as_text, effective_values
     from salambot_cli.config.load import load_environment
 
     session: Output = context.obj
@@ -38,14 +39,8 @@ def show(context: typer.Context) -> None:
     for column in ("key", "value", "from"):
         table.add_column(column, overflow="fold")
     for key, value, layer in values:
-        table.add_row(key, _shown(value), f"[dim]{layer}[/]" if layer == "default" else layer)
+        table.add_row(key, escape(as_text(value)), f"[dim]{layer}[/]" if layer == "default" else layer)
     session.result(table)
-
-
-def _shown(value: object) -> str:
-    from rich.markup import escape
-
-    return escape(value if isinstance(value, str) else json.dumps(value))
 
 
 @app.command()

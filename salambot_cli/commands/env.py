@@ -1,7 +1,5 @@
 """`salambot env`: the variables of the environment, one by one."""
 
-from pathlib import Path
-
 import typer
 
 from salambot_cli.commands import completion
@@ -40,13 +38,13 @@ def set_(
         run(record(environment, "secret.write", "done"))
         changed = True
     else:
-        place, changed = ".env", step.write_dotenv(environment, name, value)
+        place, changed = environment.variables_file.name, step.write_dotenv(environment, name, value)
     if session.machine:
         session.document({"status": "done", "name": name, "stored_in": place, "changed": changed})
         return
     session.say(f"[green]✓[/] {name} → {place}")
     if layer := step.stronger_layer(environment, name):
-        session.say(f"[yellow]{name} is set in the {layer} too, which stands above .env.[/]")
+        session.say(f"[yellow]{name} is set in the {layer} too, which stands above {place}.[/]")
     session.say("It takes effect with: salambot up")
 
 
@@ -63,12 +61,13 @@ def unset(
     from salambot_cli.config.load import load_environment
 
     session: Output = context.obj
-    changed = step.write_dotenv(load_environment(session.project), step.require_known(name), None)
+    environment = load_environment(session.project)
+    file, changed = environment.variables_file.name, step.write_dotenv(environment, step.require_known(name), None)
     after = load_environment(session.project).variables.get(name)
     if session.machine:
         session.document({"status": "done", "name": name, "changed": changed, "layer": after.layer if after else None})
         return
-    session.say(f"[green]✓[/] {name} is removed from .env" if changed else f"{name} is not in .env")
+    session.say(f"[green]✓[/] {name} is removed from {file}" if changed else f"{name} is not in {file}")
     if after:
         session.say(f"{name} still has a value, from: {after.layer}")
 
@@ -123,26 +122,31 @@ def list_(
 @app.command()
 def diff(
     context: typer.Context,
-    file: Path = typer.Argument(metavar="FILE", help="Another file of variables, such as .env.cloud-local."),
+    one: str = typer.Argument(metavar="ENV|FILE", help="A named environment, or a file such as .env.cloud-local."),
+    other: str | None = typer.Argument(
+        None, metavar="ENV|FILE", help="The other side (default: this environment first)."
+    ),
 ) -> None:
-    """Compare what this environment sets with another file. Exit 1 when they differ.
+    """Compare environments, or one with a file of variables. Exit 1 when they differ.
 
-    Values of secrets are compared, and never shown.
+    The project's own environment is called local. Values of secrets are compared, and never shown.
 
-    Example:  [bold]salambot env diff .env.cloud-local[/]
+    Examples:  [bold]salambot env diff local staging[/]   [bold]salambot env diff .env.cloud-local[/]
     """
     from salambot_cli.config.environment_variables import differences
-    from salambot_cli.config.load import load_environment
+    from salambot_cli.config.load import environment_root
+    from salambot_cli.model.environment_folder import name_of_environment
     from salambot_cli.terminal.rows import print_rows
 
     session: Output = context.obj
-    found = differences(load_environment(session.project), file)
+    here, there = (one, other) if other else (name_of_environment(environment_root(session.project)), one)
+    found = differences(session.project, here, there)
     if session.machine:
         rows = [{"name": one.name, "here": one.here, "there": one.there} for one in found]
         session.document({"status": "differs" if found else "same", "differences": rows})
     elif found:
-        print_rows(session, [{"name": d.name, "here": d.here or "", str(file): d.there or ""} for d in found])
+        print_rows(session, [{"name": d.name, here: d.here or "", there: d.there or ""} for d in found])
     else:
-        session.say(f"[green]✓[/] The same variables as {file}.")
+        session.say(f"[green]✓[/] {here} and {there} are the same.")
     if found:
         raise typer.Exit(1)

@@ -25,13 +25,13 @@ def restore(
     """
     from salambot_cli.backup.archive import is_encrypted
     from salambot_cli.backup.run import restore_backup
-    from salambot_cli.config.load import project_root
+    from salambot_cli.config.load import environment_root
     from salambot_cli.model.secret import Secret
     from salambot_cli.terminal.interrupts import run
 
     session: Output = context.obj
     passphrase = Secret(ask_value("passphrase", hidden=True)) if is_encrypted(file) else None
-    root = project_root(session.project)
+    root = environment_root(session.project)
     if not yes and not session.machine:
         question = f"Replace the conversations and documents of this environment ({root})?"
         typer.confirm(translate(question), abort=True, err=True)

@@ -159,7 +159,7 @@ def scan_(context: typer.Context) -> None:
     session: Output = context.obj
     environment = load_started_environment(session.project)
     known = {n: v.value for n, v in environment.variables.items() if isinstance(v.value, Secret)}
-    leaks = scan(environment.root, known, in_files=environment.placement("secrets") == "env")
+    leaks = scan(environment.project, known, in_files=environment.placement("secrets") == "env")
     if session.machine:
         session.document({"status": "fail" if leaks else "pass", "leaks": [asdict(leak) for leak in leaks]})
     for leak in [] if session.machine else leaks:

@@ -1,7 +1,15 @@
 """The effective configuration as rows: key, value, layer."""
 
+import json
+
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
+
+
+def as_text(value: object) -> str:
+    """Return a value as `config show` prints it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
 
 Row = tuple[str, object, str]
 

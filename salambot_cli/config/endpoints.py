@@ -56,7 +56,7 @@ def ca_bundle(environment: Environment, part: Component) -> Path | None:
         return None
     configured = environment.postgres_ca if part == "postgres" else environment.redis_ca
     named = _named_bundle(environment.value(f"{part.upper()}_URL") or "")
-    return configured or (environment.root / Path(named).expanduser() if named else None)
+    return configured or (environment.project / Path(named).expanduser() if named else None)
 
 
 def _named_bundle(url: str) -> str | None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.config.dotenv_edit import write_variable
+from salambot_cli.config.effective_values import as_text, effective_values
+from salambot_cli.config.load import environment_names, load_environment, project_root
 from salambot_cli.config.pasted_values import pasted_values
 from salambot_cli.config.placeholders import is_placeholder
 from salambot_cli.config.service_variables import services_reading
 from salambot_cli.config.validate import EXAMPLES, url_error
 from salambot_cli.model.config import nearest
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.environment_folder import environment_folder
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import MASK, Secret
 from salambot_cli.model.variables import PLAIN_VARIABLES, SECRET_VARIABLES, is_known, is_secret
@@ -63,7 +66,7 @@ def write_dotenv(environment: Environment, name: str, value: str | None) -> bool
     if value is not None and is_secret(name) and environment.placement("secrets") == "aws":
         why = 'with secrets = "aws" no secret is written in clear under the project'
         raise ConfigurationError(f"{name} is not written to .env", why, "aws configure sso, then set AWS_PROFILE")
-    return write_variable(environment.root / ".env", name, value)
+    return write_variable(environment.variables_file, name, value)
 
 
 def stronger_layer(environment: Environment, name: str) -> str | None:
@@ -77,13 +80,41 @@ def readers(environment: Environment, name: str) -> str:
     return ", ".join(sorted(services_reading(environment, name))) or "salambot"
 
 
-def differences(environment: Environment, other: Path) -> list[Difference]:
-    """Compare what this environment sets with another file of variables, by name."""
-    if not other.is_file():
-        why = "variables are compared with a file of NAME=value lines"
-        raise ConfigurationError(f"there is no file {other}", why, "salambot env diff .env.example")
-    here = {name: variable.reveal() for name, variable in environment.variables.items() if variable.layer != "default"}
-    there = {name: value for name, value in load_dotenv(other).values.items() if is_known(name) and value}
+def differences(start: Path, one: str, other: str) -> list[Difference]:
+    """Compare two sides by name, each a named environment or a file of variables; two environments also by key.
+
+    Raises:
+        ConfigurationError: there is neither such a file nor such an environment.
+    """
+    here, there = _side(start, one), _side(start, other)
+    if here.keys_too and there.keys_too:
+        return _different({**here.keys_too, **here.variables}, {**there.keys_too, **there.variables})
+    return _different(here.variables, there.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    variables: Mapping[str, str]
+    keys_too: Mapping[str, str]
+    """The keys of the configuration; nothing for a file of variables."""
+
+
+def _side(start: Path, text: str) -> _Side:
+    if Path(text).is_file():
+        return _Side(
+            {name: value for name, value in load_dotenv(Path(text)).values.items() if is_known(name) and value}, {}
+        )
+    known = environment_names(start)
+    if text not in known:
+        what = f"there is no file and no environment {text}{nearest(text, known)}"
+        raise ConfigurationError(what, f"salambot.toml has {', '.join(known)}", "salambot env diff .env.example")
+    environment = load_environment(environment_folder(project_root(start), text))
+    variables = {name: one.reveal() for name, one in environment.variables.items() if one.layer != "default"}
+    rows = effective_values(environment)
+    return _Side(variables, {key: as_text(value) for key, value, _ in rows if key not in environment.variables})
+
+
+def _different(here: Mapping[str, str], there: Mapping[str, str]) -> list[Difference]:
     return [
         Difference(name, _shown(here, name), _shown(there, name))
         for name in sorted(here.keys() | there.keys())

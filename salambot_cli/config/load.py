@@ -10,12 +10,20 @@ from typing import cast
 from pydantic import ValidationError
 
 from salambot_cli.config.dotenv import load_dotenv
+from salambot_cli.config.named_environments import load_variables, names, of_environment, own_table, without_ports
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
 from salambot_cli.model.environment import AwsSettings, Environment, Ignore, Layer, ProjectCheck, Site, Variable, Widget
+from salambot_cli.model.environment_folder import (
+    OWN,
+    enclosing_environment,
+    name_of_environment,
+    project_of_environment,
+    variables_files,
+)
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, preset
+from salambot_cli.model.topology import COMPONENTS, DEFAULT_PORTS, LOCAL, SERVICES, preset
 from salambot_cli.model.variables import DEFAULTS, is_known, is_secret
 
 CONFIG_NAME = "salambot.toml"
@@ -39,18 +47,21 @@ def load_environment(
         ConfigurationError: each line says where, and what should stand there.
     """
     process = os.environ if environ is None else environ
-    file, root = find_config(start), project_root(start)
-    file_variables = load_dotenv(root / ".env", process)
-    dotenv = file_variables.values
+    file, root = find_config(start), environment_root(start)
+    name, written = name_of_environment(root), read_toml(file) if file else {}
+    files = load_variables(variables_files(root), process)
+    dotenv = {key: value for one in files for key, value in one.values.items()}
     layered: list[tuple[Layer, Values]] = [
-        ("salambot.toml", read_toml(file) if file else {}),
-        (".env", _keys_from(dotenv)),
+        ("default", {} if name == OWN else dict.fromkeys((f"ports.{part}" for part in DEFAULT_PORTS), "auto")),
+        ("salambot.toml", of_environment(written, flatten(own_table(written, name)), name)),
+        (".env", without_ports(_keys_from(files[0].values), name)),
+        (".env", _keys_from(files[-1].values)),
         ("environment", _keys_from(process)),
         ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
     ]
     config, layers = _merge(layered, file)
-    environment = _environment(root, file, config, layers, _variables(process, dotenv, config))
-    return replace(environment, notes=file_variables.notes)
+    environment = _environment(root, file, config, layers, _variables(process, dotenv, config, name))
+    return replace(environment, notes=tuple(note for one in files for note in one.notes))
 
 
 def load_started_environment(
@@ -61,7 +72,7 @@ def load_started_environment(
     `flags` are of this command line, and win; `without` names flags of the last `up` that do not count here. Raises
     ConfigurationError.
     """
-    asked = read_state(project_root(start))
+    asked = read_state(environment_root(start))
     last = asked.flags if asked.asked_up else {}
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     return load_environment(start, {key: value for key, value in last.items() if (key, value) not in without} | given)
@@ -70,7 +81,18 @@ def load_started_environment(
 def project_root(start: Path) -> Path:
     """Return the project's folder: where `salambot.toml` is, else the one that was given."""
     file = find_config(start)
-    return file.parent if file else start.resolve()
+    return file.parent if file else project_of_environment(start.resolve())
+
+
+def environment_names(start: Path) -> tuple[str, ...]:
+    """Return the environments of a project: its own first. Raises ConfigurationError."""
+    file = find_config(start)
+    return OWN, *names(read_toml(file).get("env") if file else None)
+
+
+def environment_root(start: Path) -> Path:
+    """Return the folder of the environment: the project's, or that of the named one that `start` lies in."""
+    return enclosing_environment(start.resolve()) or project_root(start)
 
 
 def find_config(start: Path) -> Path | None:
@@ -84,7 +106,7 @@ def find_config(start: Path) -> Path | None:
 def read_toml(path: Path) -> Values:
     """Read `salambot.toml` as dotted keys."""
     try:
-        return _flatten(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        return flatten(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path.name} is not valid TOML", str(error), f"fix {path}") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -96,12 +118,12 @@ def read_dotenv(path: Path) -> dict[str, str]:
     return load_dotenv(path, os.environ).values
 
 
-def _flatten(table: Mapping[str, object], prefix: str = "") -> Values:
+def flatten(table: Mapping[str, object], prefix: str = "") -> Values:
     flat: Values = {}
     for key, value in table.items():
         dotted = f"{prefix}{key}"
         if isinstance(value, dict) and value and dotted not in LEAVES:
-            flat.update(_flatten(value, f"{dotted}."))
+            flat.update(flatten(value, f"{dotted}."))
         else:
             flat[dotted] = value
     return flat
@@ -158,10 +180,12 @@ def _merge(layered: list[tuple[Layer, Values]], file: Path | None) -> tuple[Conf
     return config, layers
 
 
-def _variables(process: Mapping[str, str], dotenv: Mapping[str, str], config: Config) -> dict[str, Variable]:
+def _variables(
+    process: Mapping[str, str], dotenv: Mapping[str, str], config: Config, environment: str
+) -> dict[str, Variable]:
     sources: list[tuple[Layer, Mapping[str, str]]] = [
-        ("default", DEFAULTS),
-        ("salambot.toml", config.env),
+        ("default", {**DEFAULTS, "OTEL_SERVICE_NAME": f"salambot-{environment}"}),
+        ("salambot.toml", config.variables),
         (".env", dotenv),
         ("environment", process),
     ]
@@ -182,7 +206,7 @@ def _widget(config: Config) -> Widget:
 def _environment(
     root: Path, file: Path | None, config: Config, layers: dict[str, Layer], variables: dict[str, Variable]
 ) -> Environment:
-    placements = preset(config.presets)
+    project, placements = project_of_environment(root), preset(config.presets)
     preset_layer: Layer = "preset" if "topology" in layers else "default"
     for component in COMPONENTS:
         override = getattr(config.placement, component)
@@ -210,11 +234,11 @@ def _environment(
         businesses=config.business.by_tenant(config.tenant),
         widget=_widget(config),
         allow_insecure=frozenset(config.allow_insecure),
-        postgres_ca=root / config.postgres.ca if config.postgres.ca else None,
-        redis_ca=root / config.redis.ca if config.redis.ca else None,
+        postgres_ca=project / config.postgres.ca if config.postgres.ca else None,
+        redis_ca=project / config.redis.ca if config.redis.ca else None,
         grafana_url=config.telemetry.grafana_url,
         timezone=config.timezone,
-        kb=root / config.kb.path,
+        kb=project / config.kb.path,
         ignored_findings=tuple(Ignore(entry.id, entry.reason, entry.until) for entry in config.doctor.ignore),
         project_checks=tuple(
             ProjectCheck(

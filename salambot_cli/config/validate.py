@@ -122,11 +122,11 @@ def require(environment: Environment, component: Component) -> None:
 
 def _refuse_exposed_file(environment: Environment) -> None:
     """Refuse a `.env` that others can read, when a secret is read from it."""
-    path = environment.root / ".env"
     held = sorted(v.name for v in environment.variables.values() if v.layer == ".env" and is_secret(v.name))
-    if held and path.is_file() and (found := file_exposure(path)):
-        why, fix = found
-        raise ConfigurationError(f"{path} holds {', '.join(held)}, and others get to see it", why, fix)
+    for path in environment.variables_files if held else ():
+        if path.is_file() and (found := file_exposure(path)):
+            why, fix = found
+            raise ConfigurationError(f"{path} holds {', '.join(held)}, and others get to see it", why, fix)
 
 
 def missing_variables(environment: Environment, *, secrets_pulled: bool = False) -> Iterator[Missing]:
@@ -232,7 +232,7 @@ def _missing_error(
     return ConfigurationError(
         f"missing for topology {'+'.join(environment.topology)}: {names}",
         "\n".join(reasons + [_explain(one) for one in refused]),
-        "\n".join([f"add to {environment.root / '.env'} (mode 0600):", *lines, *hints]),
+        "\n".join([f"add to {environment.variables_file} (mode 0600):", *lines, *hints]),
     )
 
 
@@ -245,7 +245,7 @@ def _why_missing(environment: Environment, missing: Missing) -> str:
 
 
 def _places(environment: Environment, name: str) -> str:
-    places = f"the process environment, {environment.root / '.env'}"
+    places = f"the process environment, {environment.variables_file}"
     return f"{places}, Secrets Manager" if environment.placement("secrets") == "aws" and is_secret(name) else places
 
 

@@ -16,9 +16,9 @@ _PLAIN = ("docker-compose.yml", "compose.yml", "docker-compose.override.yml")
 _MISSING = re.compile(r"required variable (\w+) is missing a value|variable (\w+) is not set", re.IGNORECASE)
 
 
-def compose_files(root: Path) -> list[Path]:
+def compose_files(environment: Environment) -> list[Path]:
     """Return the Compose files of a project: the rendered ones, else the owner's, then what is added to them."""
-    rendered = root / ".salambot" / "rendered"
+    root, rendered = environment.project, environment.state / "rendered"
     first = [rendered / name for name in ("docker-compose.yml", "docker-compose.override.yml")]
     base = [path for path in first if path.is_file()] or [root / name for name in _PLAIN if (root / name).is_file()]
     return base + [root / name for name in _OWN if (root / name).is_file()]
@@ -26,14 +26,14 @@ def compose_files(root: Path) -> list[Path]:
 
 async def check_files(exam: ProbeContext) -> Finding:
     """Let Compose read the files: it names a required variable that nothing sets."""
-    root = exam.environment.root
-    files = compose_files(root)
+    environment = exam.environment
+    files = compose_files(environment)
     if not files or not shutil.which("docker"):
         return ok(CHECK, "No Compose file to read")
     flags = [word for path in files for word in ("-f", str(path))]
-    rendered = root / ".salambot" / "rendered" / ".env"
+    rendered = environment.state / "rendered" / ".env"
     dotenv = ["--env-file", str(rendered)] if rendered.is_file() else []
-    ran = await run("docker", "compose", *dotenv, *flags, "config", "-q", cwd=str(root))
+    ran = await run("docker", "compose", *dotenv, *flags, "config", "-q", cwd=str(environment.project))
     if ran.status == 0:
         return ok(CHECK, "The Compose files are complete", files=[path.name for path in files])
     names = {a or b: "a Compose file" for a, b in _MISSING.findall(ran.err)}
@@ -43,7 +43,7 @@ async def check_files(exam: ProbeContext) -> Finding:
 
 
 def _has_containers(environment: Environment) -> bool:
-    return environment.runtime != "process" and bool(compose_files(environment.root))
+    return environment.runtime != "process" and bool(compose_files(environment))
 
 
 PROBES = (

@@ -23,20 +23,19 @@ _MIN_MEMORY = 700 * 1024 * 1024
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def _folders(root: Path) -> Iterator[Path]:
+def _folders(environment: Environment) -> Iterator[Path]:
     """Yield where a stack writes: the project, its state, its data, which can lie on other disks."""
-    state = root / ".salambot"
-    return (folder for folder in (root, state, state / "data", state / "logs") if folder.is_dir())
+    state = environment.state
+    return (folder for folder in (environment.project, state, state / "data", state / "logs") if folder.is_dir())
 
 
 async def check_disk(exam: ProbeContext) -> Finding:
     """Is there room, and are there inodes, where the state and the databases stand?"""
-    root = exam.environment.root
-    for folder in _folders(root):
+    for folder in _folders(exam.environment):
         found = _no_room(folder) or _no_inodes(folder)
         if found is not None:
             return found
-    free = shutil.disk_usage(root).free
+    free = shutil.disk_usage(exam.environment.project).free
     return ok("local.disk", f"{free // 1024**3} GB are free", free_bytes=free)
 
 
@@ -61,7 +60,7 @@ def _no_inodes(folder: Path) -> Finding | None:
 
 async def check_writable(exam: ProbeContext) -> Finding:
     """Can files be made where the state stands? An unnamed one is made, which leaves nothing behind."""
-    for folder in _folders(exam.environment.root):
+    for folder in _folders(exam.environment):
         error = _refusal(folder)
         if error is not None:
             return _not_writable(folder, error)

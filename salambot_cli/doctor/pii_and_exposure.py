@@ -75,7 +75,7 @@ async def check_files(exam: ProbeContext) -> list[Finding] | Finding:
 
 def _exposed(environment: Environment) -> list[Finding]:
     """Say who else gets to see `.env`, where a secret stands in it: `up` refuses to start with it."""
-    dotenv = environment.root / ".env"
+    dotenv = environment.variables_file
     held = sorted(v.name for v in environment.variables.values() if v.layer == ".env" and is_secret(v.name))
     found = file_exposure(dotenv) if dotenv.is_file() else None
     if found is None or not (held or "git" in found[0]):
@@ -113,7 +113,7 @@ def _clear_secrets(environment: Environment) -> list[Finding]:
     held = sorted(v.name for v in environment.variables.values() if is_secret(v.name) and v.layer == ".env")
     if not held:
         return []
-    evidence: Facts = {"variables": held, "file": str(environment.root / ".env"), "kind": "clear"}
+    evidence: Facts = {"variables": held, "file": str(environment.variables_file), "kind": "clear"}
     title = f"secrets = aws, and .env holds {', '.join(held)} in clear"
     commands = ("salambot secrets push",)
     return [fault("sec.weak-credentials", FILES, title, evidence, commands)]

@@ -62,7 +62,7 @@ def target_of(exam: ProbeContext) -> PostgresTarget | None:
         user=url.user,
         database=url.database,
         sslmode=url.sslmode or usual,
-        ca=str(environment.root / ca) if ca and ca != "system" else None,
+        ca=str(environment.project / ca) if ca and ca != "system" else None,
     )
 
 

@@ -51,7 +51,7 @@ def target_of(exam: ProbeContext) -> RedisTarget | None:
         tls=url.tls,
         user=url.user,
         database=url.database,
-        ca=str(exam.environment.root / ca) if ca else None,
+        ca=str(exam.environment.project / ca) if ca else None,
         password=url.password,
     )
 

@@ -101,7 +101,7 @@ def hidden_layer(environment: Environment, name: str) -> str | None:
     if variable is None or variable.layer != "environment":
         return None
     try:
-        below = read_dotenv(environment.root / ".env").get(name)
+        below = read_dotenv(environment.variables_file).get(name)
     except ConfigurationError:
         return None
     return ".env" if below and below != variable.reveal() else None

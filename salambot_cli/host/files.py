@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from salambot_cli.model.environment_folder import STATE_FOLDER, project_of_environment
 from salambot_cli.model.errors import PrerequisiteError, SalamBotError
-
-STATE_FOLDER = ".salambot"
 
 
 def replace_file(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
@@ -206,8 +205,11 @@ def private_folder(path: Path) -> Path:
 
 
 def state_folder(root: Path) -> Path:
-    """Make sure that `.salambot/` exists beside the config: mode 0700, ignored by git."""
-    folder = private_folder(root / ".salambot")
+    """Make sure that an environment's `.salambot/` exists: mode 0700, ignored by git."""
+    project = project_of_environment(root)
+    if project != root:
+        private_folder(private_folder(state_folder(project) / root.parent.name) / root.name)
+    folder = private_folder(root / STATE_FOLDER)
     ignore = folder / ".gitignore"
     if not ignore.exists():
         replace_file(ignore, "*\n")

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from salambot_cli.config.load import CONFIG_NAME, find_config, load_environment
+from salambot_cli.config.load import CONFIG_NAME, environment_root, find_config, load_environment, project_root
 from salambot_cli.config.validate import missing_variables
 from salambot_cli.host.files import replace_file
 from salambot_cli.host.toml_file import set_values, unified_diff
 from salambot_cli.model.config import nearest
 from salambot_cli.model.environment import Environment
+from salambot_cli.model.environment_folder import OWN, name_of_environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, PLACEMENTS, Component
 
@@ -37,12 +38,14 @@ def edit_placement(start: Path, pairs: Sequence[str]) -> PlacementEdit:
         ConfigurationError: a pair names no component or placement; nothing is written then.
     """
     wanted = dict(map(_pair, pairs))
-    file = find_config(start) or start.resolve() / CONFIG_NAME
+    file = find_config(start) or project_root(start) / CONFIG_NAME
+    name = name_of_environment(environment_root(start))
+    table = "placement" if name == OWN else f"env.{name}.placement"
     before = file.read_text(encoding="utf-8-sig") if file.exists() else ""
-    after = set_values(before, {f"placement.{component}": placement for component, placement in wanted.items()})
+    after = set_values(before, {f"{table}.{component}": placement for component, placement in wanted.items()})
     if after != before:
         replace_file(file, after, mode=0o644)
-    environment = load_environment(file.parent)
+    environment = load_environment(start)
     hints = tuple(_DATA[component] for component in wanted if component in _DATA and after != before)
     return PlacementEdit(file, unified_diff(file.name, before, after), _needs(environment), hints)
 

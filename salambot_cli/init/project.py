@@ -16,7 +16,7 @@ from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, TopologyName, preset
 from salambot_cli.model.variables import REQUIRED, is_secret
 
-_IGNORE = (".env", ".salambot/")
+_IGNORE = (".env", ".env.*", "!.env.example", ".salambot/")
 _AWS_TABLE = """
 [aws]
 region = "eu-west-1"

@@ -5,9 +5,20 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from salambot_cli.model.environment import RuntimeName
+from salambot_cli.model.environment_folder import OWN, is_environment_name
 from salambot_cli.model.grafana import is_web_address
 from salambot_cli.model.topology import PLACEMENTS, Component, Service, TopologyName
 from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
@@ -45,6 +56,14 @@ def _known_variables(table: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} is a secret; put it in .env or in Secrets Manager, never in this file")
         if not is_known(name):
             raise ValueError(f"{name} is not a variable of an environment{nearest(name, PLAIN_VARIABLES)}")
+    return table
+
+
+def _known_entries(table: "dict[str, str | NamedEnvironment]") -> "dict[str, str | NamedEnvironment]":
+    _known_variables({name: value for name, value in table.items() if isinstance(value, str)})
+    for name, value in table.items():
+        if not isinstance(value, str) and (name == OWN or not is_environment_name(name)):
+            raise ValueError(f"{name} cannot name an environment: lower-case letters, digits and dashes, and not {OWN}")
     return table
 
 
@@ -236,9 +255,7 @@ class DoctorTable(_Table):
     check: list[CheckEntry] = []
 
 
-class Config(_Table):
-    """`salambot.toml`. It holds no secret."""
-
+class _Settings(_Table):
     tenant: Tenant = "demo"
     topology: TopologyName | Annotated[list[TopologyName], Field(min_length=1)] = "local"
     runtime: RuntimeName = "auto"
@@ -257,7 +274,34 @@ class Config(_Table):
     widget: WidgetTable = WidgetTable()
     telemetry: TelemetryTable = TelemetryTable()
     doctor: DoctorTable = DoctorTable()
+
+
+class NamedEnvironment(_Settings):
+    """An environment of its own name: what differs there from the rest of the file."""
+
     env: Annotated[dict[str, PlainText], AfterValidator(_known_variables)] = {}
+
+
+def _kind_of_entry(value: object) -> str:
+    return "environment" if isinstance(value, dict | NamedEnvironment) else "variable"
+
+
+EnvironmentEntry = Annotated[
+    Annotated[PlainText, Tag("variable")] | Annotated[NamedEnvironment, Tag("environment")],
+    Discriminator(_kind_of_entry),
+]
+
+
+class Config(_Settings):
+    """`salambot.toml`. It holds no secret."""
+
+    env: Annotated[dict[str, EnvironmentEntry], AfterValidator(_known_entries)] = {}
+    """Variables that are no secrets, and named environments: `[env.staging]`."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that the file sets for every environment, or for the one that was chosen."""
+        return {name: value for name, value in self.env.items() if isinstance(value, str)}
 
     @property
     def presets(self) -> tuple[TopologyName, ...]:
@@ -316,10 +360,17 @@ def describe(error: ValidationError) -> list[str]:
 
 
 def _is_union_branch(part: str) -> bool:
-    return part.startswith(("list[", "dict[", "literal[", "constrained-", "function-")) or part in {"str", "int"}
+    return part.startswith(("list[", "dict[", "literal[", "constrained-", "function-")) or part in {
+        "str",
+        "int",
+        "variable",
+        "environment",
+    }
 
 
 def _sentence(kind: str, message: str, location: list[str], value: object, context: Mapping[str, object]) -> str:
+    if location[0] == "env" and len(location) > 2:  # inside [env.NAME] the keys are those of the file
+        location = location[2:]
     if kind == "extra_forbidden":
         siblings = _siblings(location)
         return f"unknown key{nearest(location[-1], siblings)} (known: {', '.join(siblings)})"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from salambot_cli.model.environment_folder import name_of_environment, project_of_environment, variables_files
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS, LOCAL, SERVICES, Component, Service, TopologyName
 
@@ -83,7 +84,7 @@ class Environment:
     """Everything that a plan, a probe or a renderer may ask. Nothing in here reads or writes."""
 
     root: Path
-    """The project's folder; state lives in `root/.salambot`."""
+    """The environment's folder: the project's, or that of a named one; state lives in `root/.salambot`."""
     config_file: Path | None
     tenant: str
     topology: tuple[TopologyName, ...]
@@ -119,6 +120,26 @@ class Environment:
     def state(self) -> Path:
         """`.salambot/`: rendered/, state.json, logs/, data/, keys/."""
         return self.root / ".salambot"
+
+    @property
+    def name(self) -> str:
+        """`local`, or the name of its table `[env.NAME]`."""
+        return name_of_environment(self.root)
+
+    @property
+    def project(self) -> Path:
+        """The project's folder, which all its environments share: configuration, documents, override file."""
+        return project_of_environment(self.root)
+
+    @property
+    def variables_file(self) -> Path:
+        """`.env`, or `.env.NAME`: where `salambot env set` writes."""
+        return self.variables_files[-1]
+
+    @property
+    def variables_files(self) -> tuple[Path, ...]:
+        """The files that variables are read from; a later one stands above those before it."""
+        return variables_files(self.root)
 
     @property
     def env_name(self) -> EnvName:

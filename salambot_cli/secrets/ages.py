@@ -75,7 +75,7 @@ def _described(found: Description, used: str | None) -> SecretAge:
 
 
 def _variables(environment: Environment) -> list[SecretAge]:
-    file = environment.root / ".env"
+    file = environment.variables_file
     return [
         SecretAge(v.name, v.layer, _file_age(file) if v.layer == ".env" else None)
         for v in environment.variables.values()

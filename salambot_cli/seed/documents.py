@@ -87,14 +87,14 @@ class SeedKnowledge:
 def default_request(environment: Environment) -> SeedRequest:
     """Return what `up` seeds by itself."""
     if environment.kb.is_dir():
-        return SeedRequest(environment.kb, _label(environment.kb, environment.root), environment.tenant)
+        return SeedRequest(environment.kb, _label(environment.kb, environment.project), environment.tenant)
     return SeedRequest(asset("templates/kb"), SAMPLE, environment.tenant)
 
 
 def request_for(environment: Environment, path: Path | None) -> SeedRequest:
     """Return what a person asked for."""
     request = default_request(environment)
-    return request if path is None else replace(request, path=path, label=_label(path, environment.root))
+    return request if path is None else replace(request, path=path, label=_label(path, environment.project))
 
 
 def _label(path: Path, root: Path) -> str:

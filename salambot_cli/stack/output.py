@@ -142,11 +142,7 @@ def parts_view(observed: ObservedStack) -> "RenderableType":
         table.add_row(part.name, health, where, str(part.pid or ""), _uptime(part))
     if is_plain():
         table.box = None
-    notes = [
-        Text.assemble(f"{part.name:<14} ", (translate(part.detail), "dim"), overflow="fold")
-        for part in parts
-        if part.detail
-    ]
+    notes = [Text.assemble(f"{part.name:<14} ", (translate(part.detail), "dim")) for part in parts if part.detail]
     return Group(table, *notes)
 
 

@@ -105,7 +105,7 @@ def _file_problems(environment: Environment) -> list[str]:
         for name, path in files.items()
         if path is not None and not os.access(path, os.R_OK)
     ]
-    return unreadable + permissions_problem(environment.root)
+    return unreadable + permissions_problem(environment.project)
 
 
 def _tunnel_problem(environment: Environment, found: Survey, *, alone: bool) -> list[str]:

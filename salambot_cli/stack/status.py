@@ -87,6 +87,7 @@ def show_status(session: Output, environment: Environment, seen: SeenStack) -> N
         session.document(
             {
                 "status": observed.status,
+                "environment": environment.name,
                 "runtime": observed.runtime,
                 "topology": list(environment.topology),
                 "tenant": environment.tenant,

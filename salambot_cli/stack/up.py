@@ -17,6 +17,7 @@ from salambot_cli.host.browser import open_page
 from salambot_cli.host.lock import environment_lock
 from salambot_cli.host.state_file import read_state, write_state
 from salambot_cli.model.environment import Environment
+from salambot_cli.model.environment_folder import OWN
 from salambot_cli.model.errors import ConfigurationError, ExitStatus, SalamBotError
 from salambot_cli.model.plan import Plan, PlannedStep
 from salambot_cli.model.topology import SERVICES
@@ -119,7 +120,9 @@ async def _with_secrets(environment: Environment, *, missing: bool) -> tuple[Env
 async def _chosen_runtime(session: Output, environment: Environment, request: UpRequest) -> Runtime:
     _known_services(request.services)
     choice = await choose_runtime(environment)
-    session.say(f"[dim]{choice.why} · topology {', '.join(environment.topology)} · tenant {environment.tenant}[/]")
+    named = "" if environment.name == OWN else f" · environment {environment.name}"
+    what = f"topology {', '.join(environment.topology)} · tenant {environment.tenant}{named}"
+    session.say(f"[dim]{choice.why} · {what}[/]")
     return choice.runtime
 
 

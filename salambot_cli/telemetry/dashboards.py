@@ -50,7 +50,7 @@ def _grafana(environment: Environment, url: str | None) -> tuple[str, str]:
         raise ConfigurationError(
             "GRAFANA_TOKEN is not set",
             "Grafana takes dashboards from who may edit them: Administration, Service accounts, role Editor",
-            f"add GRAFANA_TOKEN=glsa_… to {environment.root / '.env'}",
+            f"add GRAFANA_TOKEN=glsa_… to {environment.variables_file}",
         )
     if not re.fullmatch("[!-~]+", token):
         raise ConfigurationError(

@@ -102,9 +102,19 @@ def localized(what: "RenderableType") -> "RenderableType":
     return symbols_to_words(told) if is_plain() else told
 
 
+_hint_options = ""
+
+
+def set_hint_options(options: str) -> None:
+    """Add options to every command that is named from now on: `--env staging ` leads back to the same environment."""
+    global _hint_options  # noqa: PLW0603 - one process speaks of one environment
+    _hint_options = options
+
+
 def with_launcher(text: str) -> str:
     """Rewrite commands as the user must type them: the launcher of a clone is not on PATH."""
-    return re.sub(r"(?<![\w./-])salambot (?=[a-z])", f"{os.environ.get('SALAMBOT_INVOKED_AS', 'salambot')} ", text)
+    launcher = f"{os.environ.get('SALAMBOT_INVOKED_AS', 'salambot')} {_hint_options}"
+    return re.sub(r"(?<![\w./-])salambot (?=[a-z])", launcher.replace("\\", r"\\"), text)
 
 
 def start_directory(project: str | None) -> Path:

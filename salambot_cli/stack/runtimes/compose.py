@@ -29,6 +29,7 @@ from salambot_cli.host.keys import existing_secrets
 from salambot_cli.host.secret_files import last_read, record_read, remove_secrets, secrets_folder
 from salambot_cli.host.subprocesses import Hear, StreamedResult
 from salambot_cli.model.environment import Environment, Variable
+from salambot_cli.model.environment_folder import project_of_environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.model.plan import Change, Plan, Running, WantedPart
 from salambot_cli.model.secret import Secret
@@ -429,7 +430,10 @@ class ComposeRuntime:
 
 
 def _project(root: Path, name: str, profiles: tuple[str, ...] = ()) -> Project:
-    own, project = root / OWN_FILE, Project(name, root / ".salambot" / "rendered", profiles=profiles)
+    own, project = (
+        project_of_environment(root) / OWN_FILE,
+        Project(name, root / ".salambot" / "rendered", profiles=profiles),
+    )
     return replace(project, files=(*project.files, str(own))) if own.is_file() else project
 
 

@@ -159,7 +159,7 @@ def compose_facts(environment: Environment, own: Mapping[str, Secret], folder: P
     What stands elsewhere than in the project is for plain `docker compose`: its `.env` holds all but a vault's secrets.
     """
     project = project_name(environment)
-    own_file = environment.root / OWN_FILE
+    own_file = environment.project / OWN_FILE
     home = environment.state / "rendered"
     place = folder or home
     in_vault = environment.placement("secrets") == "aws"

@@ -48,8 +48,8 @@ def git_problem() -> list[str]:
 
 def disk_problem(environment: Environment, needed_bytes: int) -> list[str]:
     """Say when the disk of the project has too little room."""
-    free = shutil.disk_usage(environment.root).free
+    free = shutil.disk_usage(environment.project).free
     if free >= needed_bytes:
         return []
     room = f"{free // 2**20} MiB left, {needed_bytes // 2**20} are needed"
-    return [f"the disk of {environment.root} has {room}: df -h {environment.root}"]
+    return [f"the disk of {environment.project} has {room}: df -h {environment.project}"]
