@@ -15,7 +15,7 @@ from salambot_cli.commands import COMMANDS
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:\./)?salambot [a-z][^`]*)`")
 _ENDS = {"|", ">", "<", ">>", "&&", ";", "&", "||"}
-_VALUED, _SWITCHES = {"--project", "--lang"}, {"--json", "--json-lines", "--quiet", "--debug", "--plain"}
+_VALUED, _SWITCHES = {"--project", "--env", "--lang"}, {"--json", "--json-lines", "--quiet", "--debug", "--plain"}
 
 
 _LEFT_OUT = re.compile(r"Missing argument|.* requires an argument")
