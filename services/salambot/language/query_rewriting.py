@@ -43,10 +43,10 @@ def read(prompt: str, context: Sequence[Turn]) -> Reading:
     return Reading(prompt, before[:_MAX_LENGTH])
 
 
-def contextual_queries(prompt: str, context: Sequence[Turn]) -> tuple[str, ...]:
-    """Return the texts that `prompt` may stand for, the likeliest first."""
-    reading = read(prompt, context)
-    return (reading.whole,) if reading.before == "" else (reading.whole, prompt)
+def readings(prompt: str, context: Sequence[Turn]) -> tuple[Reading, ...]:
+    """Return what a message may ask, the likeliest first: a short one may be a question of its own."""
+    first = read(prompt, context)
+    return (first, Reading(prompt)) if first.before and not _leans(prompt) else (first,)
 
 
 def detect_in_context(prompt: str, context: Sequence[Turn], locale: str | None = None) -> Language:

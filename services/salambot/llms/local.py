@@ -15,7 +15,7 @@ from salambot.core.schemas import (
     ReplyFailed,
     Usage,
 )
-from salambot.language.query_rewriting import contextual_queries, detect_in_context
+from salambot.language.query_rewriting import detect_in_context, read
 from salambot.language.small_talk import asks_for_a_person, detect_small_talk, is_complaint, opens_with_greeting
 from salambot.llms.phrases import PHRASES, Phrase, phrase
 
@@ -55,7 +55,7 @@ def compose(request: ComposeRequest, business: Business = NOBODY) -> Reply:
         return _reply(request, language, phrase(courtesy, language, business, request.contact))
     upset = is_complaint(request.prompt)
     opening = _opening(request, language, business, upset=upset)
-    question = request.question or contextual_queries(request.prompt, request.context)[0]
+    question = request.question or read(request.prompt, request.context).whole
     answers = [] if upset and not _ASKS.search(request.prompt) else find_answers(question, language, request.passages)
     if not answers:
         name: Phrase = "human" if asks_for_a_person(request.prompt) else "unknown"

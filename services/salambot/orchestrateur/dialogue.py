@@ -19,7 +19,7 @@ from salambot.core.schemas import (
     Turn,
 )
 from salambot.language.policy import refusal_of
-from salambot.language.query_rewriting import Reading, read
+from salambot.language.query_rewriting import Reading, read, readings
 from salambot.language.small_talk import detect_small_talk, is_complaint
 from salambot.orchestrateur.conversations import Conversations
 from salambot.orchestrateur.settings import OrchestrateurSettings
@@ -76,12 +76,17 @@ class Dialogue:
         reading = read(request.prompt, request.context)
         search = None
         if small_talk is None and refused is None:
-            asked = self._request(request.tenant, reading)
-            search = await self._rag.post(
-                "/internal/search/explain", asked, SearchExplanation, self._settings.search_timeout_s
-            )
+            for reading in readings(request.prompt, request.context):
+                search = await self._explain(self._request(request.tenant, reading))
+                if search.decision.answers:
+                    break
         return ReplyExplanation(
             prompt=request.prompt, before=reading.before, small_talk=small_talk, refused=refused, search=search
+        )
+
+    async def _explain(self, search: RetrievalRequest) -> SearchExplanation:
+        return await self._rag.post(
+            "/internal/search/explain", search, SearchExplanation, self._settings.search_timeout_s
         )
 
     async def _prepare(self, request: ReplyRequest) -> ComposeRequest:
@@ -113,9 +118,10 @@ class Dialogue:
         """
         if detect_small_talk(request.prompt) is not None or refusal_of(request.prompt) is not None:
             return None, []
-        reading = read(request.prompt, context)
-        found = await self._search(request.tenant, reading)
-        return (reading.whole, found) if found else (None, [])
+        for reading in readings(request.prompt, context):
+            if found := await self._search(request.tenant, reading):
+                return reading.whole, found
+        return None, []
 
     async def _search(self, tenant: str, reading: Reading, floor: float | None = None) -> list[Passage]:
         search = self._request(tenant, reading, floor)

@@ -63,6 +63,14 @@ async def test_what_was_said_is_kept_with_an_audit_record(orchestra: Orchestra) 
     assert tuple(audit) == ("keyed-hash", "reply", "stop", 32)
 
 
+async def test_a_short_question_on_something_else_is_answered_as_it_would_be_alone(orchestra: Orchestra) -> None:
+    context = [turn("user", "Prix de la livraison"), turn("assistant", "25 DH à Casablanca.")]
+    for prompt in ("Quels sont vos horaires ?", "Vous acceptez les cartes ?"):
+        alone = await orchestra.reply(prompt)
+        reply = await orchestra.reply(prompt, context=context)
+        assert [one.uri for one in reply.citations[:1]] == [one.uri for one in alone.citations[:1]]
+
+
 async def test_a_follow_up_leans_on_the_context_given(orchestra: Orchestra) -> None:
     context = [turn("user", "Combien coûte la livraison ?"), turn("assistant", "25 DH à Casablanca.")]
     reply = await orchestra.reply("et pour Rabat ?", context=context)
