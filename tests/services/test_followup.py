@@ -26,3 +26,17 @@ def test_a_long_question_stands_for_itself() -> None:
 def test_a_courtesy_is_no_question_to_lean_on() -> None:
     thanks = [*ASKED, Turn(role="user", content="merci"), Turn(role="assistant", content="Avec plaisir !")]
     assert read("et le bleu ?", thanks).before == ASKED[0].content
+
+
+@pytest.mark.parametrize(
+    ("asked", "prompt", "before"),
+    [
+        ("Prix de l'huile 100 ml", "et en 50 ml ?", "Prix de l'huile ml"),
+        ("Vous livrez à Rabat ?", "et Salé ?", "Vous livrez à ?"),
+        ("واش كتوصلو لكازا", "و لأكادير؟", "واش كتوصلو"),
+        ("Ouvert le samedi ?", "w l7ed?", "Ouvert le ?"),
+        ("Prix à Rabat le samedi", "et Fès ?", "Prix à le samedi"),
+    ],
+)
+def test_a_number_place_or_day_stands_for_the_one_before(asked: str, prompt: str, before: str) -> None:
+    assert read(prompt, [Turn(role="user", content=asked)]).before == before

@@ -14,7 +14,7 @@ from salambot.language.normalisation import is_arabic, normalise, words
 from salambot.language.skeleton import fold_arabizi, skeletons
 from salambot.language.stopwords import is_stopword
 
-VERSION = "3"
+VERSION = "4"
 """Part of the manifest's pipeline: raise it when the terms of a text change."""
 
 _STEMMERS = {"fr": "french", "en": "english", "ar": "arabic"}
@@ -22,6 +22,10 @@ _ARABIZI_DIGIT = re.compile(r"[a-z][23579]|[23579][a-z]{2}")
 _ELIDED_ARTICLE = re.compile(r"^l(?=[^aeiou\W])")
 SKELETON, HEARD, CONCEPT = "~", "^", "#"
 """Prefixes of terms that are not stems."""
+_PROCLITICS = frozenset(["ل", "ب", "ف", "و", "ك", "لل", "ول", "وب", "وف", "وك", "f", "l", "b", "w", "d"])
+"""`to`, `in`, `and` are written with the word that they stand before: `لكازا` and `fcasa` speak of the town too."""
+_SHORTEST_NAME = 3
+_EXACT = ("place-", "day-")
 _JOINT = "-"
 """Joins the words of a phrase; no word has one."""
 _SHORTEST_KEY = {SKELETON: 4, HEARD: 5, "": 4}
@@ -136,11 +140,22 @@ def _concepts_of(word: str, folded: str, forms: tuple[str, ...]) -> set[str]:
     table = _concepts()
     if by_word := table.get(f"={word}") or table.get(f"={folded}"):
         return set(by_word)
+    if by_bare_word := _without_proclitic(folded):
+        return by_bare_word
     for kind in ("", SKELETON, HEARD):
         if kind == HEARD and is_arabic(word):
             break
         if found := {concept for form in forms if _kind(form) == kind for concept in table.get(form, ())}:
             return found
+    return set()
+
+
+def _without_proclitic(word: str) -> set[str]:
+    """Return the place or day that a word names behind a proclitic: of other words too many only seem to have one."""
+    for cut in (1, 2):
+        found = _concepts().get(f"={word[cut:]}", ()) if word[:cut] in _PROCLITICS else ()
+        if found and len(word) - cut >= _SHORTEST_NAME and all(name.startswith(_EXACT) for name in found):
+            return set(found)
     return set()
 
 

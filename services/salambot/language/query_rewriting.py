@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from salambot.core.schemas import Language, Turn
+from salambot.language.analysis import CONCEPT, analyse
 from salambot.language.detection import detect_turn, fold_arabic, fold_latin
 from salambot.language.small_talk import detect_small_talk
 
@@ -40,7 +41,24 @@ def read(prompt: str, context: Sequence[Turn]) -> Reading:
     if len(prompt.split(maxsplit=_SHORT)) >= _SHORT and not _leans(prompt):
         return Reading(prompt)
     before = next((turn.content for turn in reversed(context) if _is_a_question_of_its_own(turn)), "")
-    return Reading(prompt, before[:_MAX_LENGTH])
+    return Reading(prompt, _without_replaced(before[:_MAX_LENGTH], prompt))
+
+
+def _without_replaced(before: str, prompt: str) -> str:
+    """Drop the number, place or day of an earlier question that `et en 50 ml ?` or `et à Salé ?` replaces."""
+    replaced = {kind for word in prompt.split() if (kind := _closed_class(word))}
+    return " ".join(word for word in before.split() if _closed_class(word) not in replaced)
+
+
+def _closed_class(word: str) -> str | None:
+    """Return `number`, `place` or `day` for a word of such a class."""
+    for token in analyse(word, "fr"):
+        if token.is_number:
+            return "number"
+        for kind in ("place", "day"):
+            if any(concept.startswith(f"{CONCEPT}{kind}-") for concept in token.concepts):
+                return kind
+    return None
 
 
 def readings(prompt: str, context: Sequence[Turn]) -> tuple[Reading, ...]:

@@ -15,6 +15,7 @@ from salambot.core.schemas import (
     ReplyFailed,
     Usage,
 )
+from salambot.language.answer_kinds import asked_kinds
 from salambot.language.query_rewriting import detect_in_context, read
 from salambot.language.small_talk import asks_for_a_person, detect_small_talk, is_complaint, opens_with_greeting
 from salambot.llms.phrases import PHRASES, Phrase, phrase
@@ -56,7 +57,8 @@ def compose(request: ComposeRequest, business: Business = NOBODY) -> Reply:
     upset = is_complaint(request.prompt)
     opening = _opening(request, language, business, upset=upset)
     question = request.question or read(request.prompt, request.context).whole
-    answers = [] if upset and not _ASKS.search(request.prompt) else find_answers(question, language, request.passages)
+    asks = _ASKS.search(request.prompt) or asked_kinds(request.prompt)
+    answers = find_answers(question, language, request.passages) if asks or not upset else []
     if not answers:
         name: Phrase = "human" if asks_for_a_person(request.prompt) else "unknown"
         text = opening if upset else phrase(name, language, business, request.contact)

@@ -15,7 +15,7 @@ from tests.services.orchestrateur.conftest import Orchestra, turn
         ("ما هي سياسة الإرجاع؟", "ar", "remboursement-et-retours.ar.md", "14 يوما"),
         ("What is your refund policy?", "en", "common-questions.en.md", "14 days"),
         ("vous ouvrez le dimanche ?", "fr", "horaires-et-contact.fr.md", "dimanche"),
-        ("واش نقدر نخلص ملي توصلني الطلبية؟", "ary", "paiement.ary.md", "تخلص"),
+        ("واش نقدر نخلص ملي توصلني السلعة؟", "ary", "paiement.ary.md", "تخلص"),
     ],
 )
 async def test_each_question_is_answered_from_its_document_in_its_language(
