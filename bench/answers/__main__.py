@@ -54,10 +54,10 @@ def measure(cases: Sequence[Case]) -> tuple[float, list[str]]:
 
 
 def write(name: str, cases: Sequence[Case], floor: float) -> None:
-    """Store coefficients fitted on all businesses; those of `local` without its cosines serve any other embedder."""
+    """Store coefficients fitted on all businesses; those of e5 without its cosines serve any other model."""
     written = json.loads(calibration.FILE.read_text()) if calibration.FILE.exists() else {"coefficients": {}}
     written["coefficients"][name] = to_json(fit(cases), floor)
-    if name == "local":
+    if name == "e5":
         cases = [without_cosines(case) for case in cases]
         other = floor_for(leave_one_out(cases, fit_folds(cases)))
         written["coefficients"][calibration.OTHER] = to_json(fit(cases), other)

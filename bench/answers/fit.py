@@ -149,7 +149,7 @@ def judge(cases: Iterable[Case], fitted: Calibration) -> list[Outcome]:
 def without_cosines(case: Case) -> Case:
     """Return a case as an embedder sees it whose cosines are not known: only their order and spread count."""
     passages = case.evidence.passages.copy()
-    passages[:, PASSAGE_FEATURES.index("similarity")] = 0.0
+    passages[:, PASSAGE_FEATURES.index("semantic")] = 0.0
     return replace(case, evidence=replace(case.evidence, passages=passages))
 
 

@@ -10,15 +10,18 @@ import orjson
 from bench.answers.business import Business, IndexedChunk
 from salambot.core.schemas import Turn
 from salambot.knowledge.embedders.base import Embedder, Vectors
+from salambot.knowledge.embedders.local import LocalEmbedder
 from salambot.language.query_rewriting import read
 from salambot.rag.candidates import LIMIT, Candidate, heading_tokens, term_worth
 from salambot.rag.query import AnalysedQuery, WeightedQuery, analyse_query, weight_query
+from salambot.rag.spelling import with_spelling
 
 
 class MemoryIndex:
     """Finds candidates as rag does, without Postgres. `vectors` has one row a chunk."""
 
-    def __init__(self, business: Business, vectors: Vectors) -> None:
+    def __init__(self, business: Business, vectors: Vectors, *, is_model: bool = False) -> None:
+        self._is_model = is_model
         self.chunks = business.chunks
         self._vectors = vectors
         self._terms = [frozenset(item.chunk.weights) for item in self.chunks]
@@ -43,6 +46,8 @@ class MemoryIndex:
         chosen = sorted({*sorted(bm25, key=lambda at: -bm25[at])[:LIMIT], *nearest})
         near = set(nearest)
         candidates = [self._candidate(at, bm25.get(at), similarity[at] if at in near else None) for at in chosen]
+        if self._is_model:
+            candidates = with_spelling(question.text, candidates)
         return weighed, candidates, [self.chunks[at] for at in chosen]
 
     def _candidate(self, at: int, bm25: float | None, similarity: float | None) -> Candidate:
@@ -64,7 +69,8 @@ class MemoryIndex:
 
 async def build_index(business: Business, embedder: Embedder) -> MemoryIndex:
     """Embed a business's chunks and index them."""
-    return MemoryIndex(business, await embedder.embed([item.chunk.embedded for item in business.chunks]))
+    vectors = await embedder.embed([item.chunk.embedded for item in business.chunks])
+    return MemoryIndex(business, vectors, is_model=not isinstance(embedder, LocalEmbedder))
 
 
 def ask_after(text: str, before: Sequence[str]) -> AnalysedQuery:

@@ -25,7 +25,10 @@ _VARIANT, _CONCEPT = 0.6, 0.7
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk with what each search thought of it; None where that search did not find it."""
+    """A chunk with what each search thought of it; None where that search did not find it.
+
+    `spelling` is its likeness by n-grams, where `similarity` is a model's; None where `similarity` is that already.
+    """
 
     tenant: str
     row: Mapping[str, Any]
@@ -33,6 +36,7 @@ class Candidate:
     heading: tuple[Token, ...]
     bm25: float | None
     similarity: float | None
+    spelling: float | None = None
 
     @property
     def id(self) -> str:

@@ -37,6 +37,8 @@ _EVERYWHERE = CONCEPT + "city"
 """The concept of a passage that speaks of towns in general: `all of Morocco`, `other towns`."""
 
 _ASKED = ("price", "duration", "time", "place", "contact")
+_LEAST_COSINE = 0.75
+"""Models of the e5 family give no two texts a cosine below it."""
 _NOTHING_ASKED = 0.5
 """Between an answer of the kind that is asked for and none."""
 
@@ -67,7 +69,13 @@ PASSAGE_FEATURES = (
     "number_missing",
     "kinds_met",
     "kinds_missed",
+    "semantic",
+    "semantic_z",
+    "semantic_rank",
+    "semantic_z_darija",
+    "semantic_rank_darija",
 )
+"""The last five are of an embedder that is a model: what it makes of Darija weighs by itself."""
 QUESTION_FEATURES = (
     "words",
     "unknown_share",
@@ -100,11 +108,18 @@ class Evidence:
 def weigh_evidence(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> Evidence:
     """Return what speaks for each of at least one candidate."""
     lexical = _lexical(weighed, candidates)
-    similarity = np.array([candidate.similarity or 0.0 for candidate in candidates])
+    semantic = np.array([candidate.similarity or 0.0 for candidate in candidates if candidate.spelling is not None])
+    similarity = np.array(
+        [
+            (candidate.similarity if candidate.spelling is None else candidate.spelling) or 0.0
+            for candidate in candidates
+        ]
+    )
     bm25 = np.array([candidate.bm25 or 0.0 for candidate in candidates])
     language = weighed.question.language
     near = np.array([candidate.language in _NEAR[language] for candidate in candidates], dtype=float)
-    fused = (_reciprocal_ranks(bm25) + _reciprocal_ranks(similarity)) * np.where(near > 0, 1.0, _OTHER_LANGUAGE)
+    ranks = sum(_reciprocal_ranks(scores) for scores in (bm25, similarity, semantic) if len(scores))
+    fused = ranks * np.where(near > 0, 1.0, _OTHER_LANGUAGE)
     words = _WordMeanings(weighed, candidates)
     columns = [
         lexical[0],
@@ -120,8 +135,20 @@ def weigh_evidence(weighed: WeightedQuery, candidates: Sequence[Candidate]) -> E
         *words.columns(),
         *_closed_classes(weighed, candidates),
         *_kinds(weighed, candidates),
+        *_semantic(semantic, len(candidates), is_darija=language.startswith("ary")),
     ]
     return Evidence(np.stack(columns, axis=1), np.array(_asked(weighed, words)), _on_the_point(weighed, words))
+
+
+def _semantic(found: Matrix, count: int, *, is_darija: bool) -> list[Matrix]:
+    """Return the columns of a model's cosines; what it did not find is no nearer than the farthest that it found."""
+    if not found.any():
+        return [np.zeros(count)] * 5
+    cosines = np.where(found > 0, found, found[found > 0].min())
+    z, rank = np.clip(_z(cosines), -3, 5) / 5, 1 / (1 + _ranks(cosines) / 5)
+    known = [np.clip((cosines - _LEAST_COSINE) / (1 - _LEAST_COSINE), 0, 1), z, rank]
+    nothing = np.zeros(count)
+    return [nothing, nothing, nothing, z, rank] if is_darija else [*known, nothing, nothing]
 
 
 def _on_the_point(weighed: WeightedQuery, words: "_WordMeanings") -> NDArray[np.bool_]:

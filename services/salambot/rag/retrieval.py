@@ -10,6 +10,7 @@ from salambot.core.database import Pool
 from salambot.core.explanations import SearchExplanation
 from salambot.core.schemas import Passage, RetrievalRequest
 from salambot.knowledge.embedders.base import Embedder, EmbeddingError
+from salambot.knowledge.embedders.local import LocalEmbedder
 from salambot.knowledge.vectors.base import Hit, VectorStore, VectorStoreError
 from salambot.rag.calibration import Calibration
 from salambot.rag.candidates import FILTERED, LIMIT, Candidate, gather_candidates
@@ -17,6 +18,7 @@ from salambot.rag.explanation import explain, explain_nothing_asked
 from salambot.rag.frequencies import Frequencies
 from salambot.rag.query import AnalysedQuery, WeightedQuery, analyse_query
 from salambot.rag.ranking import rank
+from salambot.rag.spelling import with_spelling
 
 DENSE_TIMEOUT_SECONDS = 5
 _HITS = Counter("salambot_retrieval_hits", "Passages returned")
@@ -82,7 +84,12 @@ class Retriever:
         self, request: RetrievalRequest, question: AnalysedQuery
     ) -> tuple[WeightedQuery, list[Candidate]]:
         hits = await self._dense(request, question.text)
-        return await gather_candidates(self._pool, self._frequencies, request.tenant, question, hits, request.filter)
+        weighed, candidates = await gather_candidates(
+            self._pool, self._frequencies, request.tenant, question, hits, request.filter
+        )
+        if not isinstance(self._embedder, LocalEmbedder):
+            candidates = await asyncio.to_thread(with_spelling, question.text, candidates)
+        return weighed, candidates
 
     def _floor_of(self, request: RetrievalRequest) -> float:
         return self._floor if request.floor is None else request.floor

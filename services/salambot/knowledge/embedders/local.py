@@ -35,19 +35,20 @@ class LocalEmbedder:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed on this machine; many texts at once leave the loop free."""
         if len(texts) < _OFF_THE_LOOP:
-            return _embed(texts)
-        return await asyncio.to_thread(_embed, texts)
+            return embed_now(texts)
+        return await asyncio.to_thread(embed_now, texts)
 
     async def embed_question(self, text: str) -> Vectors:
         """Embed as any text."""
-        vector: Vectors = _embed([text])[0]
+        vector: Vectors = embed_now([text])[0]
         return vector
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
-def _embed(texts: Sequence[str]) -> Vectors:
+def embed_now(texts: Sequence[str]) -> Vectors:
+    """Embed in the calling thread."""
     vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for row, text in enumerate(texts):
         language = detect(text)
