@@ -16,7 +16,7 @@ from salambot.rag.evidence import PASSAGE_FEATURES, Evidence, Matrix, weigh_evid
 
 FALSE_RATE = 0.05
 """Of the questions that nothing answers, the share that may be answered: the floor is found for it."""
-_RANK_PENALTY, _DECISION_PENALTY = 3.0, 3.0
+_RANK_PENALTY, _DECISION_PENALTY = 3.0, 10.0
 """Ridge. Chosen, as all here, by leaving one business out."""
 _WEIGHT = 100.0
 """Each business weighs as much as this many questions, however many it has."""
