@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "manifest.json"
 _ENCRYPTED = b"salambot-backup-1 scrypt-fernet "
+_GZIP = b"\x1f\x8b"
 _PIECE_BYTES = 1024 * 1024
 _MAX_LINE_BYTES = 2 * _PIECE_BYTES
 _MAX_MANIFEST_BYTES = 64 * 1024 * 1024
@@ -94,29 +95,58 @@ def is_encrypted(path: Path) -> bool:
         raise ConfigurationError(f"the backup {path} cannot be read", str(error), f"ls -l {path}") from error
 
 
+def read_manifest(path: Path, passphrase: Secret | None) -> Manifest:
+    """Return what a backup holds, without unpacking it. Raises SalamBotError, as `read_archive` does."""
+    with _opened(path, passphrase) as tar:
+        return _manifest(tar)
+
+
 def read_archive(path: Path, folder: Path, passphrase: Secret | None) -> Manifest:
     """Unpack a backup into an empty folder; every member is one that the manifest names, whole. It blocks.
 
     Raises:
-        SalamBotError: the file is damaged, of another format, or of another passphrase.
+        SalamBotError: the file is no backup, damaged, of another format, or of another passphrase.
     """
+    with _opened(path, passphrase) as tar:
+        manifest = _unpack(tar, folder)
+    if checksums(folder) != manifest.files:
+        raise _damaged(path, "the checksum of a member is another one")
+    return manifest
+
+
+class _ForeignArchiveError(Exception):
+    """Somebody else's archive."""
+
+
+@contextmanager
+def _opened(path: Path, passphrase: Secret | None) -> Iterator[tarfile.TarFile]:
     from cryptography.fernet import InvalidToken
 
     try:
         with path.open("rb") as file:
             source = _decrypted(file, passphrase) if is_encrypted(path) else file
             with tarfile.open(fileobj=source, mode="r|gz") as tar:
-                manifest = _unpack(tar, folder)
+                yield tar
     except InvalidToken as error:
         why = "the passphrase is another one, or the file was changed"
         raise SalamBotError(f"the backup {path} cannot be decrypted", why, "salambot restore FILE, again") from error
+    except _ForeignArchiveError as error:
+        raise _no_backup(path) from error
     except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, str(error)) from error
+        raise (_damaged(path, str(error)) if _is_archive(path) else _no_backup(path)) from error
     except OSError as error:
-        raise SalamBotError(f"the backup {path} cannot be unpacked", str(error), f"df -h {folder}") from error
-    if checksums(folder) != manifest.files:
-        raise _damaged(path, "the checksum of a member is another one")
-    return manifest
+        raise SalamBotError(f"the backup {path} cannot be unpacked", str(error), "df -h") from error
+
+
+def _is_archive(path: Path) -> bool:
+    """Return whether a file begins as a backup does, encrypted or not."""
+    with path.open("rb") as file:
+        head = file.read(len(_ENCRYPTED))
+    return head == _ENCRYPTED or head.startswith(_GZIP)
+
+
+def _no_backup(path: Path) -> SalamBotError:
+    return SalamBotError(f"{path} is not a backup", "`salambot backup` did not write it", "salambot backup shop.backup")
 
 
 def _damaged(path: Path, why: str) -> SalamBotError:
@@ -137,10 +167,7 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _unpack(tar: tarfile.TarFile, folder: Path) -> Manifest:
-    first = tar.next()
-    if first is None or first.name != MANIFEST or first.size > _MAX_MANIFEST_BYTES:
-        raise ValueError("it does not begin with a manifest")
-    manifest = _manifest(tar, first)
+    manifest = _manifest(tar)
     while member := tar.next():
         inside = PurePosixPath(member.name)
         if member.name not in manifest.files or not member.isfile() or inside.is_absolute() or ".." in inside.parts:
@@ -149,7 +176,10 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> Manifest:
     return manifest
 
 
-def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Manifest:
+def _manifest(tar: tarfile.TarFile) -> Manifest:
+    member = tar.next()
+    if member is None or member.name != MANIFEST or member.size > _MAX_MANIFEST_BYTES:
+        raise _ForeignArchiveError
     content = tar.extractfile(member)
     fields = untrusted(json.loads(content.read() if content else b""))
     if fields["format"] != FORMAT:

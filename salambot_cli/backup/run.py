@@ -26,6 +26,7 @@ from salambot_cli.stack.up import UpRequest, start_stack
 from salambot_cli.terminal.output import Output
 
 _KEYS = (*OWN_UNLESS_GIVEN, "local-idp.pem", "jwks.json")
+_PROJECT = "project/"
 """The keys that belong to the data and to the callers; passwords of local parts are each environment's own."""
 
 
@@ -120,6 +121,13 @@ def _copy_objects(environment: Environment, folder: Path, tenants: tuple[str, ..
     s3, bucket = aws_clients(environment).s3, environment.value("S3_BUCKET") or ""
     for tenant in tenants:
         download_prefix(s3, bucket, f"{tenant}/", folder)
+
+
+def project_files(manifest: Manifest, root: Path) -> list[str]:
+    """Return the files of the project that a restore would write; those that are there stay."""
+    project = project_of_environment(root)
+    names = (name.removeprefix(_PROJECT) for name in sorted(manifest.files) if name.startswith(_PROJECT))
+    return [name for name in names if not (project / name).exists()]
 
 
 def _write_project(folder: Path, root: Path) -> tuple[str, ...]:

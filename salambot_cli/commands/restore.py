@@ -23,8 +23,8 @@ def restore(
 
     Examples:  [bold]salambot restore shop.backup[/]   [bold]salambot --project copy restore shop.backup --yes[/]
     """
-    from salambot_cli.backup.archive import is_encrypted
-    from salambot_cli.backup.run import restore_backup
+    from salambot_cli.backup.archive import is_encrypted, read_manifest
+    from salambot_cli.backup.run import project_files, restore_backup
     from salambot_cli.config.load import environment_root
     from salambot_cli.model.secret import Secret
     from salambot_cli.terminal.interrupts import run
@@ -32,6 +32,9 @@ def restore(
     session: Output = context.obj
     passphrase = Secret(ask_value("passphrase", hidden=True)) if is_encrypted(file) else None
     root = environment_root(session.project)
+    names = project_files(read_manifest(file, passphrase), root)
+    if names:
+        session.say(f"These files of the project come back: {', '.join(names)}")
     if not yes and not session.machine:
         question = f"Replace the conversations and documents of this environment ({root})?"
         typer.confirm(translate(question), abort=True, err=True)

@@ -47,7 +47,7 @@ def check_value(environment: Environment, name: str, value: str) -> None:
         raise ConfigurationError(f"the value of {name} is empty", "nothing was stored", f"salambot env unset {name}")
     if is_placeholder(name, value):
         why = "it looks like the example of a page; nothing was stored"
-        raise ConfigurationError(f"{name} holds an example", why, f"give your own value{shown}")
+        raise ConfigurationError(f"{name} holds an example", why, "give your own value")
     variable = Variable(name, Secret(value) if is_secret(name) else value, ".env")
     if pasted := next(pasted_values(replace(environment, variables={name: variable})), None):
         why = "; ".join(pasted.reasons)

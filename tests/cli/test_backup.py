@@ -62,8 +62,42 @@ def test_a_damaged_file_is_refused(
         "swap": whole[:200] + whole[middle:] + whole[200:middle],
     }
     file.write_bytes(harmed[harm])
-    with pytest.raises(SalamBotError, match=r"damaged|decrypted|encrypted"):
+    with pytest.raises(SalamBotError, match=r"damaged|decrypted|encrypted|not a backup"):
         read_archive(file, tmp_path / "out", passphrase)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"Dear customer,\n" * 100, b"%PDF-1.7 ...", bytes(range(256)) * 8],
+    ids=["empty", "letter", "pdf", "noise"],
+)
+def test_a_file_that_never_was_a_backup_is_called_so(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "shop.backup"
+    file.write_bytes(content)
+    assert "is not a backup" in Project(tmp_path).run("restore", str(file), "--yes", status=1).stderr
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_somebody_elses_archive_is_no_backup(tmp_path: Path) -> None:
+    file = tmp_path / "photos.tar.gz"
+    with tarfile.open(file, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("photo.jpg"), io.BytesIO())
+    assert "is not a backup" in Project(tmp_path).run("restore", str(file), "--yes", status=1).stderr
+
+
+def test_restore_names_the_files_that_come_back_and_asks_before_it_writes(tmp_path: Path) -> None:
+    packed, project = tmp_path / "packed", tmp_path / "project"
+    (packed / "project/kb").mkdir(parents=True)
+    project.mkdir()
+    for name in ("salambot.toml", ".env", "kb/prices.md"):
+        (packed / "project" / name).write_text("")
+    file = tmp_path / "shop.backup"
+    write_archive(file, packed, replace(MANIFEST, files=checksums(packed)), None)
+    (project / "salambot.toml").write_text("")
+    said = Project(project).run("restore", str(file), stdin="n\n", status=1).stderr
+    assert ".env, kb/prices.md" in said
+    assert "salambot.toml," not in said
+    assert [path.name for path in project.iterdir()] == ["salambot.toml"]
 
 
 def test_another_passphrase_opens_nothing(packed: tuple[Path, Manifest], tmp_path: Path) -> None:
