@@ -10,7 +10,6 @@ from salambot_cli.aws.clients import Aws, AwsError, AwsKind, translate_errors
 
 Call = Callable[[], object]
 T = TypeVar("T")
-_NO_UPLOAD = "salambot-doctor-no-such-upload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +20,11 @@ class Bucket:
     head: AwsError | None
     read: AwsError | None
     write: AwsError | None
+    delete: AwsError | None = None
 
 
 def inspect_bucket(aws: Aws, bucket: str, prefix: str, kms_key: str | None = None) -> Bucket:
-    """Head the bucket, read one object, and try a write that cannot succeed; with a KMS key one that is undone at once.
-
-    The first write is UploadPart to an upload that does not exist: S3 asks for s3:PutObject first (403) and only then
-    for the upload (404 NoSuchUpload), so nothing is ever created. It asks no key: where one encrypts, an empty object
-    is put as `seed` puts documents, and deleted.
-    """
+    """Head the bucket, read one object, then put, get and delete one of the doctor's own, encrypted as `seed` does."""
     head, region = _head(aws, bucket)
     if head is not None and head.kind in {AwsKind.ABSENT, AwsKind.REGION}:
         return Bucket(region, head, None, None)
@@ -37,28 +32,28 @@ def inspect_bucket(aws: Aws, bucket: str, prefix: str, kms_key: str | None = Non
     read = _refusal(lambda: aws.s3.get_object(Bucket=bucket, Key=key or f"{prefix}{_PROBE}", Range="bytes=0-0"))
     if read is not None and (read.is_absent or read.code in {"InvalidRange", "416"}):
         read = None
-    write = _refusal(
-        lambda: aws.s3_once.upload_part(
-            Bucket=bucket, Key=f"{prefix}{_PROBE}", PartNumber=1, UploadId=_NO_UPLOAD, Body=b""
-        )
-    )
-    if write is not None and (write.is_absent or write.is_server_side):
-        write = None
-    if write is None and kms_key:
-        write = _put_and_delete(aws, bucket, f"{prefix}{_PROBE}", kms_key)
-    return Bucket(region, head, read, write)
+    probe = f"{prefix}{_PROBE}"
+    write = _refusal(lambda: _put(aws, bucket, probe, kms_key))
+    if write is not None:
+        return Bucket(region, head, read, write)
+    read = read or _refusal(lambda: aws.s3.get_object(Bucket=bucket, Key=probe))
+    return Bucket(region, head, read, None, _refusal(lambda: aws.s3.delete_object(Bucket=bucket, Key=probe)))
 
 
 _PROBE = ".salambot-doctor"
 
 
-def _put_and_delete(aws: Aws, bucket: str, key: str, kms_key: str) -> AwsError | None:
-    refused = _refusal(
-        lambda: aws.s3_once.put_object(
-            Bucket=bucket, Key=key, Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=kms_key
-        )
+def _put(aws: Aws, bucket: str, key: str, kms_key: str | None) -> object:
+    if kms_key is None:
+        return aws.s3.put_object(Bucket=bucket, Key=key, Body=b"", ChecksumAlgorithm="SHA256")
+    return aws.s3.put_object(
+        Bucket=bucket,
+        Key=key,
+        Body=b"",
+        ChecksumAlgorithm="SHA256",
+        ServerSideEncryption="aws:kms",
+        SSEKMSKeyId=kms_key,
     )
-    return refused or _refusal(lambda: aws.s3_once.delete_object(Bucket=bucket, Key=key))
 
 
 def _head(aws: Aws, bucket: str) -> tuple[AwsError | None, str | None]:

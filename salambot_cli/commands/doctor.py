@@ -22,6 +22,7 @@ def doctor(
     ),
     group: str | None = typer.Option(None, autocompletion=completion.groups, help="One group of checks."),
     list_: bool = typer.Option(False, "--list", help="List the checks that apply here."),
+    simulate: bool = typer.Option(False, help="List what each check would ask, of whom; ask nothing."),
     explain: str | None = typer.Option(
         None, metavar="ID", autocompletion=completion.findings, help="Explain a finding."
     ),
@@ -50,6 +51,7 @@ def doctor(
         checks=tuple(checks or ()),
         group=group,
         list_only=list_,
+        simulate=simulate,
         explain=explain,
         strict=strict,
         watch=watch,

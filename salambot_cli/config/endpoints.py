@@ -47,15 +47,15 @@ def redis_url(host: str, port: int, password: str) -> str:
     return f"redis://:{quote(password, safe='')}@{host}:{port}/0"
 
 
-def ca_bundle(environment: Environment, part: Component) -> Path | None:
+def ca_bundle(environment: Environment, part: Component, url: str | None = None) -> Path | None:
     """Return the file of CAs that a cloud store is verified with: of `salambot.toml`, else the one its URL names.
 
-    A relative path begins at the project's folder.
+    A relative path begins at the project's folder. `url` is the store's, where it was read from Secrets Manager.
     """
     if environment.placement(part) != "cloud":
         return None
     configured = environment.postgres_ca if part == "postgres" else environment.redis_ca
-    named = _named_bundle(environment.value(f"{part.upper()}_URL") or "")
+    named = _named_bundle(url or environment.value(f"{part.upper()}_URL") or "")
     return configured or (environment.project / Path(named).expanduser() if named else None)
 
 

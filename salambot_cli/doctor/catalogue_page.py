@@ -19,6 +19,9 @@ configuration, data, performance, cost. What only follows from another failure i
 What could not be seen (a denied describe call, for instance) is *unknown*, never a pass. Exit status: 0 without a root
 cause, 1 with one, 4 when the doctor itself could not run.
 
+Whoever has to allow it reads `salambot doctor --simulate` first: each check with the hosts, AWS permissions and
+variables that it would use, and what it does beside reading. It asks nothing.
+
 An entry in `salambot.toml` silences a finding, with a reason and a last day:
 
 ```toml
@@ -50,6 +53,9 @@ Une section par constat. Page faite à partir du catalogue (`python -m salambot_
 configuration, données, performance, coût. Ce qui découle seulement d'un autre échec est *sauté* et nomme sa cause. Ce
 qui n'a pas pu être vu est *inconnu*, jamais réussi. Sortie : 0 sans cause première, 1 avec, 4 quand le docteur n'a pas
 pu travailler.
+
+Qui doit l'autoriser lit d'abord `salambot doctor --simulate` : chaque contrôle avec les hôtes, les droits AWS et les
+variables qu'il emploierait, et ce qu'il fait hors lecture. Rien n'est demandé.
 
 Les contrôles propres au projet se font avec les autres : une URL ou une commande (aucun shell ne la lit), ce
 qu'elle doit répondre, et le remède.

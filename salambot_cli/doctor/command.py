@@ -43,6 +43,7 @@ class DoctorOptions:
     checks: tuple[str, ...] = ()
     group: str | None = None
     list_only: bool = False
+    simulate: bool = False
     explain: str | None = None
     strict: bool = False
     watch: bool = False
@@ -68,6 +69,8 @@ async def run_doctor(session: Output, request: DoctorOptions) -> int:
     if request.list_only:
         return _list(session, request, environment)
     _known(request, environment)
+    if request.simulate:
+        return _simulate(session, request, environment)
     options = Options(_addresses(request.my_ip), request.offline, request.strict, problem)
     try:
         # One document at the end; --json-lines tells each round.
@@ -166,6 +169,27 @@ def _explain(session: Output, name: str) -> int:
         from rich.markdown import Markdown
 
         session.result(Markdown(section(entry, translate)))
+    return 0
+
+
+def _simulate(session: Output, request: DoctorOptions, environment: Environment) -> int:
+    """Say what the chosen checks would ask, for whoever has to allow it."""
+    from rich.markup import escape
+
+    from salambot_cli.doctor.simulate import questions
+
+    asked = questions(diagnosis(environment, checks=request.checks, group=request.group).probes, environment)
+    if session.machine:
+        session.document({"questions": [question.as_json() for question in asked]})
+        return 0
+    for question in asked:
+        session.result(f"[bold]{question.check}[/] [dim]{translate(question.about)}[/]")
+        rows = (("hosts", question.hosts), ("permissions", question.permissions), ("variables", question.variables))
+        for label, values in rows:
+            if values:
+                session.result(f"  [dim]{translate(label)}[/] {escape(', '.join(values))}")
+        if question.does:
+            session.result(f"  [dim]{translate('does')}[/] {escape(translate(question.does))}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """net.*: what looks the same whatever listens there: refused, no route, unknown name, bad certificate."""
 
+import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
@@ -217,10 +218,22 @@ def proxy_refuses(check: str, path: HttpsPath, variable: str) -> Finding:
         return fault(
             "net.proxy", check, title, {**evidence, "kind": "refused"}, (_PROXY_COMMAND.format(host=host),), text=text
         )
-    title = f"The proxy {proxy} takes the connection and gives no usable answer ({path.contact.reach})"
+    how = path.contact.detail if path.contact.reach is Reach.WRONG_PROTOCOL else path.contact.reach
+    title = f"The proxy {proxy} takes the connection and gives no usable answer ({how})"
     text = "Correct HTTPS_PROXY, or start the proxy again: what listens there is hanging, or is no HTTP proxy."
     about: Facts = {**evidence, "kind": str(path.contact.reach), "detail": path.contact.detail}
     return fault("net.proxy", check, title, about, (_PROXY_COMMAND.format(host=host),), text=text)
+
+
+def portal(check: str, path: HttpsPath, place: str, hosts: Sequence[str]) -> Finding:
+    """Every service leads to one page: the network wants a sign-in before it lets anybody out."""
+    title = f"Something on the way answers in place of {', '.join(hosts)}: all lead to {place} (a sign-in portal)"
+    text = (
+        "A hotel's or guest network's portal, or a company's gateway, wants a sign-in first: open any page in a "
+        "browser and sign in, or use another network or a VPN."
+    )
+    evidence: Facts = {"kind": "portal", "leads_to": place, "resources": list(hosts), "proxy": path.proxy}
+    return fault("net.proxy", check, title, evidence, (_PROXY_COMMAND.format(host=path.host),), text=text)
 
 
 _PROXY_LOGIN = 407
@@ -237,7 +250,8 @@ def inspected(check: str, paths: Sequence[HttpsPath]) -> Finding:
     text = (
         f"{who[0].upper()}{who[1:]} inspects TLS and signs with a CA of its own that is not trusted here. Get that "
         "CA's "
-        "certificate from whoever runs it and name it in SSL_CERT_FILE and AWS_CA_BUNDLE, or have these hosts "
+        "certificate from whoever runs it and name it in SSL_CERT_FILE and AWS_CA_BUNDLE (beside the public roots, "
+        "where such a file is named already), or have these hosts "
         "excepted. In a "
         "hotel or guest network, sign in by the browser first."
     )
@@ -317,6 +331,10 @@ def _tls_text(kind: str, shaken: Handshake, variable: str, proxy: str | None) ->
             )
         case _:
             who = f" The proxy {proxy} may open TLS on the way." if proxy else ""
+            if (own := os.environ.get("SSL_CERT_FILE")) is not None:
+                who += (
+                    f" SSL_CERT_FILE names {own}, in place of this machine's own roots: they have to stand in it too."
+                )
             return (
                 f"The issuer {shaken.issuer or ''} is not trusted here: name its CA certificate in SSL_CERT_FILE "
                 "(and in "

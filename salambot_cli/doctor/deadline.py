@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from salambot_cli.host.time_limit import WATCHED, limit
+
 RUN_SECONDS = 24.0
 """Of a whole run, whatever is broken."""
 _TICK_SECONDS = 0.1
@@ -28,9 +30,11 @@ class Deadline:
         loop = asyncio.get_running_loop()
         self._ends = loop.time() + self.seconds
         self._watch(loop, loop.time())
+        before = WATCHED.set(self._limits)
         try:
             yield
         finally:
+            WATCHED.reset(before)
             if self._tick is not None:
                 self._tick.cancel()
 
@@ -38,12 +42,8 @@ class Deadline:
     async def within(self, seconds: float) -> AsyncIterator[None]:
         """Limit a block by its own seconds and by the end of the run. Raises TimeoutError."""
         now = asyncio.get_running_loop().time()
-        async with asyncio.timeout(min(seconds, max(self._ends - now, _MIN_SECONDS))) as limit:
-            self._limits.add(limit)
-            try:
-                yield
-            finally:
-                self._limits.discard(limit)
+        async with limit(min(seconds, max(self._ends - now, _MIN_SECONDS))):
+            yield
 
     def _watch(self, loop: asyncio.AbstractEventLoop, expected: float) -> None:
         """Note how late a tick is. A callback runs before the limits that became due meanwhile, as a task would not."""
@@ -56,7 +56,7 @@ class Deadline:
     def _delay(self, seconds: float) -> None:
         self._delayed += seconds
         self._ends += seconds
-        for limit in self._limits:
-            ends = limit.when()
-            if ends is not None and not limit.expired():
-                limit.reschedule(ends + seconds)
+        for timeout in self._limits:
+            ends = timeout.when()
+            if ends is not None and not timeout.expired():
+                timeout.reschedule(ends + seconds)

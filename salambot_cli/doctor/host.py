@@ -9,9 +9,8 @@ from statistics import median
 from salambot_cli.config.validate import EXAMPLES, missing_variables
 from salambot_cli.docker.engine import engine_command
 from salambot_cli.doctor.origins import CONFIG
-from salambot_cli.doctor.paths import known_variables, ways_of
+from salambot_cli.doctor.paths import greeting_of, known_variables, ways_of
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
-from salambot_cli.host.clock import clock_skew
 from salambot_cli.host.probe_tcp import Reach
 from salambot_cli.host.programs import ProcessResult, run
 from salambot_cli.model.environment import Environment
@@ -70,8 +69,8 @@ async def check_clock(exam: ProbeContext) -> Finding:
     # A wrong clock makes every certificate look wrong, and stops no way.
     open_ = {c: p for c, p in ways.paths.items() if p.reach in {Reach.OPEN, Reach.UNTRUSTED} and p.refusal is None}
     sources = {_SOURCES.get(check, check): path.url for check, path in open_.items()}
-    answers = await asyncio.gather(*(clock_skew(url) for url in sources.values()))
-    skews = {name: round(skew) for name, skew in zip(sources, answers, strict=True) if skew is not None}
+    answers = await asyncio.gather(*(greeting_of(exam, url) for url in sources.values()))
+    skews = {name: round(told.skew) for name, told in zip(sources, answers, strict=True) if told.skew is not None}
     if not skews:
         return ok("host.clock", "No server told its time", sources=list(sources))
     return _judge_skews(skews)

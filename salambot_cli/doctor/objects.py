@@ -22,7 +22,7 @@ async def check_bucket(exam: ProbeContext) -> Finding:
     elsewhere = _elsewhere(exam, name, bucket)
     if elsewhere is not None:
         return elsewhere
-    failures = [(a, f) for a, f in (("s3:GetObject", bucket.read), ("s3:PutObject", bucket.write)) if f is not None]
+    failures = [(a, f) for a, f in _asked(bucket) if f is not None]
     if not failures:
         first = bucket.head if bucket.head is not None and not bucket.head.is_denied else None
         if first is not None:
@@ -37,8 +37,13 @@ async def check_bucket(exam: ProbeContext) -> Finding:
             return await refused(exam, CHECK, "s3", failures[0][1])
 
 
+def _asked(bucket: Bucket) -> tuple[tuple[str, AwsError | None], ...]:
+    """Return each action that the services need, and how it was refused; a bare 404 of what was put is none."""
+    return (("s3:GetObject", bucket.read), ("s3:PutObject", bucket.write), ("s3:DeleteObject", bucket.delete))
+
+
 def _good(name: str, bucket: Bucket) -> Finding:
-    return ok(CHECK, f"s3://{name} can be read and written", region=bucket.region)
+    return ok(CHECK, f"s3://{name} can be read, written and cleaned", region=bucket.region)
 
 
 async def _key_unusable(exam: ProbeContext, name: str) -> Finding | None:
@@ -147,7 +152,7 @@ def _other_account(name: str, action: str, account: str, evidence: Facts) -> Fin
 
 def _grant(bucket: str, caller: str | None) -> str:
     statement = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],'
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:DeleteObject"],'
         f'"Resource":"arn:aws:s3:::{bucket}/*"}},{{"Effect":"Allow","Action":"s3:ListBucket",'
         f'"Resource":"arn:aws:s3:::{bucket}"}}]}}'
     )

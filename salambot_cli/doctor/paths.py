@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from salambot_cli.doctor.cloud import account, touches_aws
@@ -14,11 +14,13 @@ from salambot_cli.doctor.connection_findings import (
     filtered_finding,
     inspected,
     is_url,
+    portal,
     proxy_refuses,
     stalled,
 )
 from salambot_cli.doctor.origins import is_from_vault
 from salambot_cli.doctor.probe import Probe, ProbeContext, ok
+from salambot_cli.host.clock import Greeting, greet
 from salambot_cli.host.https_path import HttpsPath, trace_https
 from salambot_cli.host.probe_http import host_and_port
 from salambot_cli.host.probe_tcp import ConnectResult, Reach, resolve_contact
@@ -120,6 +122,8 @@ class Ways:
     names: dict[str, ConnectResult] = field(default_factory=dict)
     """Check -> whether the name of its store resolves."""
     witness: ConnectResult | None = None
+    leads: dict[str, str | None] = field(default_factory=dict)
+    """Check -> where its open way leads whoever comes without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class Shared:
 
 def shared_cause(ways: Ways) -> Shared | None:
     """Decide whether several failures have one cause. Pure: the table of its cases is in the tests."""
-    for decide in (_resolver, _proxy, _inspector, _one_state):
+    for decide in (_resolver, _proxy, _portal, _inspector, _one_state):
         if (found := decide(ways)) is not None:
             return found
     return None
@@ -172,6 +176,20 @@ def _proxy(ways: Ways) -> Shared | None:
 _LOGIN = 407
 
 
+def _portal(ways: Ways) -> Shared | None:
+    """Every service sends people to one place, or shows them a page: one thing on the way answers for them all."""
+    places = set(ways.leads.values())
+    hosts = {ways.paths[check].host for check in ways.leads}
+    place = next(iter(places)) if len(places) == 1 else None
+    if place is None or len(hosts) < _SEVERAL or place in hosts:
+        return None
+    first = ways.paths[next(iter(ways.leads))]
+    return Shared(portal(CHECK, first, place, sorted(hosts)), tuple(ways.leads))
+
+
+_SEVERAL = 2
+
+
 def _inspector(ways: Ways) -> Shared | None:
     """The same issuer, which nobody here trusts, signs for several hosts: somebody on the way opens TLS."""
     bad = {c: p for c, p in ways.paths.items() if p.reach is Reach.UNTRUSTED and p.certificate}
@@ -196,9 +214,17 @@ def _one_state(ways: Ways) -> Shared | None:
     return None
 
 
+_ANSWERS = frozenset({Reach.OPEN, Reach.UNTRUSTED})
+
+
 async def ways_of(exam: ProbeContext) -> Ways:
     """Go every way at once, once for each run."""
     return await exam.once("ways", lambda: _every_way(exam))
+
+
+async def greeting_of(exam: ProbeContext, url: str) -> Greeting:
+    """Ask a service for nothing, once for each run."""
+    return await exam.once(f"greeting:{url}", lambda: greet(url))
 
 
 async def _every_way(exam: ProbeContext) -> Ways:
@@ -245,7 +271,10 @@ async def _names_of(exam: ProbeContext) -> dict[str, ConnectResult]:
 async def check_paths(exam: ProbeContext) -> Finding:
     """Is one thing in the way of several services?"""
     ways = await ways_of(exam)
-    shared = shared_cause(ways)
+    open_ = {check: path for check, path in ways.paths.items() if path.reach in _ANSWERS and _is_name(path.host)}
+    told = await asyncio.gather(*(greeting_of(exam, path.url) for path in open_.values()))
+    leads = {check: greeting.leads_to for check, greeting in zip(open_, told, strict=True)}
+    shared = shared_cause(replace(ways, leads=leads))
     if shared is None:
         return ok(
             CHECK, "Nothing stands in the way of every service", hosts=sorted({p.host for p in ways.paths.values()})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from salambot_cli.aws.clients import AwsError
 from salambot_cli.aws.databases import Cluster
+from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.doctor import rds_network
 from salambot_cli.doctor.cloud import cluster_of, database_of
 from salambot_cli.doctor.connection_findings import (
@@ -53,7 +54,7 @@ def target_of(exam: ProbeContext) -> PostgresTarget | None:
     except UrlError:
         return None
     environment = exam.environment
-    ca = url.sslrootcert or (str(environment.postgres_ca) if environment.postgres_ca else None)
+    ca = ca_bundle(environment, "postgres", exam.value(VARIABLE))
     usual = "prefer" if "postgres" in environment.allow_insecure else "verify-full"
     return PostgresTarget(
         url=url,
@@ -62,7 +63,7 @@ def target_of(exam: ProbeContext) -> PostgresTarget | None:
         user=url.user,
         database=url.database,
         sslmode=url.sslmode or usual,
-        ca=str(environment.project / ca) if ca and ca != "system" else None,
+        ca=str(ca) if ca else None,
     )
 
 

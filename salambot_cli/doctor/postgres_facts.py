@@ -16,6 +16,10 @@ SELECT pg_is_in_recovery() as standby,
        current_setting('default_transaction_read_only') = 'on' as read_only,
        current_setting('server_encoding') as encoding,
        current_setting('statement_timeout') as statement_timeout,
+       current_setting('idle_in_transaction_session_timeout') as idle_timeout,
+       coalesce(current_setting('transaction_timeout', true), '0') as transaction_timeout,
+       current_setting('lock_timeout') as lock_timeout,
+       current_setting('row_security') = 'on' as row_security,
        current_setting('search_path') as search_path,
        current_schema() as schema,
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as slots,
@@ -47,6 +51,13 @@ where c.relnamespace = to_regnamespace(current_schema())
   and c.relkind in ('r', 'p')
   and not exists (select 1 from pg_depend d where d.objid = c.oid and d.deptype = 'e')
 limit 500
+"""
+_COLUMNS = """
+SELECT c.relname || '.' || a.attname as name
+from pg_attribute a join pg_class c on c.oid = a.attrelid
+where c.relnamespace = to_regnamespace(current_schema()) and c.relkind in ('r', 'p')
+  and a.attnum > 0 and not a.attisdropped
+limit 5000
 """
 _HOLDERS = """
 SELECT distinct a.pid, coalesce(a.application_name, '') as application, c.relname as name,
@@ -88,6 +99,10 @@ class DatabaseFacts:
     read_only: bool = False
     encoding: str = "UTF8"
     statement_timeout: str = "0"
+    idle_timeout: str = "0"
+    transaction_timeout: str = "0"
+    lock_timeout: str = "0"
+    row_security: bool = True
     search_path: str = '"$user", public'
     schema: str | None = "public"
     slots: int = 100
@@ -103,6 +118,8 @@ class DatabaseFacts:
     """The version of the extension `vector`."""
     available: str | None = "0.8.0"
     tables: tuple[Table, ...] = ()
+    columns: frozenset[str] = frozenset()
+    """As `table.column`."""
     holders: tuple[LockHolder, ...] = ()
     revision: str | None = None
     tenant_error: str | None = None
@@ -113,7 +130,13 @@ class DatabaseFacts:
     @property
     def expected(self) -> frozenset[str]:
         """The tables that a database of this revision has."""
-        return tables_at(self.revision)
+        return frozenset(name.split(".")[0] for name in columns_at(self.revision))
+
+    @property
+    def lost_columns(self) -> tuple[str, ...]:
+        """Columns that were dropped from the tables that are there."""
+        there = {name.split(".")[0] for name in self.columns}
+        return tuple(sorted(n for n in columns_at(self.revision) - self.columns if n.split(".")[0] in there))
 
 
 def head_revision() -> str | None:
@@ -121,13 +144,20 @@ def head_revision() -> str | None:
     return max((file.name[:4] for file in _migrations()), default=None)
 
 
-def tables_at(revision: str | None) -> frozenset[str]:
-    """Return the tables that the migrations up to a revision create; none of them drops one."""
+def columns_at(revision: str | None) -> frozenset[str]:
+    """Return `table.column` of what the migrations up to a revision create; none of them drops any."""
     files = [file for file in _migrations() if revision is not None and file.name[:4] <= revision]
-    return frozenset(name for file in files for name in _CREATED.findall(file.read_text(encoding="utf-8")))
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    created = [
+        (table, column) for text in texts for table, body in _CREATED.findall(text) for column in _OF.findall(body)
+    ]
+    added = [pair for text in texts for pair in _ADDED.findall(text)]
+    return frozenset(f"{table}.{column}" for table, column in (*created, *added))
 
 
-_CREATED = re.compile(r"CREATE TABLE (\w+)")
+_CREATED = re.compile(r'CREATE TABLE (\w+) \((.*?)"""', re.DOTALL)
+_OF = re.compile(r"^\s+([a-z_]+) [a-z]", re.MULTILINE)
+_ADDED = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+)")
 
 
 def _migrations() -> list[Path]:
@@ -143,6 +173,7 @@ async def gather_facts(session: "Session") -> DatabaseFacts:
         role = await session.fetchrow(_ROLE)
         extension = await session.fetchrow(_EXTENSION)
         tables = await session.fetch(_TABLES)
+        columns = await session.fetch(_COLUMNS)
         holders = await session.fetch(_HOLDERS)
     named = {row["name"]: Table(row["name"], row["ours"], row["usable"], row["policies_off"]) for row in tables}
     held = {row["name"] for row in holders}
@@ -152,6 +183,7 @@ async def gather_facts(session: "Session") -> DatabaseFacts:
     return DatabaseFacts(
         **facts,
         tables=tuple(named.values()),
+        columns=frozenset(row["name"] for row in columns),
         holders=tuple(LockHolder(r["pid"], r["application"], r["name"], r["seconds"] or 0) for r in holders),
         revision=await _revision(session) if readable else None,
         tenant_error=await _enter_tenant(session) if readable and not held else None,

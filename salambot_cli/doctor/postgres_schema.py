@@ -11,7 +11,13 @@ CHECK = "rds.schema"
 TABLES = frozenset({"alembic_version", "documents", "chunks", "conversations", "turns", "audit"})
 """What every revision of the schema has: a database that holds some of it and not the rest is damaged."""
 _OLDEST_VECTOR = (0, 7)
-_SHORTEST_TIMEOUT_MILLISECONDS = 1000
+_SHORTEST = {
+    "statement_timeout": 1000,
+    "transaction_timeout": 1000,
+    "idle_in_transaction_session_timeout": 1000,
+    "lock_timeout": 20,
+}
+"""Milliseconds that the services' statements and transactions may take in any case."""
 _UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 Decide = Callable[[PostgresTarget, DatabaseFacts, Facts], Finding | None]
@@ -50,21 +56,22 @@ def _read_only(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) ->
 
 
 def _timeout(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
-    shortest = milliseconds(facts.statement_timeout)
-    if not shortest or shortest >= _SHORTEST_TIMEOUT_MILLISECONDS:
-        return None
-    return too_short(target, facts.statement_timeout, evidence)
+    held = (facts.statement_timeout, facts.transaction_timeout, facts.idle_timeout, facts.lock_timeout)
+    for (name, least), value in zip(_SHORTEST.items(), held, strict=True):
+        if 0 < milliseconds(value) < least:
+            return too_short(target, value, evidence, name)
+    return None
 
 
-def too_short(target: PostgresTarget, timeout: str, evidence: Facts) -> Finding:
+def too_short(target: PostgresTarget, timeout: str, evidence: Facts, name: str = "statement_timeout") -> Finding:
     """Say that the server ends queries before they can be done."""
-    title = f"statement_timeout of {target.user} is {timeout}: Postgres ends every longer query (57014)"
+    title = f"{name} of {target.user} is {timeout}: Postgres ends whatever takes longer"
     text = "Take the setting back to at least 30 s: it stands on the role, the database, or the parameter group."
     commands = (
-        _admin(target, f'ALTER ROLE "{target.user}" RESET statement_timeout'),
-        _admin(target, f'ALTER DATABASE "{target.database}" RESET statement_timeout'),
+        _admin(target, f'ALTER ROLE "{target.user}" RESET {name}'),
+        _admin(target, f'ALTER DATABASE "{target.database}" RESET {name}'),
     )
-    about: Facts = {**evidence, "kind": "statement-timeout", "statement_timeout": timeout}
+    about: Facts = {**evidence, "kind": name.replace("_", "-"), name: timeout}
     return fault("rds.statement-timeout", CHECK, title, about, commands, text=text)
 
 
@@ -145,13 +152,37 @@ def _barred(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Fi
 
 def _absent(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
     present = {table.name for table in facts.tables}
-    absent = sorted((TABLES | facts.expected) - present)
+    absent = sorted((TABLES | facts.expected) - present) or list(facts.lost_columns)
     if not absent or not TABLES & present:
         return None
     title = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing in {target.database}"
     about: Facts = {**evidence, "kind": "table", "tables": absent}
     text = "The schema says that it is complete, and it is not: restore a backup, or start with an empty database."
     return fault("rds.schema-missing", CHECK, title, about, ("salambot up",), text=text)
+
+
+def _revision(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+    """Tables of ours without a revision: the next migration would begin from nothing, and fail."""
+    present = {table.name for table in facts.tables if table.usable}
+    if facts.revision is not None or facts.holders or not {"alembic_version", "documents"} <= present:
+        return None
+    title = f"The tables of {target.database} are there, and alembic_version holds no revision: no migration can run"
+    text = "Restore a backup of this database, or write back the revision that it had."
+    about: Facts = {**evidence, "kind": "revision", "tables": sorted(present)[:20]}
+    return fault("rds.schema-missing", CHECK, title, about, text=text)
+
+
+def _row_security(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
+    if facts.row_security:
+        return None
+    title = f"row_security is off for {target.user}: Postgres refuses every query that a policy would narrow (42501)"
+    commands = (
+        _admin(target, f'ALTER ROLE "{target.user}" RESET row_security'),
+        _admin(target, f'ALTER DATABASE "{target.database}" RESET row_security'),
+    )
+    text = "Take the setting back: the services' queries are narrowed to one tenant by these policies."
+    about: Facts = {**evidence, "kind": "row-security"}
+    return fault("rds.row-security", CHECK, title, about, commands, text=text)
 
 
 def _newer(target: PostgresTarget, facts: DatabaseFacts, evidence: Facts) -> Finding | None:
@@ -246,6 +277,8 @@ _DECISIONS: tuple[Decide, ...] = (
     _newer,
     _barred,
     _absent,
+    _revision,
+    _row_security,
     _tenant,
     _policies,
     _migration,

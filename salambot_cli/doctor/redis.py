@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from salambot_cli.aws.clients import AwsError
+from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.doctor.cloud import cache_of
 from salambot_cli.doctor.connection_findings import (
     broken_url,
@@ -44,14 +45,14 @@ def target_of(exam: ProbeContext) -> RedisTarget | None:
         url = parse_redis_url(exam.value(VARIABLE) or "")
     except UrlError:
         return None
-    ca = url.ca or (str(exam.environment.redis_ca) if exam.environment.redis_ca else None)
+    ca = ca_bundle(exam.environment, "redis", exam.value(VARIABLE))
     return RedisTarget(
         host=url.host,
         port=url.port,
         tls=url.tls,
         user=url.user,
         database=url.database,
-        ca=str(exam.environment.project / ca) if ca else None,
+        ca=str(ca) if ca else None,
         password=url.password,
     )
 

@@ -114,9 +114,12 @@ async def check_access(exam: ProbeContext) -> Finding:
         try:
             await client.set(text, "1", ex=_SECONDS)
             await client.get(text)
-            await client.eval("return redis.call('INCR', KEYS[1])", 1, text)
+            await client.register_script("return redis.call('INCR', KEYS[1])")(keys=[text])
             await client.set(turns, "{}", ex=_SECONDS)
-            await client.xadd(stream, {"doctor": "1"}, maxlen=1)
+            async with client.pipeline() as pipe:
+                pipe.xadd(stream, {"doctor": "1"}, maxlen=1)
+                await pipe.execute()
+            await client.xrevrange(stream, count=1)
             await client.delete(text, turns, stream)
         except (RedisError, OSError, TimeoutError) as error:
             return await _refused_write(client, target, str(error) or type(error).__name__)

@@ -182,7 +182,7 @@ async def _judge(receiver: Receiver, signal: str, answer: Answer) -> Finding | N
 
 def _taken(host: str, signal: str, answer: Answer, evidence: Facts) -> Finding | None:
     """Look into an answer that counts as delivered: a sign-in page does too, and so does a rejection inside."""
-    page = web_page(answer)
+    page = web_page(answer) or _no_receipt(answer)
     if page is not None:
         title = f"{host} answers 200 with {page}, which no OTLP receiver does: everything is lost without a word"
         text = (
@@ -195,6 +195,16 @@ def _taken(host: str, signal: str, answer: Answer, evidence: Facts) -> Finding |
         return None
     title = f"{host} takes the request and rejects {rejected} of its {signal}: {why or 'no reason is given'}"
     return fault("otlp.rejected", CHECK, title, {**evidence, "says": why, "rejected": rejected, "signal": signal})
+
+
+def _no_receipt(answer: Answer) -> str | None:
+    """Describe a body that no receiver sends: plain text, or JSON that speaks of an error."""
+    kind, body = answer.headers.get("content-type", ""), answer.json()
+    if not answer.body.strip() or "protobuf" in kind:
+        return None
+    if isinstance(body, dict):
+        return "an error inside" if body.get("status") == "error" or {"error", "errors"} & body.keys() else None
+    return "plain text" if kind.startswith("text/") else None
 
 
 def partial_success(answer: Answer) -> tuple[int, str]:

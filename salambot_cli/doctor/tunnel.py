@@ -2,25 +2,28 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from salambot_cli.doctor.connection_findings import filtered_finding
+from salambot_cli.doctor.connection_findings import filtered_finding, http_failure
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
 from salambot_cli.doctor.stack import gateway_url, ports_of
 from salambot_cli.doctor.webhook_signature import value_in_use
 from salambot_cli.host.ports import is_free
-from salambot_cli.host.probe_http import request
+from salambot_cli.host.probe_http import Answer, request
 from salambot_cli.host.probe_tcp import ConnectResult, Reach, connect
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.finding import Facts, Finding
+from salambot_cli.model.finding import Facts, Finding, Remedy
 from salambot_cli.stack.runtimes.tunnel_faults import explain_answer
 from salambot_cli.tunnel.open_tunnel import await_own_answer
 
 TUNNEL = "tunnel.ready"
-_CLOUDFLARED = tuple(f"http://127.0.0.1:{port}" for port in range(20241, 20246))
-"""Where cloudflared listens when nobody tells it where."""
+_USUAL = tuple(f"http://127.0.0.1:{port}" for port in range(20241, 20246))
+"""Where cloudflared listens when nobody tells it where: another program may, too."""
+_SECONDS = 5.0
+_SAYS_NOTHING = frozenset({Reach.MUTE, Reach.SILENT})
 _NGROK = "http://127.0.0.1:4040"
 
 
@@ -31,6 +34,8 @@ class Tunnel:
     ready: bool
     url: str | None
     source: str
+    kind: str = "not-connected"
+    """How it is not ready, where it is not."""
 
 
 async def check_tunnel(exam: ProbeContext) -> Finding:
@@ -61,14 +66,16 @@ async def _ask_ours(environment: Environment) -> Tunnel | None:
     return await _ask_cloudflared((f"http://127.0.0.1:{state.ports.get('tunnel')}",)) if state.public_url else None
 
 
-async def _ask_cloudflared(usual: tuple[str, ...] = _CLOUDFLARED) -> Tunnel | None:
+async def _ask_cloudflared(usual: tuple[str, ...] = _USUAL) -> Tunnel | None:
     named = os.environ.get("TUNNEL_METRICS")
     for base in (f"http://{named}",) if named else usual:
-        answer = await request("GET", f"{base}/ready", proxies=False, seconds=1.5)
+        answer = await request("GET", f"{base}/ready", proxies=False, seconds=_SECONDS)
+        if answer.contact is not None and answer.contact.reach in _SAYS_NOTHING and base not in _USUAL:
+            return Tunnel(False, None, f"{base}/ready", "no-answer")
         if answer.status in {200, 503}:
             body = answer.json()
             connections = body.get("readyConnections", 1) if isinstance(body, dict) else 1
-            quick = (await request("GET", f"{base}/quicktunnel", proxies=False, seconds=1.5)).json()
+            quick = (await request("GET", f"{base}/quicktunnel", proxies=False, seconds=_SECONDS)).json()
             host = quick.get("hostname") if isinstance(quick, dict) else None
             ready = answer.status == 200 and connections != 0
             url = str(host) if "://" in str(host) else f"https://{host}" if host else None
@@ -77,7 +84,7 @@ async def _ask_cloudflared(usual: tuple[str, ...] = _CLOUDFLARED) -> Tunnel | No
 
 
 async def _ask_ngrok() -> Tunnel | None:
-    answer = await request("GET", f"{_NGROK}/api/tunnels", proxies=False, seconds=1.5)
+    answer = await request("GET", f"{_NGROK}/api/tunnels", proxies=False, seconds=_SECONDS)
     body = answer.json()
     if not answer.status or not isinstance(body, dict):
         return None
@@ -110,10 +117,12 @@ def _down(environment: Environment, tunnel: Tunnel | None, expected: str | None,
         "tunnel": kind,
         "asked": tunnel.source if tunnel else "no local metrics answer",
         "public_url": expected,
-        "kind": "not-connected" if tunnel else "not-running",
+        "kind": tunnel.kind if tunnel else "not-running",
         "edge": f"{edge.host}:{edge.port} {edge.reach}" if edge else None,
     }
     title = f"{kind} runs and has no connection to its edge" if tunnel else f"No {kind} runs: webhooks reach nobody"
+    if tunnel is not None and tunnel.kind == "no-answer":
+        title = f"{kind} hangs: {tunnel.source} takes the connection and does not answer within {_SECONDS:g} s"
     more = "cloudflared tunnel login" if kind == "cloudflared" else "ngrok diagnose"
     text = None
     if edge is not None:
@@ -131,8 +140,10 @@ async def _came_back(exam: ProbeContext, tunnel: Tunnel, url: str | None) -> Fin
         return None
     answer = await await_own_answer(url.rstrip("/"), token, 0)
     ours = answer is not None and "problem+json" in answer.headers.get("content-type", "")
-    if answer is None or answer.contact is not None or ours:
+    if answer is None or ours:
         return None  # our gateway's own refusal is the webhook's subject
+    if answer.contact is not None:
+        return _unreached(exam, answer)
     said = explain_answer(url, answer)
     leads = await _leads_to(tunnel)
     code = answer.headers.get("ngrok-error-code", "")
@@ -156,6 +167,24 @@ async def _came_back(exam: ProbeContext, tunnel: Tunnel, url: str | None) -> Fin
     return fault("tunnel.origin-down", TUNNEL, title, evidence, ("salambot tunnel",), text=text)
 
 
+def _unreached(exam: ProbeContext, answer: Answer) -> Finding | None:
+    """Say why nobody gets to the URL that Meta calls: its name or certificate. Else the way out may be filtered here.
+
+    A quick tunnel's name is new each time, and not known everywhere at once.
+    """
+    contact = answer.contact
+    if exam.value(_PUBLIC) is None or contact is None or contact.number == socket.EAI_AGAIN:
+        return None
+    if contact.reach is Reach.UNKNOWN_NAME:
+        found = http_failure(TUNNEL, answer, _PUBLIC)
+        name = f"salambot-{exam.environment.tenant}"
+        text = f"Meta reaches nobody: lead the name to the tunnel, or correct {_PUBLIC}."
+        commands = (f"cloudflared tunnel route dns {name} {contact.host}", f"getent hosts {contact.host}")
+        return found and replace(found, remedy=Remedy(text, commands))
+    return http_failure(TUNNEL, answer, _PUBLIC) if contact.reach is Reach.UNTRUSTED else None
+
+
+_PUBLIC = "PUBLIC_BASE_URL"
 _NO_TUNNEL = 530
 _OFFLINE = frozenset({"ERR_NGROK_3200", "ERR_NGROK_727"})
 _LIMITS = frozenset({"ERR_NGROK_725", "ERR_NGROK_726", "ERR_NGROK_734", "ERR_NGROK_108", "ERR_NGROK_120"})
@@ -165,7 +194,7 @@ async def _leads_to(tunnel: Tunnel) -> str | None:
     """Return the service that cloudflared sends requests to, where its metrics port tells."""
     if not tunnel.source.endswith("/ready"):
         return None
-    answer = await request("GET", f"{tunnel.source.removesuffix('/ready')}/config", proxies=False, seconds=1.5)
+    answer = await request("GET", f"{tunnel.source.removesuffix('/ready')}/config", proxies=False, seconds=_SECONDS)
     body = answer.json()
     config = body.get("config") if isinstance(body, dict) else None
     rules = config.get("ingress") if isinstance(config, dict) else None
@@ -215,7 +244,7 @@ PROBES = (
         _GROUP,
         "The tunnel",
         check_tunnel,
-        ("tunnel.down", "tunnel.origin-down", "tunnel.ephemeral", "net.egress-blocked", "net.dns"),
+        ("tunnel.down", "tunnel.origin-down", "tunnel.ephemeral", "net.egress-blocked", "net.dns", "net.tls-untrusted"),
         (),
         _has_tunnel,
         parts=("tunnel",),

@@ -1,6 +1,8 @@
 """config.values: a value that is there and cannot work: quotes or line ends kept, a place-holder, a broken URL."""
 
+import os
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
@@ -48,7 +50,20 @@ def oddity_of(name: str, value: str) -> tuple[str, str] | None:
         return "place-holder", "is still a place-holder"
     if _HEADER_VALUES.search(name) and (bad := _unsendable(value)) is not None:
         return "characters", f"holds {bad}, which no header can carry: it was copied with it"
+    if name in _SHAPES and _SHAPES[name][0].fullmatch(value) is None:
+        return "shape", f"is {value[:80]!a}: {_SHAPES[name][1]}"
     return _url_oddity(name, value) if name in _URLS else None
+
+
+_REGION = (re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+"), "no region's name, such as eu-west-3 (eu-west-3a is a zone)")
+_SHAPES = {
+    "AWS_REGION": _REGION,
+    "AWS_DEFAULT_REGION": _REGION,
+    "S3_BUCKET": (
+        re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:.+"),
+        "no bucket's name (3 to 63 small letters, digits, dots and hyphens, without s3://)",
+    ),
+}
 
 
 def _unsendable(value: str) -> str | None:
@@ -78,13 +93,42 @@ def odd(check: str, finding_id: str, name: str, layer: str, oddity: tuple[str, s
 
 async def check_values(exam: ProbeContext) -> list[Finding] | Finding:
     """Can each value work that the configuration sets? Those of Secrets Manager are looked at where they are read."""
-    findings: list[Finding] = []
+    findings = _trust_files(exam)
     for name, value in _own_values(exam):
         oddity = oddity_of(name, value)
         if oddity is not None:
             findings.append(odd(CHECK, "config.invalid", name, exam.layer(name), oddity, ("salambot config show",)))
             exam.condemn(name, "config.invalid")
     return findings or ok(CHECK, "Every value has a shape that can work")
+
+
+_TRUST: Mapping[str, str] = {"SSL_CERT_FILE": "net.path", "AWS_CA_BUNDLE": "aws.credentials"}
+"""Variables that name a file of CAs, and the check that a file which cannot be used explains."""
+
+
+def _trust_files(exam: ProbeContext) -> list[Finding]:
+    """Say which file of CAs cannot be used: Python's TLS then trusts nobody, without a word."""
+    findings: list[Finding] = []
+    for name, explains in _TRUST.items():
+        path = exam.environment.value(name) or os.environ.get(name)
+        why = _unusable(path) if path else None
+        if why is not None:
+            title = f"{name} names {path}, which cannot be used: {why}"
+            text = f"Correct {name}, or unset it: without a file of CAs, no certificate can be verified."
+            evidence: Facts = {"variable": name, "path": path, "kind": "trust-file", "detail": why}
+            findings.append(fault("config.invalid", CHECK, title, evidence, (f"unset {name}",), text=text))
+            exam.condemn(explains, "config.invalid")
+    return findings
+
+
+def _unusable(path: str) -> str | None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return "it holds no certificate"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None
 
 
 def _own_values(exam: ProbeContext) -> Iterator[tuple[str, str]]:

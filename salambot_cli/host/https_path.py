@@ -62,7 +62,9 @@ async def _through(proxy: str, url: str, host: str, port: int, context: ssl.SSLC
     near = await connect(*host_and_port(proxy))
     contact = replace(near, proxy=True)
     path = HttpsPath(url, host, port, contact, f"{contact.host}:{contact.port}")
-    if not contact.is_open or not tls:
+    if contact.is_open and (unfit := await _unfit(proxy, contact, context)) is not None:
+        return replace(path, contact=replace(contact, reach=Reach.WRONG_PROTOCOL, detail=unfit))
+    if not contact.is_open or not tls or urlsplit(proxy).scheme == "https":
         return path
     head = await _answer_to_connect(contact, proxy, host, port)
     if isinstance(head, Reach):
@@ -76,6 +78,16 @@ async def _through(proxy: str, url: str, host: str, port: int, context: ssl.SSLC
         return replace(path, refusal=int(found[1]), refusal_says=_said(head))
     shaken = await handshake(contact, context, opening=_connecting(proxy, host, port), server_name=host)
     return replace(path, certificate=shaken)
+
+
+async def _unfit(proxy: str, contact: ConnectResult, context: ssl.SSLContext) -> str | None:
+    """Say why a proxy's URL cannot be used as it is written: its scheme is how the proxy itself is spoken to."""
+    scheme = urlsplit(proxy).scheme
+    if scheme.startswith("socks"):
+        return f"{scheme}:// is not spoken here: name an HTTP proxy (http://HOST:PORT)"
+    if scheme != "https" or (await handshake(contact, context)).contact.is_open:
+        return None
+    return "it speaks no TLS, and its URL begins with https://: write http://"
 
 
 def _request(proxy: str, host: str, port: int) -> bytes:

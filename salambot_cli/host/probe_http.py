@@ -1,5 +1,6 @@
 """One bounded HTTP request: an answer of at most 64 KiB, or how the wire failed. Redirects are never followed."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from salambot_cli.host.probe_tcp import ConnectResult, Reach, classify_error, exception_chain
+from salambot_cli.host.time_limit import limit
 from salambot_cli.host.tls import tls_context
 
 if TYPE_CHECKING:
@@ -52,22 +54,46 @@ async def request(
     seconds: float = 4.0,
     source: str | None = None,
 ) -> Answer:
-    """Ask once. `proxies` obeys HTTP(S)_PROXY; `source` binds an address family (`0.0.0.0` or `::`)."""
+    """Ask once. `proxies` obeys HTTP(S)_PROXY; `source` binds an address family (`0.0.0.0` or `::`).
+
+    `seconds` hold for connecting, and again for the answer.
+    """
     import httpx
 
     proxy = proxy_for(url) if proxies else None
     trust = _trust(verify)
     transport = httpx.AsyncHTTPTransport(local_address=source, verify=trust) if source else None
+    sent = False
+
+    async def note(step: str, _: object) -> None:
+        nonlocal sent
+        if step == _SENT:
+            sent = True
+            timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+
     try:
         async with (
+            limit(seconds) as timeout,
             httpx.AsyncClient(
-                verify=trust, trust_env=proxy is not None, timeout=seconds, follow_redirects=False, transport=transport
+                verify=trust,
+                trust_env=proxy is not None,
+                timeout=None,  # noqa: S113 - `limit` holds for all of it
+                follow_redirects=False,
+                transport=transport,
             ) as client,
-            client.stream(method, url, headers=dict(headers or {}), content=content) as response,
+            client.stream(
+                method, url, headers=dict(headers or {}), content=content, extensions={"trace": note}
+            ) as response,
         ):
             return Answer(response.status_code, response.headers, await _bounded(response))
+    except TimeoutError:
+        late = httpx.ReadTimeout if sent else httpx.ConnectTimeout
+        return Answer(0, {}, b"", contact=_contact(proxy or url, late(f"no answer within {seconds:g} s"), proxy))
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
         return Answer(0, {}, b"", contact=_contact(proxy or url, error, proxy))
+
+
+_SENT = "http11.send_request_headers.complete"
 
 
 @cache

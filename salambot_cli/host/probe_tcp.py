@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from salambot_cli.host.time_limit import limit
+
 CONNECT_SECONDS = 1.5
 TRIES = 2
 BANNER_BYTES = 512
@@ -65,7 +67,7 @@ async def resolve(host: str, port: int, seconds: float = 5.0) -> tuple[str, ...]
     """
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(seconds):
+        async with limit(seconds):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError as error:
         raise socket.gaierror(socket.EAI_AGAIN, f"the resolver gave no answer within {seconds:g} s") from error
@@ -103,7 +105,7 @@ _TELLING = (Reach.OPEN, Reach.REFUSED, Reach.SILENT, Reach.NO_ROUTE, Reach.RESET
 async def _connect(host: str, port: int, addresses: tuple[str, ...], address: str, seconds: float) -> ConnectResult:
     started = time.perf_counter()
     try:
-        async with asyncio.timeout(seconds):
+        async with limit(seconds):
             _, writer = await asyncio.open_connection(address, port)
     except TimeoutError:
         return ConnectResult(Reach.SILENT, host, port, addresses, address, f"no answer within {seconds:g} s")
@@ -120,7 +122,7 @@ async def close(writer: asyncio.StreamWriter) -> None:
     """Close a connection without waiting for a peer that does not answer."""
     writer.close()
     with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
-        async with asyncio.timeout(0.5):
+        async with limit(0.5):
             await writer.wait_closed()
 
 
@@ -172,7 +174,7 @@ async def exchange(
 
     Raises TimeoutError (no response) and OSError (connection lost).
     """
-    async with asyncio.timeout(seconds):
+    async with limit(seconds):
         reader, writer = await asyncio.open_connection(
             contact.address or contact.host,
             contact.port,

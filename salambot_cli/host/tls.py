@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salambot_cli.host.probe_tcp import ConnectResult, Reach, close
+from salambot_cli.host.time_limit import limit
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -75,7 +76,7 @@ async def _shake(
 ) -> Handshake:
     host, port = contact.host, contact.port
     try:
-        async with asyncio.timeout(seconds):
+        async with limit(seconds):
             reader, writer = await asyncio.open_connection(contact.address or host, port)
             try:
                 if opening is not None and not await opening(reader, writer):
@@ -105,7 +106,7 @@ async def _describe_certificate(contact: ConnectResult, opening: Opening | None,
     from cryptography import x509
 
     try:
-        async with asyncio.timeout(3):
+        async with limit(3):
             reader, writer = await asyncio.open_connection(contact.address or contact.host, contact.port)
             try:
                 if opening is not None:

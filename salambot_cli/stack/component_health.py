@@ -10,6 +10,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from salambot_cli.api.service_client import service_client
+from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.host.ports import LOOPBACK, leads_elsewhere
 from salambot_cli.host.state_file import read_state
 from salambot_cli.host.tunnel_programs import read_tunnel_state
@@ -104,9 +105,8 @@ async def _postgres(environment: Environment) -> tuple[Health, str]:
     if url is None:
         return "down", "not started"
     try:
-        is_cloud = environment.placement("postgres") == "cloud"
-        ca = str(environment.postgres_ca) if environment.postgres_ca and is_cloud else None
-        arguments: dict[str, Any] = parse_postgres_url(url).connect_arguments(ca)
+        ca = ca_bundle(environment, "postgres")
+        arguments: dict[str, Any] = parse_postgres_url(url).connect_arguments(str(ca) if ca else None)
         connection = await asyncpg.connect(**arguments, timeout=_SECONDS)
         try:
             await connection.execute("SELECT 1", timeout=_SECONDS)  # one message, which no pooler parts
@@ -131,8 +131,8 @@ async def _redis(environment: Environment) -> tuple[Health, str]:
         parsed = parse_redis_url(url)
     except UrlError as error:
         return "down", f"REDIS_URL {error.reason}"
-    if environment.redis_ca and parsed.tls:
-        parsed = replace(parsed, ca=str(environment.redis_ca))
+    if (ca := ca_bundle(environment, "redis")) and parsed.tls:
+        parsed = replace(parsed, ca=str(ca))
     client = redis.Redis.from_url(parsed.text(), socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
     try:
         await client.ping()

@@ -6,8 +6,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import httpx
+import pytest
 import trustme
 from aiohttp import ClientSession, web
 from botocore.config import Config
@@ -212,6 +213,8 @@ class Cloud:
     tables: list[str] = field(default_factory=list)
     pinecone: PineconeServer = field(default_factory=PineconeServer)
     my_ip: tuple[str, ...] = (MY_IP,)
+    consoles: set[int] = field(default_factory=set)
+    """Where this scenario opens a console: one on another port is this machine's, and no finding of the scenario."""
 
     @property
     def moto(self) -> Moto:
@@ -262,6 +265,14 @@ class Cloud:
                 return await change(request, web.Response(status=answer.status, body=await answer.read(), headers=kept))
 
         return await self.serve(handle)
+
+    async def console(self, handler: Any, host: str, ports: Iterable[int]) -> None:  # noqa: ANN401 - any aiohttp handler
+        """Serve HTTP on every interface, on the first of these ports that nobody has."""
+        for port in ports:
+            with suppress(OSError):
+                self.consoles.add(await self.stack.enter_async_context(http(handler, port, host)))
+                return
+        pytest.skip("every port of a console is taken on this machine")
 
     async def serve(self, handler: Any) -> str:  # noqa: ANN401 - any aiohttp handler
         """Serve HTTP; return the base URL."""

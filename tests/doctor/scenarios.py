@@ -13,7 +13,7 @@ import trustme
 from aiohttp import web
 
 from tests.doctor.cloud import CANARY, KEYS, Change, Cloud, allow_port, server_tls, yesterday
-from tests.doctor.wires import answers, closed_port, hang_up, http, mute, says, silent_port, talking
+from tests.doctor.wires import answers, closed_port, hang_up, mute, says, silent_port, talking
 
 Inject = Callable[[Cloud], Awaitable[None]]
 
@@ -849,6 +849,8 @@ async def _gateway(
         if request.path == "/metrics":
             return web.Response(text=metrics)
         if request.path.startswith("/v1/webhooks"):
+            if request.method == "GET" and subscription == 200:  # as Meta is answered
+                return web.Response(text=request.query["hub.challenge"])
             return web.json_response({}, status=subscription if request.method == "GET" else webhook)
         return web.json_response({"status": "ok", "service": "gateway"})
 
@@ -909,9 +911,22 @@ async def tunnel_with_another_name(cloud: Cloud) -> None:
 
 @scenario(on=("t2",))
 async def tunnel_that_stands(cloud: Cloud) -> None:
+    port = await _gateway(cloud)
+    await _tunnel(cloud, 200)
+    cloud.variables |= {"PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "META_VERIFY_TOKEN": "a-token"}
+
+
+@scenario("net.dns", on=("t2",))
+async def tunnel_whose_name_was_never_routed(cloud: Cloud) -> None:
     await _gateway(cloud)
-    await _tunnel(cloud, 200, "bot.trycloudflare.invalid")
-    cloud.variables["PUBLIC_BASE_URL"] = "https://bot.trycloudflare.invalid"
+    await _tunnel(cloud, 200)
+    cloud.variables |= {"PUBLIC_BASE_URL": "https://bot.shop.invalid", "META_VERIFY_TOKEN": "a-token"}
+
+
+@scenario("tunnel.down", on=("t2",), kind="no-answer")
+async def tunnel_that_hangs(cloud: Cloud) -> None:
+    await _tunnel(cloud, 200)
+    os.environ["TUNNEL_METRICS"] = f"127.0.0.1:{await cloud.stack.enter_async_context(talking(mute))}"
 
 
 @scenario("webhook.bad-hmac", on=("t2",), kind="verify-token")
@@ -931,13 +946,12 @@ async def tunnel_to_another_program(cloud: Cloud) -> None:
 
 @scenario("sec.console-public", on=("local",))
 async def prometheus_for_everybody_by_ipv6(cloud: Cloud) -> None:
-    handler = answers(200, "Prometheus Server is Healthy.")
-    await cloud.stack.enter_async_context(http(handler, 9090, "::"))
+    await cloud.console(answers(200, "Prometheus Server is Healthy."), "::", range(9090, 9100))
 
 
 @scenario("sec.console-public", on=("local",))
 async def grafana_for_everybody(cloud: Cloud) -> None:
-    await cloud.stack.enter_async_context(http(answers(200, {"database": "ok"}), 3003, "0.0.0.0"))  # noqa: S104 - the fault
+    await cloud.console(answers(200, {"database": "ok"}), "0.0.0.0", range(3001, 3011))  # noqa: S104 - the fault
 
 
 # --- security and cost ------------------------------------------------------------------------------------------------

@@ -222,3 +222,20 @@ def test_a_tunnel_that_up_was_told_not_to_open_is_looked_at(tmp_path: Path) -> N
 
     assert problem is None
     assert (environment.placement("tunnel"), environment.tenant) == ("ngrok", "riad")
+
+
+def test_simulate_asks_nothing_and_says_what_it_would(doctor: Doctor) -> None:
+    doctor.configure('topology = "t2"')
+    environ = {
+        "AWS_ENDPOINT_URL": "https://aws.invalid",
+        "S3_BUCKET": "salambot-kb",
+        "OPENAI_API_KEY": "sk-" + "a" * 24,
+    }
+
+    ran = doctor.run("s3.access", "--simulate", "--json", **environ)
+
+    assert ran.returncode == 0, ran.stderr
+    asked = {question["check"]: question for question in json.loads(ran.stdout)["questions"]}
+    assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"} <= set(asked["s3.access"]["permissions"])
+    assert asked["s3.access"]["hosts"] == ["aws.invalid:443"]
+    assert "aws.credentials" in asked  # what it needs is asked too

@@ -43,11 +43,27 @@ class Case:
     checks: frozenset[str] = frozenset()
     names: dict[str, ConnectResult] = field(default_factory=dict)
     witness: ConnectResult | None = None
+    leads: dict[str, str | None] = field(default_factory=dict)
 
 
 EVERY = (AWS, MODEL, OTLP)
+PORTAL = "portal.hotel.example"
 CASES = [
     Case("all is open", {c: way(c) for c in EVERY}, None),
+    Case(
+        "all lead to one page",
+        {c: way(c) for c in EVERY},
+        "net.proxy",
+        frozenset(EVERY),
+        leads=dict.fromkeys(EVERY, PORTAL),
+    ),
+    Case(
+        "one of them leads elsewhere, as AWS does",
+        {c: way(c) for c in EVERY},
+        None,
+        leads={AWS: "aws.amazon.com", MODEL: None, OTLP: None},
+    ),
+    Case("the only one leads elsewhere", {AWS: way(AWS)}, None, leads={AWS: "aws.amazon.com"}),
     Case("no name is known", {c: way(c, Reach.UNKNOWN_NAME, TRY_AGAIN) for c in EVERY}, "net.dns", frozenset(EVERY)),
     Case(
         "no name is known, the databases' neither",
@@ -86,7 +102,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_one_cause_is_named_with_what_it_explains(case: Case) -> None:
-    shared = shared_cause(Ways(case.paths, case.names, case.witness))
+    shared = shared_cause(Ways(case.paths, case.names, case.witness, case.leads))
 
     assert (shared.finding.id if shared else None) == case.finding
     assert frozenset(shared.checks if shared else ()) == case.checks

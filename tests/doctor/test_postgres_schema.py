@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from salambot_cli.doctor.postgres import PostgresTarget
-from salambot_cli.doctor.postgres_facts import DatabaseFacts, LockHolder, Table, head_revision, tables_at
+from salambot_cli.doctor.postgres_facts import DatabaseFacts, LockHolder, Table, columns_at, head_revision
 from salambot_cli.doctor.postgres_schema import TABLES, judge, milliseconds
 from salambot_contracts.postgres_url import parse_postgres_url
 
@@ -13,8 +13,10 @@ TARGET = PostgresTarget(
     parse_postgres_url("postgres://app:x@db.example/salambot"), "db.example", 5432, "app", "salambot", "prefer", None
 )
 HEAD = head_revision() or ""
-FULL = tuple(Table(name, ours=True, usable=True, policies_off=False) for name in sorted(TABLES | tables_at(HEAD)))
-WELL = DatabaseFacts(homes=("public",), tables=FULL, revision=HEAD)
+COLUMNS = columns_at(HEAD)
+NAMES = sorted(TABLES | {column.split(".")[0] for column in COLUMNS})
+FULL = tuple(Table(name, ours=True, usable=True, policies_off=False) for name in NAMES)
+WELL = DatabaseFacts(homes=("public",), tables=FULL, columns=COLUMNS, revision=HEAD)
 EMPTY = DatabaseFacts()
 
 
@@ -30,7 +32,12 @@ def table(**changes: bool) -> tuple[Table, ...]:
         (replace(WELL, standby=True), "fail", "rds.read-only", "standby"),
         (replace(WELL, read_only=True), "fail", "rds.read-only", "default"),
         (replace(WELL, statement_timeout="200ms"), "fail", "rds.statement-timeout", "statement-timeout"),
-        (replace(WELL, statement_timeout="30s"), "ok", "rds.schema", None),
+        (replace(WELL, statement_timeout="30s", lock_timeout="5s"), "ok", "rds.schema", None),
+        (replace(WELL, lock_timeout="1ms"), "fail", "rds.statement-timeout", "lock-timeout"),
+        (replace(WELL, transaction_timeout="10ms"), "fail", "rds.statement-timeout", "transaction-timeout"),
+        (replace(WELL, row_security=False), "fail", "rds.row-security", "row-security"),
+        (replace(WELL, columns=COLUMNS - {"turns.content"}), "fail", "rds.schema-missing", "table"),
+        (replace(WELL, revision=None), "fail", "rds.schema-missing", "revision"),
         (replace(WELL, encoding="SQL_ASCII"), "fail", "rds.wrong-encoding", None),
         (replace(WELL, schema=None), "fail", "rds.no-privilege", "schema"),
         (replace(WELL, schema="app", homes=("public",)), "fail", "rds.schema-missing", "search-path"),

@@ -8,15 +8,20 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+from aiohttp import web
 
 from salambot_cli.doctor import PROBES
+from salambot_cli.doctor.diagnose import Options, diagnose, diagnosis
 from salambot_cli.doctor.graph import run_probes
 from salambot_cli.doctor.probe import ProbeContext
+from salambot_cli.doctor.simulate import questions
 from tests.doctor.cloud import MY_IP, Moto, Parts, healthy
 from tests.doctor.examine import examine
 from tests.doctor.scenarios import SCENARIOS, Scenario, sg_without_my_ip
+from tests.doctor.wires import silent_port
 from tests.servers import PostgresServer, ValkeyServer
 
 
@@ -55,6 +60,30 @@ async def test_a_probe_reads_what_it_declares(parts: Parts, tmp_path: Path, topo
 
     undeclared = {p.id: context.readings.get(p.id, set()) - {*p.variables(environment)} for p in probes if p.reads}
     assert {check: sorted(names) for check, names in undeclared.items() if names} == {}
+
+
+async def test_what_aws_is_asked_was_announced(parts: Parts, tmp_path: Path) -> None:
+    asked: set[str] = set()
+
+    async def note(request: web.Request, answer: web.Response) -> web.Response:
+        target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        action = parse_qs((await request.read()).decode(errors="replace")).get("Action", [target])[0]
+        asked.update({action} - {""})
+        return answer
+
+    async with healthy(parts, tmp_path, "t1", "t3") as cloud:
+        cloud.postgres_at(cloud.stack.enter_context(silent_port()))
+        cloud.variables["AWS_ENDPOINT_URL"] = await cloud.over_moto(note)
+        environment = cloud.load()
+        probes = diagnosis(environment).probes
+        announced = {p.partition(":")[2] for q in questions(probes, environment) for p in q.permissions}
+        hosts = {host for question in questions(probes, environment) for host in question.hosts}
+        assert asked == set()
+
+        await diagnose(environment, options=Options(my_ip=(ipaddress.ip_address(MY_IP),)))
+
+    assert {"GetSecretValue", "DescribeDBInstances", "DescribeTrails"} <= asked <= announced
+    assert {"api64.ipify.org", "127.0.0.1:" + cloud.variables["AWS_ENDPOINT_URL"].rpartition(":")[2]} <= hosts
 
 
 @pytest.mark.skipif(shutil.which("aws") is None, reason="needs the aws command")

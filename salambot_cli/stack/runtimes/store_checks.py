@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.model.environment import Environment
 from salambot_contracts.redis_url import parse_redis_url
 
@@ -19,8 +20,8 @@ async def redis_cluster_problem(environment: Environment) -> list[str]:
     import redis.asyncio as redis
 
     parsed = parse_redis_url(url)
-    if environment.redis_ca and parsed.tls:
-        parsed = replace(parsed, ca=str(environment.redis_ca))
+    if (ca := ca_bundle(environment, "redis")) and parsed.tls:
+        parsed = replace(parsed, ca=str(ca))
     client = redis.Redis.from_url(parsed.text(), socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
     try:
         facts = dict(await client.info())
