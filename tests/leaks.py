@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 MARK = "SALAMBOT_TEST_WORKER"
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds that what is ending gets to end."""
 _VOLATILE = {"PYTEST_CURRENT_TEST"}
 _ROOT = Path(__file__).parent.parent

@@ -90,7 +90,7 @@ class PostgresServer:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads are running yet
                 **self._as_nobody,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.run("SELECT 1")
@@ -111,14 +111,14 @@ class PostgresServer:
         """Stop it as a crash would: SIGKILL for the postmaster; its children notice and leave."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
     def stop(self) -> None:
         """Stop it at once, connections or not."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
             self._process = None
 
     def run(self, sql: str, database: str = "postgres") -> None:
@@ -163,7 +163,7 @@ class ValkeyServer:
         )
         self._process.stdin.write(settings.encode())
         self._process.stdin.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self._answers():
             assert self._process.poll() is None, "valkey did not start"
             assert time.monotonic() < deadline
@@ -195,7 +195,7 @@ class ValkeyServer:
         """Stop it as a crash would."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
 
@@ -273,12 +273,19 @@ def redis_url(valkey_server: ValkeyServer) -> str:
 def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve an application by uvicorn on a thread of its own; yield its base URL."""
     config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,  # as the services: clients keep connections for less
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not server.started:
         assert thread.is_alive()
         assert time.monotonic() < deadline
@@ -287,7 +294,7 @@ def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
         yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 

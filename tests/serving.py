@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from salambot.http.listener import IDLE_SECONDS
 from salambot.rpc.server import UpgradingHttpProtocol
 
 
@@ -24,6 +25,7 @@ async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=IDLE_SECONDS,  # as the services: clients keep connections for less
         )
         server = uvicorn.Server(config)
         serve = asyncio.create_task(server.serve(sockets=[listener]))

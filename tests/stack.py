@@ -16,7 +16,7 @@ import pytest
 from tests.warm import run_warm
 
 ALL_AUTO = "[ports]\n" + "".join(f'{name} = "auto"\n' for name in ("gateway", "orchestrateur", "nlu", "rag"))
-SECONDS = 150
+SECONDS = 390
 _READ_BY_PYTHON = ("PYTHON", "LANG", "LC_")
 """What the interpreter itself reads when it starts: a child of a running one would not notice."""
 

@@ -121,7 +121,7 @@ def test_an_old_pip_installs_the_wheel_without_the_lock(wheel: Path, tmp_path: P
     done = subprocess.run(install, capture_output=True, text=True, timeout=890, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     words = [bin_folder / "salambot", "config", "show", "--json"]
-    shown = subprocess.run(words, cwd=empty, capture_output=True, text=True, timeout=60, check=False)
+    shown = subprocess.run(words, cwd=empty, capture_output=True, text=True, timeout=300, check=False)
     assert (shown.returncode, json.loads(shown.stdout)["schema_version"]) == (0, "1.0"), shown.stderr
     assert list(empty.iterdir()) == []
 

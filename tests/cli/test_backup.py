@@ -191,7 +191,7 @@ def test_commands_refuse_what_would_be_lost(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
     assert "is there already" in project.run("backup", "there", status=2).stderr
     assert "cannot be read" in project.run("restore", "nowhere", "--yes", status=2).stderr
-    assert "is damaged" in project.run("restore", "there", "--yes", status=1).stderr
+    assert "is not a backup" in project.run("restore", "there", "--yes", status=1).stderr
     assert (tmp_path / "there").read_text() == "mine"
     assert not project.state.exists()
 

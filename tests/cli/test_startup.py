@@ -30,7 +30,7 @@ HEAVY = {
 def loaded_by(*arguments: str) -> tuple[str, set[str]]:
     """Run the command; return what it printed, and the top-level modules that it loaded."""
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return done.stdout, set(done.stderr.split())
 
 

@@ -66,7 +66,7 @@ class Moto:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
 
     def reset(self) -> None:
         """Forget every resource, and who may do what."""

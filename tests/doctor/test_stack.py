@@ -87,7 +87,7 @@ def furnish_by_stack(moto: Moto) -> Account:
 
 def test_the_linter_has_nothing_to_say() -> None:
     linter = [Path(sys.executable).with_name("cfn-lint"), "--regions", REGION, "--template", TEMPLATE]
-    done = subprocess.run(linter, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(linter, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.strip() == ""
     assert done.returncode == 0, done.stderr
 

@@ -143,7 +143,7 @@ def interrupt_a_seed(project: Project) -> None:
         assert run.stdout is not None
         assert any(json.loads(line).get("event") == "indexed" for line in run.stdout)
         run.send_signal(signal.SIGINT)
-        run.communicate(timeout=60)
+        run.communicate(timeout=180)
     assert run.returncode == 130
     running = subprocess.check_output(["docker", "top", containers(project)["orchestrateur"]], text=True)
     assert "seed_kb" not in running

@@ -61,7 +61,7 @@ def test_an_interrupt_leaves_nothing(make_compose_project: MakeProject, step: st
     process = project.start("up", "--json-lines")
     wait_for(process, step)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert containers(project) == {}
@@ -81,7 +81,7 @@ def test_a_port_taken_between_the_check_and_the_start(make_compose_project: Make
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", port))
         holder.listen()
-        _, said = process.communicate(timeout=200)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 1, said
     assert "gateway" in said
     assert str(port) in said
@@ -177,7 +177,7 @@ def test_an_interrupt_while_the_image_is_built(
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert containers(project) == {}
@@ -240,7 +240,7 @@ def test_the_engine_stops_while_up_runs(make_compose_project: MakeProject, tmp_p
         wait_for(process, "start.migrate")
     finally:
         engine.stop()
-    _, said = process.communicate(timeout=200)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 1, said
     assert "Traceback" not in said
     assert "docker" in said.lower()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.stack import Project
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("local-stack"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("local-stack"), pytest.mark.timeout(600)]
 # The first test of the group starts the stack within its own limit.
 
 

@@ -63,7 +63,7 @@ def test_an_interrupt_leaves_what_ran_before(project: Project, seconds: float) -
             _, said = run.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGINT)
-            _, said = run.communicate(timeout=60)
+            _, said = run.communicate(timeout=180)
     assert "Traceback" not in said
     assert run.returncode in {0, 130, -signal.SIGINT}, said  # the last before Python is there
 
@@ -77,7 +77,7 @@ def test_an_interrupt_while_a_part_moves_touches_no_other(project: Project) -> N
         assert run.stdout is not None
         next(line for line in run.stdout if "start." in line)
         run.send_signal(signal.SIGINT)
-        _, said = run.communicate(timeout=60)
+        _, said = run.communicate(timeout=180)
     assert "Traceback" not in said
     assert run.returncode == 130, said
     assert {name: pid for name, pid in pids(project).items() if name not in moved} == {
@@ -130,7 +130,7 @@ def test_a_second_signal_kills_only_what_this_run_launched(project: Project) -> 
         next(line for line in run.stdout if "start." in line)
         for _ in range(2):
             run.send_signal(signal.SIGINT)
-        run.communicate(timeout=60)
+        run.communicate(timeout=180)
     project.run("up", "--no-seed")
     # What was moved has moved back, under the same supervisor.
 

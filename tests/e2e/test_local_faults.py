@@ -53,7 +53,7 @@ def test_interrupt_in_each_step_leaves_nothing(project: Project, step: str, numb
     process = project.start("up", "--json-lines")
     wait_for(process, step)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=180)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert project.processes() == []
@@ -65,9 +65,9 @@ def test_second_signal_kills_at_once(project: Project) -> None:
     wait_for(process, "start.rag")
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 130
-    psutil.wait_procs(project.processes(), timeout=10)
+    psutil.wait_procs(project.processes(), timeout=60)
     assert project.processes() == []
 
 
@@ -85,7 +85,7 @@ def test_killed_stack_comes_back_with_its_data(project: Project) -> None:
     for process in project.processes():
         with contextlib.suppress(psutil.NoSuchProcess):  # its parent's death was quicker
             process.kill()
-    psutil.wait_procs(project.processes(), timeout=10)
+    psutil.wait_procs(project.processes(), timeout=60)
     document = project.json("up")
     assert document["status"] == "ready"
     assert [step["status"] for step in document["steps"] if step["id"] == "seed"] == ["unchanged"]
@@ -102,7 +102,7 @@ def test_killed_command_leaves_a_stack_that_the_next_one_completes(project: Proj
 
 def test_two_at_once_end_in_one_stack(project: Project) -> None:
     first, second = project.start("up", "--no-seed", "--json"), project.start("up", "--no-seed", "--json")
-    outputs = [process.communicate(timeout=120) for process in (first, second)]
+    outputs = [process.communicate(timeout=300) for process in (first, second)]
     codes = sorted([first.returncode, second.returncode])
     assert codes in ([0, 0], [0, 1]), outputs
     if codes == [0, 1]:
@@ -195,7 +195,7 @@ def test_foreground_stays_and_stops_everything_on_interrupt(project: Project) ->
         if "gateway" in line:
             break
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert process.returncode == 130
     assert project.processes() == []
 

@@ -378,7 +378,7 @@ def test_seed_tells_each_step_and_ends_with_its_caller(project: Project, tmp_pat
             if json.loads(line).get("event") == "indexed":
                 break
         run.send_signal(signal.SIGINT)
-        run.communicate(timeout=60)
+        run.communicate(timeout=180)
     assert run.returncode == 130
     assert not [process for process in psutil.process_iter(["cmdline"]) if is_seed(process, "long")]
     lines = [json.loads(line) for line in project.run("seed", str(docs), "--json-lines").stdout.splitlines()]
@@ -474,7 +474,7 @@ def test_webhooks_are_followed_as_they_come(project: Project) -> None:
         shown = next(one for one in seen if one.get("message_id") == sent["messages"][0] and one["state"] == "done")
     finally:
         following.send_signal(signal.SIGINT)
-        following.communicate(timeout=20)
+        following.communicate(timeout=120)
     assert (shown["event"], shown["text"], shown["reply"]["status"]) == ("webhook", "en direct", "kept")
     assert following.returncode == 130
 
@@ -497,7 +497,7 @@ def test_who_follows_sees_a_batch_whole_and_begins_where_they_want(project: Proj
                 break
     finally:
         following.send_signal(signal.SIGINT)
-        following.communicate(timeout=20)
+        following.communicate(timeout=120)
     nothing = project.json("webhook", "list", "--since", "0s")["webhooks"]
     assert nothing == []
 

@@ -19,12 +19,12 @@ from tests.fakes.openai_server import OpenAiServer, openai_server
 from tests.knowledge import KnowledgeBase
 from tests.servers import PostgresServer, ValkeyServer, database_from
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300), pytest.mark.xdist_group("replicas")]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(600), pytest.mark.xdist_group("replicas")]
 
 RAGS = ("rag-1", "rag-2")
 NLUS = ("nlu-1", "nlu-2")
 TOKEN = "between-services"
-PATIENCE_S = 60
+PATIENCE_S = 180
 PAUSE_S = 0.02
 """Between two questions of one asker, so that all of them get a turn."""
 FAILURES, ATTEMPTS = 2, 2

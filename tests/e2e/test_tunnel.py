@@ -130,7 +130,7 @@ def test_no_request_fails_while_the_gateway_follows_its_url(project: Project, do
     headers = by_meta(body, secret)
     pid = project.json("status")["services"]["gateway"]["pid"]
     answers: list[int] = []
-    with ThreadPoolExecutor(4) as pool, httpx.Client(trust_env=False, timeout=60) as client:
+    with ThreadPoolExecutor(4) as pool, httpx.Client(trust_env=False, timeout=300) as client:
         followed = threading.Event()
 
         def knock() -> None:
@@ -166,7 +166,7 @@ def test_the_tunnel_ends_with_its_keeper(project: Project, document: dict[str, A
     keeper = psutil.Process(program.ppid())
     before = public_url_of(project)
     keeper.kill()
-    program.wait(timeout=20)
+    program.wait(timeout=60)
     until_url_is_other_than(project, before)
     assert program_of(project).pid != program.pid
 
@@ -282,8 +282,8 @@ def test_nothing_is_left_when_the_supervisor_is_killed(project: Project, cloudfl
     supervisor = psutil.Process(psutil.Process(program.ppid()).ppid())
     assert "supervisor" in " ".join(supervisor.cmdline())
     supervisor.kill()
-    program.wait(timeout=30)
-    psutil.wait_procs(project.processes(), timeout=30)
+    program.wait(timeout=60)
+    psutil.wait_procs(project.processes(), timeout=60)
     assert project.processes() == []
 
 

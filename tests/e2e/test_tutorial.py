@@ -18,7 +18,7 @@ from tests.command_lines import blocks
 from tests.offline_cloud import SECRET, OfflineCloud, offline_cloud
 from tests.stack import Project
 
-SECONDS = 170
+SECONDS = 390
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 

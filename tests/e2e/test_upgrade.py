@@ -30,7 +30,7 @@ def test_up_takes_over_a_stack_of_an_earlier_release(tmp_path: Path, checkout: P
     try:
         subprocess.run(
             [sys.executable, "-m", "salambot_cli", "up", "--quiet"],
-            cwd=project.folder, env=os.environ | {"PYTHONPATH": path}, check=True, timeout=150,
+            cwd=project.folder, env=os.environ | {"PYTHONPATH": path}, check=True, timeout=300,
         )  # fmt: skip
         plan = project.json("up", "--dry-run")["plan"]
         assert {c["because"] for c in plan if c["part"] != "migrate"} == {"started by an earlier release of SalamBot"}

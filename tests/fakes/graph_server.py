@@ -47,7 +47,7 @@ class Graph:
         self.changed = threading.Condition()
         self.go_on = threading.Event()
 
-    def wait(self, count: int, seconds: float = 30) -> list[Json]:
+    def wait(self, count: int, seconds: float = 90) -> list[Json]:
         """Return what was sent, once there is so much of it."""
         with self.changed:
             arrived = self.changed.wait_for(lambda: len(self.sent) >= count, seconds)

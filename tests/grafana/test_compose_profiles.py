@@ -17,7 +17,7 @@ def resolved(checkout: Path, *profiles: str) -> dict[str, Any]:
     """Return the Compose file as `docker compose config` understands it."""
     chosen = [word for profile in profiles for word in ("--profile", profile)]
     command = ["docker", "compose", "-f", "compose/docker-compose.yml", *chosen, "config", "--format", "json"]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -50,7 +50,7 @@ def test_the_collector_itself_takes_its_configuration(checkout: Path, tmp_path: 
     file.write_text(collector_config(checkout))
     command = ["docker", "run", "--rm", "--network", "none", "--volume", f"{file}:/config.yaml:ro"]
     command += ["--env", "COLLECTOR_ENDPOINT=http://lgtm:4318", image, "validate", "--config=/config.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -61,7 +61,7 @@ def test_jwt_under_load(project: Project) -> None:
     assert set(statuses) == {200}
     after = project.json("token")["token"]
     assert before.split(".")[0] != after.split(".")[0], "another key id"
-    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         assert [search(client, before), search(client, after)] == [200, 200]
     assert {name: facts["pid"] for name, facts in project.json("status")["services"].items()} == pids
 

@@ -302,5 +302,5 @@ def look_at_containers(project: Project, watch: Watch) -> None:
 
 def docker(*words: str) -> str:
     """Run docker; return all it says."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=300)
     return done.stdout + done.stderr

@@ -24,7 +24,7 @@ def test_bandit_finds_nothing_that_is_not_explained(checkout: Path) -> None:
         "-f",
         "json",
     ]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=300, check=False)
     report = json.loads(done.stdout)
     assert report["errors"] == []
     open_findings = [

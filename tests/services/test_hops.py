@@ -124,7 +124,7 @@ async def test_connecting_takes_two_seconds_at_most() -> None:
         for one in waiting:  # fill the queue of the listener, who never accepts
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        async with ServiceClient("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop, asyncio.timeout(20):
+        async with ServiceClient("nlu", f"http://127.0.0.1:{port}", SecretStr("t")) as hop, asyncio.timeout(60):
             with pytest.raises(Problem) as raised:
                 await hop.post("/internal/reply", ASKED, Reply, 60)
         for one in waiting:

@@ -57,7 +57,7 @@ async def test_a_table_in_use_is_waited_for_without_keeping_others_from_it(empty
         await using.start()
         await long.fetch("SELECT * FROM audit")
         migration = asyncio.create_task(migrate(empty_database, "0005"))  # its first statement alters the table
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await other.fetchval(waiting):
                 await other.fetchval("SELECT pg_sleep(0.02)")
             await other.fetch("SELECT * FROM audit")

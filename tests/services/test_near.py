@@ -92,7 +92,7 @@ def address(behind: Behind) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-async def ask(hop: ServiceClient, do: str, seconds: float = 5) -> str:
+async def ask(hop: ServiceClient, do: str, seconds: float = 30) -> str:
     return (await hop.post("/internal/do", Asked(do=do), Told, seconds)).done
 
 

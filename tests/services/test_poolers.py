@@ -58,12 +58,12 @@ def pooled_url(
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         shutil.rmtree(folder)
 
 
 async def _wait_for(url: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 session = await Connector(parse_postgres_url(url))(timeout=5)

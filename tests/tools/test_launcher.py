@@ -88,7 +88,7 @@ class Clone:
     def run(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
         """Run the launcher; return its status, output and error output."""
         with self.start(*arguments, **variables) as child:
-            out, err = child.communicate(timeout=60)
+            out, err = child.communicate(timeout=180)
         return child.returncode, out, err
 
 
@@ -134,7 +134,7 @@ def test_a_changed_lock_moves_the_environment_on_and_a_moved_clone_is_made_anew(
 def test_two_runs_at_once_make_it_once(clone: Clone, python: str) -> None:
     clone.program("python3", python)
     with clone.start("one", BUILD_SECONDS="1") as one, clone.start("two", BUILD_SECONDS="1") as two:
-        answers = [child.communicate(timeout=60) for child in (one, two)]
+        answers = [child.communicate(timeout=180) for child in (one, two)]
     assert (one.returncode, two.returncode) == (0, 0)
     assert sorted("making .venv with" in err for _, err in answers) == [False, True]
     assert sorted("waiting for another run" in err for _, err in answers) == [False, True]
@@ -148,7 +148,7 @@ def test_an_interrupt_leaves_nothing_and_the_next_run_starts_over(
     with clone.start(BUILD_SECONDS="30") as child:
         wait_for(Path(clone.environment["HOME"]) / "building")
         os.killpg(child.pid, number)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=180)
     assert child.returncode in {130, -number}, err
     assert "interrupted" in err
     assert not (clone.root / ".venv").exists()

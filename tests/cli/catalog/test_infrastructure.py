@@ -70,7 +70,7 @@ def test_terraform_finds_it_in_form(tmp_path: Path) -> None:
         pytest.skip("needs terraform or tofu, which needs no provider for that")
     Project(tmp_path).run("provision", "--topology", "t1", "--output", "cloud", "--my-ip", "203.0.113.7")
     command = [program, "fmt", "-check", "-recursive", str(tmp_path / "cloud/terraform")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == ""
     assert done.returncode == 0, done.stderr
 

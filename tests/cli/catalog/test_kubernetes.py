@@ -371,7 +371,7 @@ def test_kustomize_builds_each_overlay(tmp_path: Path, overlay: str, tenant: str
         (tmp_path / "k" / name).write_text(text)
     built = subprocess.run(
         ["kubectl", "kustomize", tmp_path / "k/overlays" / overlay],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     ).stdout  # fmt: skip
     found: list[dict[str, Any]] = list(yaml.safe_load_all(built))
     for document in found:
@@ -430,12 +430,12 @@ def test_the_manifests_go_down_a_pipe_to_any_validator(tmp_path: Path) -> None:
     words = ("render", "--target", "kubernetes")
     stream = project.run(*words).stdout
     validator = [Path(sys.executable).with_name("kubernetes-validate"), "--strict", "-"]
-    done = subprocess.run(validator, input=stream, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(validator, input=stream, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "deployment/gateway" in done.stdout + done.stderr
     wrong = stream.replace("readinessProbe:", "readynessProbe:", 1)
     assert wrong != stream
-    assert subprocess.run(validator, input=wrong, capture_output=True, text=True, timeout=60, check=False).returncode
+    assert subprocess.run(validator, input=wrong, capture_output=True, text=True, timeout=300, check=False).returncode
     kinds = {document["kind"] for document in yaml.safe_load_all(stream)}
     assert {"Deployment", "NetworkPolicy", "Job", "StatefulSet"} <= kinds
     assert "Kustomization" not in kinds

@@ -40,7 +40,7 @@ def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
     writer.start()
     for _ in range(2):
         assert load_environment(tmp_path, environ={}).value("OPENAI_API_KEY") == "sk-real-key"
-    writer.join(timeout=10)
+    writer.join(timeout=60)
 
 
 def test_a_folder_is_named_as_one(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ def cluster_port(tmp_path: Path) -> Iterator[int]:
     command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen([*command, "--cluster-enabled", "yes"], stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not _accepts(port):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield port
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def _accepts(port: int) -> bool:

@@ -47,7 +47,7 @@ def server(port: int, name: str = "server", **changes: str) -> Unit:
     )
 
 
-def script(name: str, code: str, seconds: float = 20) -> Unit:
+def script(name: str, code: str, seconds: float = 60) -> Unit:
     return Unit(name, (sys.executable, "-c", code), Readiness("exit", seconds=seconds))
 
 
@@ -58,7 +58,7 @@ async def facts(client: SupervisorClient, name: str) -> dict[str, object]:
 
 
 async def until(client: SupervisorClient, name: str, *, other_than: object = -1, **wanted: object) -> dict[str, object]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = await facts(client, name)
             if found["pid"] != other_than and all(found[key] == value for key, value in wanted.items()):
@@ -186,7 +186,7 @@ async def test_who_waits_for_a_unit_that_is_wanted_otherwise_meanwhile_waits_for
     port = free_port()
     never = Unit("server", (sys.executable, "-c", SERVER, str(port)), Readiness("http", "http://127.0.0.1:1/", 20))
     first = asyncio.create_task(supervisor.ensure(never))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while "server" not in str(await supervisor.status()):  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.02)
     assert await supervisor.ensure(server(port)) == "restarted"

@@ -55,7 +55,7 @@ class Shop:
         finally:
             await connection.close()
 
-    async def until(self, query: str, seconds: float = 30) -> None:
+    async def until(self, query: str, seconds: float = 90) -> None:
         """Wait until a query answers true."""
         deadline = time.monotonic() + seconds
         connection = await asyncpg.connect(self.database_url)
@@ -165,7 +165,7 @@ def shop(_empty: World) -> Iterator[Shop]:
 
 
 def _shop(world: World, stack: ExitStack, url: str) -> Shop:
-    client = stack.enter_context(httpx.Client(base_url=url, timeout=30, verify=False, trust_env=False))  # noqa: S501 - it is plain HTTP
+    client = stack.enter_context(httpx.Client(base_url=url, timeout=60, verify=False, trust_env=False))  # noqa: S501 - it is plain HTTP
     return Shop(client, world.peers, world.graph, world.telegram, str(world.settings["postgres_url"]), world.environ)
 
 
@@ -180,14 +180,14 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it as a crash would."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def stop(self) -> int:
         """Ask it to end; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=60)
 
-    async def until_it_says(self, event: str, seconds: float = 30) -> None:
+    async def until_it_says(self, event: str, seconds: float = 90) -> None:
         """Wait for a line of its log."""
         deadline = time.monotonic() + seconds
         while not any(str(line.get("event", "")).startswith(event) for line in self.lines()):

@@ -27,7 +27,7 @@ def console(_empty: World) -> Iterator[httpx.Client]:
     settings = {name: _empty.settings[name] for name in names} | {"nlu_url": _empty.settings["rag_url"]}
     with serving(create_app(OrchestrateurSettings.model_validate(settings))) as url:
         headers = {"X-SalamBot-Internal": INTERNAL_TOKEN}
-        with httpx.Client(base_url=url, headers=headers, timeout=30, verify=False, trust_env=False) as client:  # noqa: S501 - it is plain HTTP
+        with httpx.Client(base_url=url, headers=headers, timeout=60, verify=False, trust_env=False) as client:  # noqa: S501 - it is plain HTTP
             yield client
 
 

@@ -72,7 +72,7 @@ async def test_order_is_kept_within_each_conversation(shop: Shop, start_worker: 
         start_worker(shop)
     shop.graph.faults.extend(["busy", "fails", "fails"])
     now = time.time()
-    async with httpx.AsyncClient(base_url=shop.client.base_url, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=shop.client.base_url, trust_env=False, timeout=60) as client:
         for number in range(10):
             bodies = [
                 messenger(messenger_message(f"{number}", mid=f"{user}.{number}", sender=user, at=now + number / 100))

@@ -50,7 +50,7 @@ async def test_every_message_is_answered_once_whenever_the_gateway_dies(
             return False
         return answer.status_code == 200
 
-    async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
         posts = [asyncio.create_task(deliver(client, body)) for body in bodies]
         await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
         process.kill()
@@ -77,7 +77,7 @@ async def test_what_was_stored_by_a_gateway_that_died_before_its_200_is_answered
     )
     body = events.messenger(events.messenger_message())
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
             post = client.post("/v1/webhooks/messenger", content=body, headers=events.by_meta(body))
             delivery = asyncio.create_task(post)
             await shop.until(STORING)
@@ -102,7 +102,7 @@ async def test_what_a_gateway_acknowledged_just_before_it_died_is_answered(
 ) -> None:
     process, url = gateway
     body = events.messenger(events.messenger_message())
-    async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
         answer = await client.post("/v1/webhooks/messenger", content=body, headers=events.by_meta(body))
         if on_the_queue:
             await until_it_is_on_the_queue(valkey_server)
@@ -115,6 +115,6 @@ async def test_what_a_gateway_acknowledged_just_before_it_died_is_answered(
 
 async def until_it_is_on_the_queue(valkey_server: ValkeyServer) -> None:
     """Wait for the dispatch, which the gateway does after its answer."""
-    async with redis.asyncio.Redis.from_url(valkey_server.url()) as client, asyncio.timeout(20):
+    async with redis.asyncio.Redis.from_url(valkey_server.url()) as client, asyncio.timeout(60):
         while not await client.keys("streaq:*:task:*"):  # noqa: ASYNC110 - another process's state raises no event here
             await asyncio.sleep(0.02)

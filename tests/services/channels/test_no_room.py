@@ -49,7 +49,7 @@ async def test_a_full_disk_is_told_and_the_worker_goes_on_afterwards(
 
 
 async def until_it_says(worker: WorkerProcess, words: str, times: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while worker.log.read_text().count(words) < times:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.05)
 
@@ -76,7 +76,7 @@ async def test_a_frozen_postgres_does_not_hold_webhooks(shop: Shop, postgres_ser
             refused = shop.post("messenger", messenger(messenger_message(mid=f"during{number}")))
             assert time.monotonic() - started < 3
             assert (refused.status_code, refused.json()["code"]) == (503, "postgres_unavailable")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while shop.post("messenger", messenger(messenger_message(mid="after"))).status_code != 200:
         assert time.monotonic() < deadline
 

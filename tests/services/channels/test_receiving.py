@@ -161,7 +161,7 @@ async def test_a_repeated_delivery_is_a_duplicate(shop: Shop) -> None:
 
 async def test_a_delivery_repeated_at_once_on_many_connections_is_stored_once(shop: Shop) -> None:
     body = messenger(messenger_message())
-    async with httpx.AsyncClient(base_url=shop.client.base_url, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=shop.client.base_url, trust_env=False, timeout=60) as client:
         posts = [client.post("/v1/webhooks/messenger", content=body, headers=by_meta(body)) for _ in range(20)]
         answers = [response.json() for response in await asyncio.gather(*posts)]
     assert sorted(answer["status"] for answer in answers) == ["accepted"] + ["duplicate"] * 19

@@ -87,7 +87,7 @@ def peers(_world: World, redis_url: str) -> Iterator[Peers]:
 
 def _client(issuer: Issuer, url: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {issuer.token()}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=20, verify=False)  # noqa: S501 - it is plain HTTP
+    return httpx.Client(base_url=url, headers=headers, timeout=60, verify=False)  # noqa: S501 - it is plain HTTP
 
 
 @pytest.fixture

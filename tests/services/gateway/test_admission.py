@@ -24,7 +24,7 @@ def test_past_its_places_a_gateway_refuses_early_and_answers_those_it_admitted(
     gateway.peers.fault = "hangs"
     with ThreadPoolExecutor(2) as threads:
         admitted = [threads.submit(gateway.reply, message), threads.submit(gateway.reply, message)]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(gateway.peers.received) < 2:
             assert time.monotonic() < deadline
         with Redis.from_url(gateway.redis_url) as redis:
@@ -32,7 +32,7 @@ def test_past_its_places_a_gateway_refuses_early_and_answers_those_it_admitted(
             refused = [gateway.reply(message), gateway.search({"query": "x", "tenant": "demo"})]
             asked = {name for name, stats in redis.info("commandstats").items() if stats != counted.get(name)}
         gateway.peers.go_on.set()
-        assert [one.result(timeout=20).status_code for one in admitted] == [200, 200]
+        assert [one.result(timeout=60).status_code for one in admitted] == [200, 200]
     assert [(one.status_code, one.json()["code"]) for one in refused] == [(503, "overloaded")] * 2
     assert all(1 <= int(one.headers["retry-after"]) <= 3 for one in refused)
     assert "cmdstat_evalsha" not in asked  # nobody counted what was refused

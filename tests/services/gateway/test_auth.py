@@ -197,7 +197,7 @@ def test_a_new_key_is_found_at_once_and_a_removed_one_forgotten(
     old = f"Bearer {issuer.token('RS256')}"
     assert gateway.reply(message, Authorization=old).status_code == 200
     jwks.write_text(issuer.jwks("ES256"))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while gateway.reply(message, Authorization=f"Bearer {issuer.token('ES256')}").status_code != 200:
         assert time.monotonic() < deadline
     assert gateway.reply(message, Authorization=old).status_code == 401

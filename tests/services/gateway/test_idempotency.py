@@ -48,7 +48,7 @@ def test_while_it_runs_the_key_is_taken(gateway: Gateway, message: Message) -> N
     taken = gateway.reply(message, **KEY)
     other = gateway.reply({**message, "message_id": "another"}, **KEY)
     gateway.peers.go_on.set()
-    first.join(timeout=20)
+    first.join(timeout=60)
     assert (taken.status_code, taken.json()["code"]) == (409, "still_running")
     assert taken.headers["retry-after"] == "1"
     assert other.status_code == 422
@@ -68,7 +68,7 @@ def test_what_failed_is_not_kept(gateway: Gateway, message: Message, fault: Faul
 def test_a_refusal_for_too_many_is_not_kept(start_gateway: StartGateway, message: Message) -> None:
     gateway = start_gateway(rate_limit_generate="1/second")
     gateway.reply(message)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (response := gateway.reply(message, **KEY)).status_code == 429:
         assert time.monotonic() < deadline
     assert response.status_code == 200
@@ -101,7 +101,7 @@ def test_a_client_that_leaves_frees_its_key(gateway: Gateway, message: Message) 
         assert gateway.peers.arrived.wait(10)
     assert gateway.peers.left.wait(10)
     gateway.peers.fault = "none"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (again := gateway.reply(message, **KEY)).status_code == 409:
         assert time.monotonic() < deadline
     assert again.status_code == 200
@@ -120,13 +120,13 @@ def test_a_claim_is_renewed_while_its_holder_works_and_ends_soon_after_it_died(
     with redis.Redis.from_url(gateway.redis_url) as client:
         (name,) = client.keys("salambot:idempotency:*")
         left = [client.pttl(name)]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while left[-1] <= left[0] or len(left) == 1:  # it sinks, until it is renewed
             assert 0 < left[-1] <= LEASE_SECONDS * 1000
             assert time.monotonic() < deadline
             left = [min(left), client.pttl(name)]
     gateway.peers.go_on.set()
-    thread.join(timeout=20)
+    thread.join(timeout=60)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 129, '"open', "clé", '""', "a,b", '"a";b'])

@@ -39,7 +39,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Targ
         yield {"own": Target(near, process.pid), "tunnel": Target(public, process.pid)}
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.mark.parametrize("listener", ["own", "tunnel"])

@@ -13,6 +13,7 @@ from salambot.rpc.service_client import ServiceClient
 from tests.serving import serving
 
 TOKEN = SecretStr("internal-token-of-the-tests")
+PATIENCE_S = 60
 REFUND = Passage(
     id="refund#0",
     score=0.9,
@@ -33,7 +34,7 @@ async def nlu() -> AsyncIterator[str]:
 
 async def test_a_reply_comes_whole(nlu: str) -> None:
     async with ServiceClient("nlu", nlu, TOKEN) as hop:
-        reply = await hop.post("/internal/generate", QUESTION, Reply, 5)
+        reply = await hop.post("/internal/generate", QUESTION, Reply, PATIENCE_S)
     assert reply.reply.endswith("Vous êtes remboursé sous 14 jours, frais compris.")
     assert reply.provider == "local"
     assert [citation.id for citation in reply.citations] == ["refund#0"]
@@ -41,7 +42,7 @@ async def test_a_reply_comes_whole(nlu: str) -> None:
 
 async def test_a_reply_comes_in_pieces_that_make_the_whole(nlu: str) -> None:
     async with ServiceClient("nlu", nlu, TOKEN) as hop:
-        events = [event async for event in hop.stream("/internal/generate", QUESTION, 5)]
+        events = [event async for event in hop.stream("/internal/generate", QUESTION, PATIENCE_S)]
     last = events.pop()
     assert isinstance(last, ReplyCompleted)
     assert len(events) > 1
@@ -70,7 +71,7 @@ async def test_strangers_are_refused(nlu: str) -> None:
 
 async def test_metrics_name_the_route(nlu: str) -> None:
     async with ServiceClient("nlu", nlu, TOKEN) as hop:
-        await hop.post("/internal/generate", QUESTION, Reply, 5)
+        await hop.post("/internal/generate", QUESTION, Reply, PATIENCE_S)
     async with aiohttp.ClientSession() as session, session.get(f"{nlu}/metrics") as answer:
         text = await answer.text()
     assert 'salambot_http_requests_total{route="/internal/generate",service="nlu",status="200"}' in text

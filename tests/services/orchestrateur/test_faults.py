@@ -14,6 +14,7 @@ from tests.servers import PostgresServer, ValkeyServer
 from tests.services.orchestrateur.conftest import TOKEN, Orchestra, request, running
 
 KNOWN = {"user": "keyed-hash", "channel": "whatsapp"}
+PATIENCE_S = 60
 
 
 async def test_postgres_dies_and_comes_back(orchestra: Orchestra, postgres_server: PostgresServer) -> None:
@@ -31,7 +32,7 @@ async def test_postgres_dies_and_comes_back(orchestra: Orchestra, postgres_serve
         assert caught.value.status == 503
     finally:
         postgres_server.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await orchestra.reply("Puis-je payer par carte ?", **KNOWN)
@@ -47,7 +48,7 @@ async def test_a_stream_whose_reply_cannot_be_kept_does_not_complete(
     seeded: str, redis_url: str, postgres_server: PostgresServer
 ) -> None:
     async with openai_server() as (_, model), running(seeded, redis_url, **_with_model(model)) as orchestra:
-        events = orchestra.hop.stream("/internal/reply", request("Bonjour SalamBot"), 10)
+        events = orchestra.hop.stream("/internal/reply", request("Bonjour SalamBot"), PATIENCE_S)
         assert isinstance(await anext(events), ReplyDelta)
         postgres_server.kill()
         try:
@@ -84,21 +85,24 @@ async def test_a_model_that_fails_is_a_503_and_audited(seeded: str, redis_url: s
 
 async def test_a_model_cut_in_the_middle_is_the_last_event(seeded: str, redis_url: str) -> None:
     async with openai_server() as (server, model), running(seeded, redis_url, **_with_model(model)) as orchestra:
+        await orchestra.reply("Puis-je payer par carte ?")  # the first answer of a server is held to its end
+        kept = await orchestra.rows("SELECT * FROM turns")
         server.always = "cut"
         *pieces, last = await orchestra.events("Puis-je payer par carte ?")
         assert pieces
         assert isinstance(last, ReplyFailed)
-        assert await orchestra.rows("SELECT * FROM turns") == []
-        assert [row["outcome"] for row in await orchestra.rows("SELECT outcome FROM audit")] == ["llm_unavailable"]
+        assert await orchestra.rows("SELECT * FROM turns") == kept
+        assert await orchestra.rows("SELECT * FROM audit WHERE outcome = 'llm_unavailable'")
 
 
 async def test_a_caller_that_leaves_cancels_the_model(seeded: str, redis_url: str) -> None:
     async with openai_server() as (server, model), running(seeded, redis_url, **_with_model(model)) as orchestra:
+        await orchestra.reply("Puis-je payer par carte ?")  # as above
         server.always = "stall"
-        events = orchestra.hop.stream("/internal/reply", request("Puis-je payer par carte ?"), 10)
+        events = orchestra.hop.stream("/internal/reply", request("Puis-je payer par carte ?"), PATIENCE_S)
         await anext(events)
         await events.aclose()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await server.cancelled.wait()
 
 
@@ -116,7 +120,7 @@ async def test_a_service_that_is_not_there_is_named(seeded: str, redis_url: str)
     )
     async with serving(create_app(settings)) as url, ServiceClient("orchestrateur", url, TOKEN) as hop:
         with pytest.raises(Problem, match="rag"):
-            await hop.post("/internal/reply", request("Puis-je payer par carte ?"), Reply, 10)
+            await hop.post("/internal/reply", request("Puis-je payer par carte ?"), Reply, PATIENCE_S)
         async with aiohttp.ClientSession() as session, session.get(f"{url}/health/ready") as ready:
             assert ready.status == 503
             found = {item["name"]: item["status"] for item in (await ready.json())["dependencies"]}

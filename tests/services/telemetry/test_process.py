@@ -50,13 +50,13 @@ class Nlu:
         """Have a reply composed, in a trace that is recorded."""
         body = ComposeRequest(tenant="demo", prompt=PROMPT).model_dump_json()
         headers = {**HEADERS, "Accept": accept, "Content-Type": "application/json"}
-        return httpx.post(f"{self.url}/internal/generate", content=body, headers=headers, timeout=30, trust_env=False)
+        return httpx.post(f"{self.url}/internal/generate", content=body, headers=headers, timeout=60, trust_env=False)
 
     def end(self) -> float:
         """Ask it to end; return how many seconds it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
         return time.monotonic() - began
 
 
