@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from salambot_cli.commands import COMMANDS
+from salambot_cli.components import PLACEMENTS
 from salambot_cli.config.load import load_environment
 from salambot_cli.doctor.catalogue_page import page
-from salambot_cli.model.topology import PLACEMENTS
 from tests.command_lines import blocks, refusal, salambot_lines, without_comments
 
 IN_FRENCH = {

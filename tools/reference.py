@@ -16,10 +16,9 @@ import typer
 from rich.text import Text
 
 from salambot_cli.commands import COMMANDS
+from salambot_cli.components.variables import DEFAULTS, REQUIRED, SECRET_VARIABLES, VARIABLES
+from salambot_cli.config.schema import Config
 from salambot_cli.config.service_variables import every_reader
-from salambot_cli.config.variable_meanings import MEANINGS
-from salambot_cli.model.config import Config
-from salambot_cli.model.variables import DEFAULTS, REQUIRED, SECRET_VARIABLES
 from tools.api_page import api
 
 _EVERY_COMMANDS = {"--help", "--install-completion", "--show-completion"}
@@ -130,7 +129,7 @@ def _variables() -> str:
     for (component, placement), names in REQUIRED.items():
         for name in names:
             needed.setdefault(name, []).append(f'`{component} = "{placement}"`')
-    rows = "".join(_variable(name, needed.get(name, [])) for name in sorted(MEANINGS))
+    rows = "".join(_variable(name, needed.get(name, [])) for name in sorted(VARIABLES))
     return (
         "\n## Variables\n\nFrom the environment, `.env`, Secrets Manager (secrets), or `[env]` in `salambot.toml`"
         " (never secrets). `salambot env set NAME` checks a value and keeps it where it belongs; `salambot env list"
@@ -141,11 +140,11 @@ def _variables() -> str:
 
 
 def _variable(name: str, needed: list[str]) -> str:
-    meaning = MEANINGS[name]
+    meaning = VARIABLES[name]
     secret = " (secret)" if name in SECRET_VARIABLES else ""
     default, example = (f"`{one}`" if one else "" for one in (meaning.default or DEFAULTS.get(name), meaning.example))
     services = ", ".join(sorted(every_reader(name))) or "`salambot`"
-    return f"| `{name}` | {meaning.text}{secret} | {default} | {example} | {services} | {', '.join(needed)} |\n"
+    return f"| `{name}` | {meaning.meaning}{secret} | {default} | {example} | {services} | {', '.join(needed)} |\n"
 
 
 KEY_MEANINGS: Mapping[str, tuple[str, str]] = {

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 from salambot_cli.aws.credential_chain import Profile, read_profile
 from salambot_cli.aws.errors import NO_CREDENTIALS, UNREACHABLE, AwsError, AwsKind
 from salambot_cli.aws.session import MfaNeededError, ProgramHangsError, open_session
+from salambot_cli.components.variables import is_secret
 from salambot_cli.host.probe_tcp import Reach, classify_error, exception_chain
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.variables import is_secret
 
 if TYPE_CHECKING:
     import boto3

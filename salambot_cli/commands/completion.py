@@ -75,7 +75,7 @@ def tenants(context: typer.Context, incomplete: str) -> list[str]:
 
 def placements(incomplete: str) -> list[str]:
     """Complete `component=placement`; of what stands after `=`, bash wants that part alone."""
-    from salambot_cli.model.topology import PLACEMENTS
+    from salambot_cli.components import PLACEMENTS
 
     places = {str(name): every for name, every in PLACEMENTS.items()}
     words = os.environ.get("COMP_WORDS", "").split("\n")[: int(os.environ.get("COMP_CWORD") or 0) + 1]
@@ -101,14 +101,14 @@ def policies(incomplete: str) -> list[str]:
 
 def secrets(incomplete: str) -> list[str]:
     """Complete the name of a secret variable."""
-    from salambot_cli.model.variables import SECRET_VARIABLES
+    from salambot_cli.components.variables import SECRET_VARIABLES
 
     return _beginning(SECRET_VARIABLES, incomplete)
 
 
 def variables(incomplete: str) -> list[str]:
     """Complete the name of a variable."""
-    from salambot_cli.model.variables import PLAIN_VARIABLES, SECRET_VARIABLES
+    from salambot_cli.components.variables import PLAIN_VARIABLES, SECRET_VARIABLES
 
     return _beginning(SECRET_VARIABLES | PLAIN_VARIABLES, incomplete)
 

@@ -74,7 +74,7 @@ def schema() -> None:
 
     Example:  [bold]salambot config schema > salambot.schema.json[/]
     """
-    from salambot_cli.model.config import Config
+    from salambot_cli.config.schema import Config
 
     document = Config.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     typer.echo(json.dumps(document, indent=2))

@@ -28,7 +28,8 @@ def costs(
     from dataclasses import asdict
 
     from salambot_cli.config.load import load_environment
-    from salambot_cli.costs.estimate import Usage, estimate, prices, savings
+    from salambot_cli.costs.estimate import estimate, prices, savings
+    from salambot_cli.model.prices import Usage
     from salambot_cli.terminal.i18n import translate
 
     session: Output = context.obj

@@ -21,10 +21,10 @@ def set_(
     Examples:  [bold]salambot env set OPENAI_API_KEY[/]   [bold]echo shop-kb | salambot env set S3_BUCKET[/]
     """
     from salambot_cli.audit.records import record
+    from salambot_cli.components.variables import is_secret
     from salambot_cli.config import environment_variables as step
     from salambot_cli.config.load import load_environment
     from salambot_cli.model.secret import Secret
-    from salambot_cli.model.variables import is_secret
     from salambot_cli.secrets.push import push_secret
     from salambot_cli.terminal.interrupts import run
 
@@ -81,14 +81,14 @@ def list_(
 
     Examples:  [bold]salambot env list[/]   [bold]salambot env list --all[/]
     """
+    from salambot_cli.components.variables import VARIABLES
     from salambot_cli.config import environment_variables as step
     from salambot_cli.config.load import load_environment
-    from salambot_cli.config.variable_meanings import MEANINGS
     from salambot_cli.terminal.rows import print_rows
 
     session: Output = context.obj
     environment = load_environment(session.project)
-    names = sorted({*environment.variables, *(MEANINGS if every else ())})
+    names = sorted({*environment.variables, *(VARIABLES if every else ())})
     found = [(name, environment.variables.get(name), step.readers(environment, name)) for name in names]
     if session.machine:
         rows = [
@@ -97,7 +97,7 @@ def list_(
                 "value": str(variable.value) if variable else None,
                 "layer": variable.layer if variable else None,
                 "read_by": services,
-                "meaning": MEANINGS[name].text if name in MEANINGS else None,
+                "meaning": VARIABLES[name].meaning if name in VARIABLES else None,
             }
             for name, variable, services in found
         ]
@@ -110,7 +110,7 @@ def list_(
         {
             "name": name,
             "value": str(variable.value) if variable else "",
-            **({"meaning": MEANINGS[name].text if name in MEANINGS else ""} if every else {}),
+            **({"meaning": VARIABLES[name].meaning if name in VARIABLES else ""} if every else {}),
             **({} if every else {"from": variable.layer if variable else ""}),
             "read by": services,
         }

@@ -7,7 +7,7 @@ import typer
 
 def presets(text: str | None) -> list[str] | None:
     """Read `--topology`: names with commas between them, in any case. Raises BadParameter, which names the option."""
-    from salambot_cli.model.config import nearest
+    from salambot_cli.config.schema import nearest
     from salambot_cli.model.topology import TOPOLOGIES
 
     if text is None:

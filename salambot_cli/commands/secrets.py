@@ -127,7 +127,7 @@ def rotate_(
     Example:  [bold]salambot secrets rotate jwt[/]
     """
     from salambot_cli.config.load import load_started_environment
-    from salambot_cli.model.config import nearest
+    from salambot_cli.config.schema import nearest
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.secrets.rotate import ROTATABLE, rotate
     from salambot_cli.terminal.interrupts import run
@@ -181,7 +181,7 @@ def policy_(
     Example:  [bold]salambot secrets policy rotate --account 111122223333[/]
     """
     from salambot_cli.config.load import load_started_environment
-    from salambot_cli.model.config import nearest
+    from salambot_cli.config.schema import nearest
     from salambot_cli.model.errors import ConfigurationError
     from salambot_cli.render.policies import ACCOUNT, POLICIES, account_of, policy
 

@@ -75,7 +75,7 @@ def up(
 
 
 def _all_ports(wanted: str | None) -> dict[str, object]:
-    from salambot_cli.model.config import PortsTable
+    from salambot_cli.config.schema import PortsTable
 
     if wanted not in {None, "auto"}:
         raise typer.BadParameter(f"{wanted}: should be auto; a single one: --port NAME=PORT", param_hint="--ports")

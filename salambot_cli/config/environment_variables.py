@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from salambot_cli.components.variables import VARIABLES, example_of, is_known, is_secret
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.config.dotenv_edit import write_variable
 from salambot_cli.config.effective_values import as_text, effective_values
 from salambot_cli.config.load import environment_names, load_environment, project_root
 from salambot_cli.config.pasted_values import pasted_values
 from salambot_cli.config.placeholders import is_placeholder
+from salambot_cli.config.schema import nearest
 from salambot_cli.config.service_variables import services_reading
-from salambot_cli.config.validate import EXAMPLES, url_error
-from salambot_cli.model.config import nearest
+from salambot_cli.config.validate import url_error
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.environment_folder import environment_folder
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import MASK, Secret
-from salambot_cli.model.variables import PLAIN_VARIABLES, SECRET_VARIABLES, is_known, is_secret
 
 _LISTED = "salambot env list --all"
 
@@ -34,14 +34,14 @@ class Difference:
 def require_known(name: str) -> str:
     """Return the name of a variable that an environment may set. Raises ConfigurationError with the nearest one."""
     if not is_known(name):
-        what = f"{name} is no variable of SalamBot{nearest(name, SECRET_VARIABLES | PLAIN_VARIABLES)}"
+        what = f"{name} is no variable of SalamBot{nearest(name, VARIABLES)}"
         raise ConfigurationError(what, "nothing would read it", _LISTED)
     return name
 
 
 def check_value(environment: Environment, name: str, value: str) -> None:
     """Check a value as `up` and the doctor would. Raises ConfigurationError, without the value."""
-    example = EXAMPLES.get(name)
+    example = example_of(name)
     shown = f" (such as {example})" if example else ""
     if not value:
         raise ConfigurationError(f"the value of {name} is empty", "nothing was stored", f"salambot env unset {name}")

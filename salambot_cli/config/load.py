@@ -9,10 +9,11 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from salambot_cli.components.variables import DEFAULTS, is_known, is_secret
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.config.named_environments import load_variables, names, of_environment, own_table, without_ports
+from salambot_cli.config.schema import LEAVES, Config, describe, dotted_keys
 from salambot_cli.host.state_file import read_state
-from salambot_cli.model.config import LEAVES, Config, describe, dotted_keys
 from salambot_cli.model.environment import AwsSettings, Environment, Ignore, Layer, ProjectCheck, Site, Variable, Widget
 from salambot_cli.model.environment_folder import (
     OWN,
@@ -24,7 +25,6 @@ from salambot_cli.model.environment_folder import (
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS, DEFAULT_PORTS, LOCAL, SERVICES, preset
-from salambot_cli.model.variables import DEFAULTS, is_known, is_secret
 
 CONFIG_NAME = "salambot.toml"
 _ALIASES = {"tenant": "TENANT", "aws.region": "AWS_REGION", "aws.profile": "AWS_PROFILE"}

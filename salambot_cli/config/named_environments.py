@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from salambot_cli.config.dotenv import Dotenv, load_dotenv
-from salambot_cli.model.config import nearest
+from salambot_cli.config.schema import nearest
 from salambot_cli.model.environment_folder import OWN
 from salambot_cli.model.errors import ConfigurationError
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from salambot_cli.components.variables import is_secret
 from salambot_cli.model.environment import Environment, Variable
-from salambot_cli.model.variables import is_secret
 from salambot_contracts.pasted_text import PastedCharacter, clean, find_pasted
 
 _TEXTS = ("_JWKS", "_HEADERS", "_ATTRIBUTES")

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from salambot_cli.model.config import nearest
+from salambot_cli.components.variables import REQUIRED, is_known, is_secret
+from salambot_cli.config.schema import nearest
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.errors import ConfigurationError, PrerequisiteError
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import COMPONENTS
-from salambot_cli.model.variables import REQUIRED, is_known, is_secret
 
 Texts = Mapping[str, Secret]
 """Secret id -> its whole text."""

@@ -3,10 +3,8 @@
 import ipaddress
 from collections.abc import Iterator
 
+from salambot_cli.components import used_variables
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.topology import Component
-from salambot_contracts.postgres_url import parse_postgres_url
-from salambot_contracts.redis_url import parse_redis_url
 from salambot_contracts.url_text import UrlError
 
 WELL_KNOWN = frozenset(
@@ -15,38 +13,32 @@ WELL_KNOWN = frozenset(
 )
 """Passwords that everybody tries first; all in lower case."""
 _PLACEHOLDERS = frozenset({"sk-…", "sk-...", "pcsk_…", "pcsk_...", "…", "...", "xxx", "your-api-key", "<secret>"})
-_URLS: tuple[tuple[Component, str], ...] = (("postgres", "POSTGRES_URL"), ("redis", "REDIS_URL"))
-_KEYS: tuple[tuple[Component, str, str], ...] = (
-    ("vector", "pinecone", "PINECONE_API_KEY"),
-    ("vector", "qdrant", "QDRANT_API_KEY"),
-    ("llm", "openai", "OPENAI_API_KEY"),
-)
 
 
 def well_known_passwords(environment: Environment, urls: dict[str, str | None]) -> Iterator[tuple[str, str]]:
     """Yield (variable, host) of each cloud URL whose password is well-known; loopback is this machine."""
-    for component, name in _URLS:
-        url = urls.get(name)
-        if environment.placement(component) != "cloud" or not url:
+    for placement, variable in used_variables(environment):
+        url = urls.get(variable.name)
+        if placement.name != "cloud" or variable.url is None or not url:
             continue
         try:
-            parsed = parse_postgres_url(url) if name == "POSTGRES_URL" else parse_redis_url(url)
+            parsed = variable.url(url)
         except UrlError:
             continue
         password, host = parsed.password or "", parsed.host
         if password.lower() in WELL_KNOWN and not is_loopback(host):
-            yield name, host
+            yield variable.name, host
 
 
 def weak_secrets(environment: Environment) -> Iterator[str]:
     """Yield weaknesses of secrets used in the cloud, as sentences without a value."""
-    urls = {name: environment.value(name) for _, name in _URLS}
-    for name, host in well_known_passwords(environment, urls):
+    variables = [variable for _, variable in used_variables(environment)]
+    for name, host in well_known_passwords(environment, {v.name: environment.value(v.name) for v in variables}):
         yield f"{name}: the password for {host} is a well-known one"
-    for component, placement, name in _KEYS:
-        value = (environment.value(name) or "").lower()
-        if environment.placement(component) == placement and value in WELL_KNOWN | _PLACEHOLDERS:
-            yield f"{name}: it is an example, not a key"
+    for variable in variables:
+        value = (environment.value(variable.name) or "").lower()
+        if variable.refuse_well_known and value in WELL_KNOWN | _PLACEHOLDERS:
+            yield f"{variable.name}: it is an example, not a key"
 
 
 def is_loopback(host: str) -> bool:

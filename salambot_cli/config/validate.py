@@ -1,9 +1,11 @@
 """Checks before a start: every variable of the placements is set, and cloud URLs use TLS."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
+from salambot_cli.components import REGISTRY, used_variables
+from salambot_cli.components.description import UrlReader, VariableSpec
+from salambot_cli.components.variables import REQUIRED, example_of, is_secret
 from salambot_cli.config.pasted_values import pasted_values
 from salambot_cli.config.placeholders import is_placeholder
 from salambot_cli.config.secret_strength import is_loopback, weak_secrets
@@ -11,52 +13,10 @@ from salambot_cli.host.dotenv_file import file_exposure
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, Component
-from salambot_cli.model.variables import REQUIRED, is_secret
-from salambot_contracts.http_url import HttpUrl, parse_http_url, parse_openai_url, parse_qdrant_url
-from salambot_contracts.postgres_url import PostgresUrl, parse_postgres_url
-from salambot_contracts.redis_url import RedisUrl, parse_redis_url
+from salambot_contracts.http_url import HttpUrl
+from salambot_contracts.postgres_url import PostgresUrl
+from salambot_contracts.redis_url import RedisUrl
 from salambot_contracts.url_text import ENCODING, UrlError
-
-EXAMPLES: Mapping[str, str] = {
-    "POSTGRES_URL": "postgres://user:password@host:5432/salambot?sslmode=verify-full",
-    "REDIS_URL": "rediss://:password@host:6379/0",
-    "PINECONE_API_KEY": "pcsk_…",
-    "PINECONE_INDEX": "salambot-kb",
-    "QDRANT_URL": "https://….cloud.qdrant.io:6333",
-    "AWS_REGION": "eu-west-1",
-    "S3_BUCKET": "salambot-kb",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://otlp-gateway-<zone>.grafana.net/otlp",
-    "OPENAI_API_KEY": "sk-…",
-}
-"""Example values of each required variable."""
-
-_AWS = "AWS_ENDPOINT_URL"
-Reader: TypeAlias = Callable[[str], PostgresUrl | RedisUrl | HttpUrl]
-
-
-def _pinecone(text: str) -> HttpUrl:
-    """Read PINECONE_CONTROLLER_HOST, which Pinecone's client takes without a scheme too."""
-    return parse_http_url(text if "://" in text else f"https://{text}")
-
-
-_READERS: Mapping[tuple[Component, str], tuple[tuple[str, Reader], ...]] = {
-    ("postgres", "cloud"): (("POSTGRES_URL", parse_postgres_url),),
-    ("redis", "cloud"): (("REDIS_URL", parse_redis_url),),
-    ("vector", "pinecone"): (("PINECONE_CONTROLLER_HOST", _pinecone),),
-    ("vector", "qdrant"): (("QDRANT_URL", parse_qdrant_url),),
-    ("objects", "s3"): ((_AWS, parse_http_url), (f"{_AWS}_S3", parse_http_url)),
-    ("secrets", "aws"): tuple((f"{_AWS}{end}", parse_http_url) for end in ("", "_SECRETS_MANAGER", "_KMS")),
-    ("telemetry", "otlp"): (("OTEL_EXPORTER_OTLP_ENDPOINT", parse_http_url),),
-    ("llm", "openai"): (("OPENAI_BASE_URL", parse_openai_url),),
-}
-"""The URLs of each placement, and what reads them: the same for the services and the doctor."""
-_OPTIONAL: Mapping[str, Component] = {
-    "PUBLIC_BASE_URL": "tunnel",
-    "QDRANT_API_KEY": "vector",
-    "OTEL_EXPORTER_OTLP_HEADERS": "telemetry",
-    "OPENAI_BASE_URL": "llm",
-}
-"""Variables that a placement can do without, and that are examples in the templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +108,16 @@ def examples(environment: Environment) -> Iterator[Missing]:
     """Yield the variables beside the required ones that hold an example, where something stands in the cloud."""
     if environment.env_name == "local":
         return
-    for name, component in _OPTIONAL.items():
-        value = environment.value(name)
-        if value and environment.placement(component) not in {"local", "off", "env"} and is_placeholder(name, value):
-            yield Missing(name, component, environment.placement(component), is_example=True)
+    for placement, variable in used_variables(environment):
+        value = environment.value(variable.name)
+        is_here = placement.name in {"local", "off", "env"}
+        if value and not is_here and not variable.required and is_placeholder(variable.name, value):
+            yield Missing(variable.name, placement.component, placement.name, is_example=True)
 
 
 def broken_urls(environment: Environment, *, skipped: frozenset[str] = frozenset()) -> Iterator[Refused]:
     """Yield every URL in use that cannot be read, by the reader that the services and the doctor have."""
-    for name, component, read in _urls(environment):
+    for name, component, _, read in _urls(environment):
         value = environment.value(name)
         if value and name not in skipped and (error := _error(read, value)):
             yield Refused(name, component, error.reason, error.remedy)
@@ -164,7 +125,7 @@ def broken_urls(environment: Environment, *, skipped: frozenset[str] = frozenset
 
 def url_notes(environment: Environment) -> Iterator[str]:
     """Yield what the readers of the URLs in use left out or corrected, in words without a secret."""
-    for name, _, read in _urls(environment):
+    for name, _, _, read in _urls(environment):
         value = environment.value(name)
         if value and _error(read, value) is None:
             yield from (f"{name}: {note}" for note in read(value).notes)
@@ -172,26 +133,25 @@ def url_notes(environment: Environment) -> Iterator[str]:
 
 def insecure_urls(environment: Environment) -> Iterator[Refused]:
     """Yield every cloud URL without verified TLS whose component `allow_insecure` does not name."""
-    for name, component, read in _urls(environment):
+    for name, component, variable, read in _urls(environment):
         value = environment.value(name)
         if component not in environment.allow_insecure and value and _error(read, value) is None:
-            yield from _insecure(name, component, read(value))
+            yield from _insecure(name, component, read(value), plain_on_loopback=variable.plain_on_loopback)
 
 
 def url_error(name: str, value: str) -> UrlError | None:
     """Return what keeps a variable's URL from being read, wherever its component is placed."""
-    readers = (read for uses in _READERS.values() for known, read in uses if known == name)
-    return next((error for read in readers if (error := _error(read, value))), None)
+    specs = (spec for placement in REGISTRY for spec in placement.variables if spec.name == name)
+    return next((error for spec in specs if spec.url and (error := _error(spec.url, value))), None)
 
 
-def _urls(environment: Environment) -> Iterator[tuple[str, Component, Reader]]:
-    for component in COMPONENTS:
-        yield from (
-            (name, component, read) for name, read in _READERS.get((component, environment.placement(component)), ())
-        )
+def _urls(environment: Environment) -> Iterator[tuple[str, Component, VariableSpec, UrlReader]]:
+    for placement, variable in used_variables(environment):
+        if variable.url:
+            yield variable.name, placement.component, variable, variable.url
 
 
-def _error(read: Reader, value: str) -> UrlError | None:
+def _error(read: UrlReader, value: str) -> UrlError | None:
     try:
         read(value)
     except UrlError as error:
@@ -199,7 +159,9 @@ def _error(read: Reader, value: str) -> UrlError | None:
     return None
 
 
-def _insecure(name: str, component: Component, url: PostgresUrl | RedisUrl | HttpUrl) -> Iterator[Refused]:
+def _insecure(
+    name: str, component: Component, url: PostgresUrl | RedisUrl | HttpUrl, *, plain_on_loopback: bool
+) -> Iterator[Refused]:
     match url:
         case PostgresUrl() if url.tls_mode != "verify-full" and not url.hosts[0].is_socket:
             reason = f"sslmode is {url.sslmode or 'absent'}: the server is not verified"
@@ -208,7 +170,7 @@ def _insecure(name: str, component: Component, url: PostgresUrl | RedisUrl | Htt
             yield Refused(name, component, "redis:// sends the password in clear", "begin the URL with rediss://")
         case RedisUrl() if not url.is_verified and not url.is_socket:
             yield Refused(name, component, "ssl_cert_reqs turns verification off", "leave ssl_cert_reqs out")
-        case HttpUrl() if not url.is_secure and not (component == "llm" and is_loopback(url.host)):
+        case HttpUrl() if not url.is_secure and not (plain_on_loopback and is_loopback(url.host)):
             yield Refused(name, component, "http:// sends data and keys in clear", "begin the URL with https://")
 
 
@@ -227,7 +189,7 @@ def _missing_error(
 ) -> ConfigurationError:
     names = ", ".join(m.name for m in missing)
     reasons = [_why_missing(environment, one) for one in missing]
-    lines = [f"{m.name}={EXAMPLES.get(m.name, '…')}" for m in missing]
+    lines = [f"{m.name}={example_of(m.name) or '…'}" for m in missing]
     hints = [ENCODING] if {"POSTGRES_URL", "REDIS_URL"} & {m.name for m in missing} else []
     return ConfigurationError(
         f"missing for topology {'+'.join(environment.topology)}: {names}",

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from salambot_cli.components.variables import is_known
 from salambot_cli.docker.engine import engine_command
 from salambot_cli.model.errors import SalamBotError
-from salambot_cli.model.variables import is_known
 
 QUICK_SECONDS = 30
 GRACE_SECONDS = 10

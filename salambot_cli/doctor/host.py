@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Mapping
 from statistics import median
 
-from salambot_cli.config.validate import EXAMPLES, missing_variables
+from salambot_cli.components.variables import example_of
+from salambot_cli.config.validate import missing_variables
 from salambot_cli.docker.engine import engine_command
 from salambot_cli.doctor.origins import CONFIG
 from salambot_cli.doctor.paths import greeting_of, known_variables, ways_of
@@ -58,7 +59,7 @@ def not_set(check: str, missing: Mapping[str, str]) -> Finding:
 
 def _example(name: str) -> str:
     """Return how a value looks, without a password's place-holder, which would be masked like a password."""
-    return EXAMPLES.get(name, "…").replace("user:password@", "…@").replace(":password@", "…@")
+    return (example_of(name) or "…").replace("user:password@", "…@").replace(":password@", "…@")
 
 
 async def check_clock(exam: ProbeContext) -> Finding:

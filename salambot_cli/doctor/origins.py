@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from salambot_cli.components.variables import REQUIRED, is_known, is_secret
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS
-from salambot_cli.model.variables import REQUIRED, is_known, is_secret
 
 CONFIG, VALUES, MISSING, SECRETS = "config.parse", "config.values", "local.env", "secrets.read"
 _ABOVE_SECRETS = frozenset({"flag", "environment"})

@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+from salambot_cli.components.variables import is_secret
 from salambot_cli.config.secret_strength import well_known_passwords
 from salambot_cli.doctor.log_tail import PERSONAL
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
@@ -15,7 +16,6 @@ from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
 from salambot_cli.model.topology import PROGRAMS
-from salambot_cli.model.variables import is_secret
 from salambot_cli.stack.choose_runtime import running_runtime
 
 CONSOLES, FILES, PASSWORDS, PERSONS = "sec.consoles", "sec.files", "sec.passwords", "sec.personal-data"

@@ -6,6 +6,7 @@ from functools import partial
 
 from salambot_cli.aws.clients import AwsError, AwsKind
 from salambot_cli.aws.objects import SecretFacts, read_secret, secret_facts, secret_ids
+from salambot_cli.components.variables import PLAIN_VARIABLES, SECRET_VARIABLES, is_known
 from salambot_cli.config.validate import missing_variables
 from salambot_cli.doctor.aws_access import refused
 from salambot_cli.doctor.cloud import call_aws_once
@@ -14,7 +15,6 @@ from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
 from salambot_cli.doctor.values import odd, oddity_of
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.model.variables import PLAIN_VARIABLES, SECRET_VARIABLES, is_known
 
 _MAX_AGE_DAYS = 90
 READ, AGE = SECRETS, "secrets.age"

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
+from salambot_cli.components.variables import is_known, is_secret
 from salambot_cli.config.load import read_dotenv
 from salambot_cli.doctor.origins import is_from_vault, required_names
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.finding import Facts, Finding
-from salambot_cli.model.variables import is_known, is_secret
 from salambot_contracts.http_url import parse_http_url, parse_openai_url
 from salambot_contracts.postgres_url import parse_postgres_url
 from salambot_contracts.redis_url import parse_redis_url

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from salambot_cli.components.variables import is_secret
 from salambot_cli.host.files import replace_file
 from salambot_cli.model.secret import MASK
-from salambot_cli.model.variables import is_secret
 
 _ASSIGNMENT = re.compile(r"^(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
 _PASSWORDS = frozenset({"POSTGRES_PASSWORD", "REDIS_PASSWORD", "USER_HASH_KEY"})

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from salambot_cli.aws.profiles import aws_profiles
 from salambot_cli.config.load import read_dotenv
+from salambot_cli.config.schema import is_tenant
 from salambot_cli.docker.engine import inspect_engine
 from salambot_cli.init.project import InitialSettings
-from salambot_cli.model.config import is_tenant
+from salambot_cli.init.topology_guess import TopologyGuess, guess_topology, tenant_name
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import TOPOLOGIES, preset
-from salambot_cli.model.topology_guess import TopologyGuess, guess_topology, tenant_name
 
 _ENV_FILES = (".env", ".env.cloud-local", ".env.local")
 _ON_AWS = frozenset({"cloud", "s3", "aws"})

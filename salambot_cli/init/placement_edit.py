@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from salambot_cli.components import PLACEMENTS
 from salambot_cli.config.load import CONFIG_NAME, environment_root, find_config, load_environment, project_root
+from salambot_cli.config.schema import nearest
 from salambot_cli.config.validate import missing_variables
 from salambot_cli.host.files import replace_file
 from salambot_cli.host.toml_file import set_values, unified_diff
-from salambot_cli.model.config import nearest
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.environment_folder import OWN, name_of_environment
 from salambot_cli.model.errors import ConfigurationError
-from salambot_cli.model.topology import COMPONENTS, PLACEMENTS, Component
+from salambot_cli.model.topology import COMPONENTS, Component
 
 _DATA: Mapping[Component, str] = {
     "postgres": "conversations and webhooks stay in the database before; `salambot up` makes the tables in the new one",

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from salambot_cli.components.variables import REQUIRED, is_secret
 from salambot_cli.config.load import load_environment
+from salambot_cli.config.schema import Config, describe
 from salambot_cli.config.validate import missing_variables
 from salambot_cli.host.assets import asset
 from salambot_cli.host.files import replace_file
 from salambot_cli.host.toml_file import set_values
-from salambot_cli.model.config import Config, describe
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS, TopologyName, preset
-from salambot_cli.model.variables import REQUIRED, is_secret
 
 _IGNORE = (".env", ".env.*", "!.env.example", ".salambot/")
 _AWS_TABLE = """

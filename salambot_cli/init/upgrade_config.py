@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from salambot_cli.components import REGISTRY
 from salambot_cli.config.load import find_config
+from salambot_cli.config.schema import Config, describe
 from salambot_cli.host.files import replace_file
 from salambot_cli.host.toml_file import set_values, unified_diff
-from salambot_cli.model.config import Config, describe
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.topology import COMPONENTS
 
@@ -20,15 +21,8 @@ _COMPONENTS: Mapping[str, str] = {
     "vectors": "vector", "vector_db": "vector", "storage": "objects", "s3": "objects", "observability": "telemetry",
     "otel": "telemetry", "model": "llm", "nlu": "llm",
 }  # fmt: skip
-_PLACEMENTS: Mapping[str, Mapping[str, str]] = {
-    "postgres": {"rds": "cloud", "aws": "cloud", "docker": "local"},
-    "redis": {"elasticache": "cloud", "aws": "cloud", "docker": "local"},
-    "vector": {"pgvector": "local", "Pinecone": "pinecone", "Qdrant": "qdrant"},
-    "objects": {"aws": "s3", "minio": "local", "S3": "s3"},
-    "secrets": {"secretsmanager": "aws", "secrets-manager": "aws", "dotenv": "env", "local": "env"},
-    "telemetry": {"grafana": "otlp", "grafana-cloud": "otlp", "cloud": "otlp", "none": "off"},
-    "llm": {"extractive": "local"},
-    "tunnel": {"off": "none", "cloudflare": "cloudflared"},
+_OLDER_PLACEMENTS: Mapping[tuple[str, str], str] = {
+    (placement.component, older): placement.name for placement in REGISTRY for older in placement.older_names
 }
 _KEYS: Mapping[str, str] = {
     "region": "aws.region", "profile": "aws.profile", "s3.kms_key": "aws.kms_key", "secrets.id": "aws.secret",
@@ -101,7 +95,7 @@ def _placements(name: str, old: object) -> Values:
         component = _COMPONENTS.get(str(key).lower())
         if component is None:
             continue
-        now = _PLACEMENTS.get(component, {}).get(str(placement), placement)
+        now = _OLDER_PLACEMENTS.get((component, str(placement)), placement)
         if name != "placement" or component != key or now != placement:
             values |= {f"placement.{component}": now} | (
                 {} if (name, key) == ("placement", component) else {f"{name}.{key}": None}

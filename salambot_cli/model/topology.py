@@ -14,18 +14,12 @@ SERVICES: tuple[Service, ...] = get_args(Service)
 PROGRAMS: tuple[Program, ...] = get_args(Program)
 TOPOLOGIES: tuple[TopologyName, ...] = get_args(TopologyName)
 
-PLACEMENTS: Mapping[Component, tuple[str, ...]] = {
-    "postgres": ("local", "cloud"),
-    "redis": ("local", "cloud"),
-    "vector": ("local", "pinecone", "qdrant"),
-    "objects": ("local", "s3"),
-    "secrets": ("env", "aws"),
-    "telemetry": ("off", "otlp", "local"),
-    "llm": ("local", "openai"),
-    "tunnel": ("none", "cloudflared", "ngrok"),
+LOCAL: Mapping[Component, str] = {
+    **dict.fromkeys(COMPONENTS, "local"),
+    "secrets": "env",
+    "telemetry": "off",
+    "tunnel": "none",
 }
-
-LOCAL: Mapping[Component, str] = {component: placements[0] for component, placements in PLACEMENTS.items()}
 
 PRESETS: Mapping[TopologyName, Mapping[Component, str]] = {
     "local": LOCAL,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from salambot_cli.components.postgres import DATABASE_CLASS
+from salambot_cli.components.redis import CACHE_NODE_TYPE
 from salambot_cli.config.endpoints import host_and_port
 from salambot_cli.config.secret_references import SecretReference
 from salambot_cli.model.environment import Environment
@@ -10,8 +12,6 @@ from salambot_cli.model.errors import ConfigurationError
 
 Value = str | int | bool
 
-DATABASE_CLASS = "db.t4g.micro"
-CACHE_NODE_TYPE = "cache.t4g.micro"
 _PARAMETERS: Mapping[str, str] = {
     "tenant": "Tenant",
     "developer_cidr": "DeveloperCidr",

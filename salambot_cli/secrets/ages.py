@@ -8,12 +8,12 @@ from pathlib import Path
 
 from salambot_cli.aws.clients import aws_clients
 from salambot_cli.aws.secrets_manager import Description, SecretError, describe_secret
+from salambot_cli.components.variables import is_secret
 from salambot_cli.config.aws_errors import explain
 from salambot_cli.config.secret_references import secret_ids
 from salambot_cli.host.keys import GENERATED, SIGNING_KEY
 from salambot_cli.host.state_file import read_state
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.variables import is_secret
 
 LIMIT_DAYS = 90
 

@@ -4,13 +4,13 @@ import json
 
 from salambot_cli.aws.clients import aws_clients
 from salambot_cli.aws.secrets_manager import SecretError, put_secret, read_secrets
+from salambot_cli.components.variables import SECRET_VARIABLES, is_secret
 from salambot_cli.config.aws_errors import explain
+from salambot_cli.config.schema import nearest
 from salambot_cli.config.secret_references import SecretReference, secret_ids
-from salambot_cli.model.config import nearest
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.variables import SECRET_VARIABLES, is_secret
 
 
 def known_secret(name: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from salambot_cli.api.service_client import service_client
+from salambot_cli.components import used
+from salambot_cli.components.description import Placement
 from salambot_cli.config.endpoints import ca_bundle
 from salambot_cli.host.ports import LOOPBACK, leads_elsewhere
 from salambot_cli.host.state_file import read_state
@@ -17,7 +19,6 @@ from salambot_cli.host.tunnel_programs import read_tunnel_state
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.topology import COMPONENTS, Component
 from salambot_cli.model.unit import Health, PartStatus
-from salambot_contracts.http_url import parse_qdrant_url
 from salambot_contracts.postgres_url import parse_postgres_url
 from salambot_contracts.redis_url import parse_redis_url
 from salambot_contracts.url_text import UrlError
@@ -89,11 +90,12 @@ async def component_parts(environment: Environment, *, started: bool = True) -> 
 
 async def check_component(environment: Environment, component: Component) -> tuple[Health, str]:
     """Test one component: how it is, and why."""
-    test = _TESTS.get(component)
-    if test is None:
-        return "healthy", ""
+    placement = next(one for one in used(environment) if one.component == component)
+    test = _STORES.get(component) or (_ON_THIS_MACHINE.get(component) if placement.name == "local" else None)
+    if test is None and placement.address is None:
+        return "healthy", ""  # nothing that runs by itself; the component's command looks at it
     try:
-        return await asyncio.wait_for(test(environment), _SECONDS + 1)
+        return await asyncio.wait_for(test(environment) if test else _address(placement, environment), _SECONDS + 1)
     except TimeoutError:
         return "unhealthy", "no answer"
 
@@ -146,41 +148,16 @@ async def _redis(environment: Environment) -> tuple[Health, str]:
     return "healthy", ""
 
 
-async def _vector(environment: Environment) -> tuple[Health, str]:
-    if environment.placement("vector") == "local":
-        return await _postgres(environment)
-    if environment.placement("vector") == "pinecone":
-        return await _reachable(_pinecone_url(environment))
+async def _folder(environment: Environment) -> tuple[Health, str]:
+    folder = environment.state / "data" / "objects"
+    return ("healthy", "") if await asyncio.to_thread(_writable, folder) else ("down", f"{folder} is not writable")
+
+
+async def _address(placement: Placement, environment: Environment) -> tuple[Health, str]:
     try:
-        return await _reachable(parse_qdrant_url(environment.value("QDRANT_URL") or "").text())
+        return await _reachable(placement.address(environment) if placement.address else None)
     except UrlError as error:
-        return "down", f"QDRANT_URL {error.reason}"
-
-
-def _pinecone_url(environment: Environment) -> str:
-    return environment.value("PINECONE_CONTROLLER_HOST") or "https://api.pinecone.io"
-
-
-async def _objects(environment: Environment) -> tuple[Health, str]:
-    if environment.placement("objects") == "local":
-        folder = environment.state / "data" / "objects"
-        return ("healthy", "") if await asyncio.to_thread(_writable, folder) else ("down", f"{folder} is not writable")
-    url = environment.value("AWS_ENDPOINT_URL_S3") or environment.value("AWS_ENDPOINT_URL")
-    return await _reachable(url or f"https://s3.{environment.aws.region}.amazonaws.com")
-
-
-async def _llm(environment: Environment) -> tuple[Health, str]:
-    if environment.placement("llm") == "local":
-        return "healthy", ""
-    return await _reachable(environment.value("OPENAI_BASE_URL") or "https://api.openai.com")
-
-
-async def _telemetry(environment: Environment) -> tuple[Health, str]:
-    if environment.placement("telemetry") == "off":
-        return "healthy", ""
-    if environment.placement("telemetry") == "local":
-        return await _redis(environment)
-    return await _reachable(environment.value("OTEL_EXPORTER_OTLP_ENDPOINT"))
+        return "down", f"{placement.recognized_by} {error.reason}"
 
 
 async def _tunnel(environment: Environment) -> tuple[Health, str]:
@@ -219,13 +196,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
-_TESTS: dict[Component, Test] = {
-    "postgres": _postgres,
-    "redis": _redis,
-    "vector": _vector,
-    "objects": _objects,
-    "llm": _llm,
-    "telemetry": _telemetry,
-    "tunnel": _tunnel,
-}
-"""`secrets` has nothing that runs by itself here; its command looks at it."""
+_STORES: dict[Component, Test] = {"postgres": _postgres, "redis": _redis, "tunnel": _tunnel}
+"""Components with a test of their own, wherever they stand."""
+_ON_THIS_MACHINE: dict[Component, Test] = {"vector": _postgres, "objects": _folder, "telemetry": _redis}
+"""The parts that a local placement is kept in."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from salambot_cli.model.config import nearest
+from salambot_cli.config.schema import nearest
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError, PrerequisiteError
 from salambot_cli.model.plan import Running

@@ -179,7 +179,7 @@ async def _within(run: Convergence, environment: Environment, seconds: float) ->
 
 
 def _known_services(names: tuple[str, ...]) -> None:
-    from salambot_cli.model.config import nearest
+    from salambot_cli.config.schema import nearest
 
     for name in names:
         if name not in SERVICES:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salambot_cli.init.topology_guess import guess_topology, tenant_name
 from salambot_cli.model.topology import preset
-from salambot_cli.model.topology_guess import guess_topology, tenant_name
 from tests.servers import free_port
 from tests.stack import ALL_AUTO, Project, make_project, on_a_terminal
 

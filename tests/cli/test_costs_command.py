@@ -9,8 +9,9 @@ import pytest
 
 from salambot.nlu.settings import NluSettings
 from salambot_cli.config.load import load_environment
-from salambot_cli.costs.estimate import Usage, estimate, prices, savings
+from salambot_cli.costs.estimate import estimate, prices, savings
 from salambot_cli.doctor.models import DEFAULT_MODEL
+from salambot_cli.model.prices import Usage
 from salambot_cli.model.topology import COMPONENTS
 from tests.stack import Project
 

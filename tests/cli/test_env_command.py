@@ -12,10 +12,9 @@ from salambot.nlu.settings import NluSettings
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.rag.settings import RagSettings
 from salambot.worker import WorkerSettings
+from salambot_cli.components.variables import DEFAULTS, VARIABLES
 from salambot_cli.config.dotenv import load_dotenv
 from salambot_cli.config.dotenv_edit import edited
-from salambot_cli.config.variable_meanings import MEANINGS
-from salambot_cli.model.variables import DEFAULTS, PLAIN_VARIABLES, SECRET_VARIABLES
 from tests.stack import Project, make_project
 
 KEY = "sk-planted 'quoted' $HOME \\ value"
@@ -106,12 +105,11 @@ def test_status_as_variables(project: Project) -> None:
 
 
 def test_every_variable_has_its_meaning_and_the_default_that_holds() -> None:
-    assert set(MEANINGS) == SECRET_VARIABLES | PLAIN_VARIABLES
     settings = (GatewaySettings, NluSettings, OrchestrateurSettings, RagSettings, WorkerSettings, ServiceSettings)
     fields = {name.upper(): field for one in settings for name, field in one.model_fields.items()}
     of_the_command = {*DEFAULTS, "ALLOW_DEV_TOKEN", "ENV", "TENANT", "META_VERIFY_TOKEN"}
-    for name in MEANINGS.keys() & fields.keys() - of_the_command:
+    for name in VARIABLES.keys() & fields.keys() - of_the_command:
         default = fields[name].default
-        told = MEANINGS[name].default
+        told = VARIABLES[name].default
         plain = isinstance(default, str | int | float) and default != ""
         assert told == (str(default).lower() if isinstance(default, bool) else str(default) if plain else ""), name

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salambot_cli.components import PLACEMENTS
 from salambot_cli.config.load import load_environment
 from salambot_cli.doctor import PROBES
 from salambot_cli.doctor.catalogue import CATALOGUE, find_entry
@@ -20,7 +21,7 @@ from salambot_cli.doctor.merge_causes import merge_shared_causes
 from salambot_cli.doctor.probe import Probe, ProbeContext, fault, ok, unknown
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Finding, Severity
-from salambot_cli.model.topology import COMPONENTS, PLACEMENTS
+from salambot_cli.model.topology import COMPONENTS
 
 Run = Callable[[ProbeContext], Awaitable[Finding]]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from salambot_cli.model.config import looks_secret
+from salambot_cli.config.schema import looks_secret
 from tests.cli.catalog.manifests import documents, environment_of, pods, rendered
 from tests.stack import Project
 

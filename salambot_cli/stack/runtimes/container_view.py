@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from salambot_cli.aws.clients import aws_clients
+from salambot_cli.components.variables import is_secret
 from salambot_cli.config.endpoints import (
     ca_bundle,
     has_client_certificate,
@@ -33,7 +34,6 @@ from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.grafana import is_web_address
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import DEFAULT_PORTS, PROGRAMS, SERVICES, Program
-from salambot_cli.model.variables import is_secret
 from salambot_cli.render.compose import LOCAL_PARTS, ComposeFacts, Mount, local_parts, secret_files
 from salambot_cli.stack.runtimes.base import objects_folder
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from salambot_cli.components.variables import is_secret
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import DEFAULT_PORTS, TopologyName, preset
-from salambot_cli.model.variables import is_secret
 
 MakeEnvironment = Callable[..., Environment]
 

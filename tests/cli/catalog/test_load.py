@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salambot_cli.components import PLACEMENTS
 from salambot_cli.config.load import load_environment, load_started_environment, read_dotenv
+from salambot_cli.config.schema import Config, dotted_keys, looks_secret
 from salambot_cli.host.state_file import State, write_state
-from salambot_cli.model.config import Config, dotted_keys, looks_secret
 from salambot_cli.model.errors import ConfigurationError, ExitStatus
 from salambot_cli.model.secret import Secret
-from salambot_cli.model.topology import COMPONENTS, LOCAL, PLACEMENTS, TOPOLOGIES, preset
+from salambot_cli.model.topology import COMPONENTS, LOCAL, TOPOLOGIES, preset
 
 
 def project(folder: Path, toml: str = "", dotenv: str | None = None) -> Path:

@@ -14,9 +14,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from salambot_cli.components.variables import REQUIRED
 from salambot_cli.config.quoting import compose_env, compose_yaml
 from salambot_cli.config.service_variables import variables_for
-from salambot_cli.config.validate import EXAMPLES
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS
@@ -53,7 +53,7 @@ FACTS = ComposeFacts(
     passwords={"POSTGRES_PASSWORD": Secret("pg-sentinel"), "REDIS_PASSWORD": Secret("redis-sentinel")},
     fingerprint_key=Secret("key-sentinel"),
 )
-VALUES = {name: f"{name.lower()}-sentinel" for name in EXAMPLES} | {"OPENAI_API_KEY": NASTY}
+VALUES = {name: f"{name.lower()}-sentinel" for names in REQUIRED.values() for name in names} | {"OPENAI_API_KEY": NASTY}
 
 
 def compose_config(folder: Path) -> Any:  # noqa: ANN401 - Compose's own document

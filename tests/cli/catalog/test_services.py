@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.components.variables import is_known
 from salambot_cli.config.service_variables import variables_for
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.secret import Secret
 from salambot_cli.model.topology import PROGRAMS, SERVICES, Program, Service
-from salambot_cli.model.variables import is_known
 
 MakeEnvironment = Callable[..., Environment]
 

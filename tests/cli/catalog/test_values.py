@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from salambot_cli.components.variables import VARIABLES
 from salambot_cli.config.endpoints import ca_bundle, urls_with_ca
 from salambot_cli.config.load import load_environment
 from salambot_cli.config.pasted_values import pasted_values
 from salambot_cli.config.placeholders import is_placeholder
 from salambot_cli.config.validate import url_notes, validate
-from salambot_cli.config.variable_meanings import MEANINGS
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import ConfigurationError
 from salambot_cli.stack.runtimes.container_view import certificate_problem
@@ -153,7 +153,7 @@ def test_pasted_characters_are_named_with_their_place(tmp_path: Path, text: str,
 
 
 def test_every_variable_is_looked_at(tmp_path: Path) -> None:
-    names = [name for name in MEANINGS if name != "TENANT" and not name.endswith(("_JWKS", "_HEADERS", "_ATTRIBUTES"))]
+    names = [name for name in VARIABLES if name != "TENANT" and not name.endswith(("_JWKS", "_HEADERS", "_ATTRIBUTES"))]
     for character in "\u200b\u00a0\r\n\ufeff\u202e\u2028":
         made = environment(tmp_path, "", "", **dict.fromkeys(names, f"x{character}"))
         found = {one.variable.name: one.clean for one in pasted_values(made)}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,14 +14,16 @@ from pydantic import (
     StringConstraints,
     Tag,
     ValidationError,
+    create_model,
     model_validator,
 )
 
+from salambot_cli.components import PLACEMENTS
+from salambot_cli.components.variables import PLAIN_VARIABLES, is_known, is_secret
 from salambot_cli.model.environment import RuntimeName
 from salambot_cli.model.environment_folder import OWN, is_environment_name
 from salambot_cli.model.grafana import is_web_address
-from salambot_cli.model.topology import PLACEMENTS, Component, Service, TopologyName
-from salambot_cli.model.variables import PLAIN_VARIABLES, is_known, is_secret
+from salambot_cli.model.topology import Component, Service, TopologyName
 from salambot_contracts.pasted_text import find_pasted
 from salambot_contracts.web_origin import parse_origin
 
@@ -92,17 +94,12 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PlacementTable(_Table):
-    """Single overrides of the preset."""
-
-    postgres: Literal["local", "cloud"] | None = None
-    redis: Literal["local", "cloud"] | None = None
-    vector: Literal["local", "pinecone", "qdrant"] | None = None
-    objects: Literal["local", "s3"] | None = None
-    secrets: Literal["env", "aws"] | None = None
-    telemetry: Literal["off", "otlp", "local"] | None = None
-    llm: Literal["local", "openai"] | None = None
-    tunnel: Literal["none", "cloudflared", "ngrok"] | None = None
+_PLACEMENT_FIELDS: dict[str, Any] = {
+    component: (Literal[placements] | None, None) for component, placements in PLACEMENTS.items()
+}
+PlacementTable = create_model(
+    "PlacementTable", __base__=_Table, __doc__="Single overrides of the preset.", **_PLACEMENT_FIELDS
+)
 
 
 class PortsTable(_Table):

@@ -4,11 +4,10 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from urllib.parse import urlsplit
 
+from salambot_cli.components import REGISTRY
 from salambot_cli.model.topology import COMPONENTS, LOCAL, Component, TopologyName, preset
 
-_HERE = frozenset({"", "localhost", "127.0.0.1", "::1", "postgres", "redis", "host.docker.internal"})
 _COMBINATIONS: tuple[tuple[TopologyName, ...], ...] = (
     ("local",), ("t1",), ("t2",), ("t3",), ("t1", "t3"), ("t2", "t3"),
 )  # fmt: skip
@@ -39,29 +38,12 @@ def _overrides(presets: tuple[TopologyName, ...], wanted: Mapping[Component, str
 
 def _placed(variables: Mapping[str, str]) -> dict[Component, tuple[str, str]]:
     """Return component -> (placement, the variable that says so)."""
-    rules: tuple[tuple[Component, str, str, bool], ...] = (
-        ("postgres", "cloud", "POSTGRES_URL", _elsewhere(variables.get("POSTGRES_URL"))),
-        ("redis", "cloud", "REDIS_URL", _elsewhere(variables.get("REDIS_URL"))),
-        ("vector", "pinecone", "PINECONE_API_KEY", bool(variables.get("PINECONE_API_KEY"))),
-        ("vector", "qdrant", "QDRANT_URL", _elsewhere(variables.get("QDRANT_URL"))),
-        ("objects", "s3", "S3_BUCKET", bool(variables.get("S3_BUCKET"))),
-        ("telemetry", "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", bool(variables.get("OTEL_EXPORTER_OTLP_ENDPOINT"))),
-        ("llm", "openai", "OPENAI_API_KEY", bool(variables.get("OPENAI_API_KEY"))),
-    )
-    placed = {component: (placement, name) for component, placement, name, holds in reversed(rules) if holds}
-    host = urlsplit(variables.get("PUBLIC_BASE_URL", "")).hostname or ""
-    if host:
-        placed["tunnel"] = ("ngrok" if "ngrok" in host else "cloudflared", "PUBLIC_BASE_URL")
-    return placed
-
-
-def _elsewhere(url: str | None) -> bool:
-    if not url:
-        return False
-    try:
-        return (urlsplit(url).hostname or "") not in _HERE
-    except ValueError:
-        return True
+    shown = {  # of those that one variable shows, the later one is the more specific
+        (placement.component, placement.recognized_by): placement
+        for placement in REGISTRY
+        if placement.recognized(variables.get(placement.recognized_by, ""))
+    }
+    return {component: (placement.name, name) for (component, name), placement in reversed(shown.items())}
 
 
 def tenant_name(text: str) -> str:
