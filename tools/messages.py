@@ -218,18 +218,19 @@ def _is_prose(text: str) -> bool:
 
 def console_template() -> Catalog:
     """Return every message of the console: the arguments of `say`, the texts of its page, and words it says by name."""
-    from salambot.console import diagram, reports, webhook_table
+    from salambot.console import diagram, reports, views, webhook_table
 
     catalogue = Catalog(domain="console", project="salambot", charset="utf-8")
     for path in sorted(CONSOLE.glob("*.py")):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match call:
-                case ast.Call(func=ast.Name("say"), args=[ast.Constant(str(text)), *_]):
+                case ast.Call(func=ast.Name("say") | ast.Attribute(attr="say"), args=[ast.Constant(str(text)), *_]):
                     catalogue.add(text, locations=[(str(path.relative_to(ROOT)), call.lineno)])
     for path in sorted(CONSOLE.glob("*.html")):
         for text in re.findall(r"\{\{(.+?)\}\}", path.read_text(encoding="utf-8")):
             catalogue.add(text, locations=[(str(path.relative_to(ROOT)), 0)])
-    for text in (*diagram.extra_messages(), *webhook_table.extra_messages(), *reports.STATUSES):
+    spoken = (*diagram.extra_messages(), *webhook_table.extra_messages(), *views.extra_messages(), *reports.STATUSES)
+    for text in spoken:
         catalogue.add(text, locations=[("services/salambot/console", 0)])
     return catalogue
 

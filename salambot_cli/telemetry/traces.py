@@ -6,6 +6,7 @@ from salambot_cli.api.gateway import Document
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.errors import SalamBotError
 from salambot_cli.stack.orchestrateur import ask_orchestrateur
+from salambot_contracts.traces import by_start, summarize_traces
 
 _LATEST = 20
 _WHOLE_ID = 32
@@ -27,16 +28,12 @@ async def read_trace(environment: Environment, trace_id: str | None) -> list[Doc
     if not spans:
         what = f"the trace {trace_id} is not kept here" if trace_id else "no trace is kept yet"
         raise SalamBotError(what, "the latest 20,000 steps are kept", "salambot chat Bonjour   # then: salambot trace")
-    return sorted(spans, key=_start)
+    return [dict(span) for span in by_start(spans)]
 
 
 async def latest_traces(environment: Environment) -> list[Document]:
     """Return the latest traces, the newest first: id, name, service, start, duration, steps, whether one failed."""
-    groups: dict[str, list[Document]] = {}
-    for span in await _spans(environment, {"limit": "2000"}):
-        groups.setdefault(str(span["trace_id"]), []).append(span)
-    traces = [_summary(sorted(spans, key=_start)) for spans in groups.values()]
-    return sorted(traces, key=_start, reverse=True)[:_LATEST]
+    return summarize_traces(await _spans(environment, {"limit": "2000"}))[:_LATEST]
 
 
 def short_id(trace_id: object) -> str:
@@ -50,24 +47,6 @@ async def _whole_id(environment: Environment, beginning: str) -> str:
     if len(found) > 1:
         raise SalamBotError(f"several traces begin with {beginning}", ", ".join(found), "give more of its digits")
     return found[0] if found else beginning
-
-
-def _start(document: Document) -> int:
-    return cast("int", document["started_ns"])
-
-
-def _summary(spans: list[Document]) -> Document:
-    first = next((span for span in spans if span["parent_id"] is None), spans[0])
-    ended = max(cast("int", span["ended_ns"]) for span in spans)
-    return {
-        "trace_id": first["trace_id"],
-        "name": first["name"],
-        "service": first["service"],
-        "started_ns": _start(spans[0]),
-        "duration_ms": round((ended - _start(spans[0])) / 1e6, 1),
-        "steps": len(spans),
-        "failed": any(span["failed"] for span in spans),
-    }
 
 
 async def _spans(environment: Environment, query: dict[str, str]) -> list[Document]:

@@ -53,6 +53,9 @@ def shop() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, shop: str) -> Iterator[Project]:
     tables = f"""
+        [placement]
+        telemetry = "local"
+
         [env]
         WEBHOOK_KEEP_BODIES = "true"
 
@@ -145,16 +148,20 @@ def test_a_conversation_streams_names_its_language_and_opens_its_sources(page: P
     assert page.locator("#passage-uri").inner_text()
     page.keyboard.press("Escape")
     expect(page.locator("#passage")).to_be_hidden()
-    reply.get_by_role("button", name="Trace").click()
-    expect(page.get_by_role("status")).to_contain_text("salambot logs --grep")
-    assert page.evaluate("navigator.clipboard.readText()").startswith("salambot logs --grep ")
+    reply.get_by_role("link", name="Trace").click()
+    expect(page.locator(".requests td", has_text="POST /v1/generate/reply").first).to_be_visible()
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("status")).to_contain_text("salambot trace")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("salambot trace ")
+    page.go_back()
+    expect(page.locator(".message.bot .text").last).to_contain_text("14 jours")
 
 
 def test_a_conversation_survives_a_change_of_language_and_a_message_leaves(page: Page) -> None:
     ask(page, FRENCH)
     said = page.locator(".message.bot .text").inner_text()
-    page.get_by_role("button", name="Trace").click()
-    expect(page.get_by_role("status")).to_contain_text("salambot logs --grep")
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("status")).to_contain_text("salambot")
     expect(page.locator("#status")).to_be_empty()
     page.get_by_role("link", name="Français").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
@@ -255,7 +262,7 @@ def test_the_keyboard_reaches_everything_and_one_sees_where_it_is(page: Page) ->
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    expect(page.get_by_label("Your message")).to_be_focused()
+    assert page.evaluate("location.hash") == "#main"
     seen: set[str] = set()
     wanted = {"chat", "environment", "doctor", "webhooks", "seed"}
     for _ in range(200):  # two buttons for each webhook
@@ -266,6 +273,56 @@ def test_the_keyboard_reaches_everything_and_one_sees_where_it_is(page: Page) ->
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or page.evaluate("document.activeElement === document.body")
     assert wanted <= seen
+
+
+VIEWS = ("conversations", "requests", "logs", "knowledge", "webhooks", "environment", "doctor")
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ar"])
+def test_every_view_has_an_address_fits_and_axe_finds_nothing(
+    project: Project, browser: Browser, address: str, artefacts: Path, language: str
+) -> None:
+    project.run("webhook", "trigger", "whatsapp", "--text", "Quels sont vos horaires ?")
+    with opened(browser, address, locale=language, viewport=PHONE) as page:
+        for view in VIEWS:
+            page.locator(f"nav a[href='/console/{view}']").click()
+            expect(page.locator("nav a[aria-current]")).to_have_attribute("href", f"/console/{view}")
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            for width in (1440, 1024, 390):
+                page.set_viewport_size({"width": width, "height": 900})
+                keep(page, artefacts, f"{view}-{language}-{width}")
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{view} scrolls sideways"
+            assert violations(page) == []
+        page.go_back()
+        expect(page).to_have_url(f"{address}/environment")
+
+
+def test_items_are_found_sought_and_opened(project: Project, page: Page, address: str, artefacts: Path) -> None:
+    ask(page, FRENCH)
+    project.run("webhook", "trigger", "whatsapp", "--text", "Quelle est la capitale du Japon ?")
+    page.goto(f"{address}/conversations?q=capitale&answered=no")
+    page.locator(".conversations tbody a").first.click()
+    expect(page.locator(".message.user .text").last).to_contain_text("capitale")
+    expect(page.locator(".message.bot").last).to_contain_text("not answered")
+    assert violations(page) == []
+    keep(page, artefacts, "conversation")
+    page.goto(address)
+    page.get_by_role("link", name="Why this answer").click()
+    expect(page.locator(".knowledge")).to_contain_text("It is answered")
+    assert violations(page) == []
+    keep(page, artefacts, "explanation")
+    page.goto(f"{address}/knowledge")
+    page.locator(".knowledge tbody a").first.click()
+    expect(page.locator(".knowledge .text").first).to_be_visible()
+    page.goto(f"{address}/webhooks")
+    page.locator("tr[data-webhook] a").first.click()
+    expect(page.locator(".webhooks dl")).to_contain_text("trace_id")
+    trace = project.json("trace", "--list")["traces"][0]["trace_id"]
+    assert project.json("open", "trace", trace, "--no-doctor")["url"] == f"{address}/requests/{trace}?lang=en"
+    page.goto(f"{address}/requests/{trace}")
+    expect(page.locator(".requests svg.bar").first).to_be_visible()
+    assert violations(page) == []
+    keep(page, artefacts, "trace")
 
 
 def test_light_and_dark_can_be_chosen_and_stay_chosen(page: Page) -> None:

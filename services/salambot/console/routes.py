@@ -1,6 +1,6 @@
 """`/console` and what it fetches; `/internal/console/*` takes what the command reports."""
 
-from dataclasses import dataclass, field
+import re
 from html import escape
 from typing import Annotated
 
@@ -8,15 +8,12 @@ import orjson
 from fastapi import FastAPI, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from salambot.console.charts import Samples, charts
-from salambot.console.diagram import diagram
-from salambot.console.guard import LocalGuard
-from salambot.console.health_snapshot import HealthMonitor
-from salambot.console.internal_client import InternalClient
-from salambot.console.language import language_of, translator
-from salambot.console.page import other_language, page, static
-from salambot.console.reports import DoctorReport, ReportStore, SeedSummary, copyable, doctor_findings, seed_progress
-from salambot.console.webhook_table import inbox
+from salambot.console.guard import OWN_HEADER, LocalGuard
+from salambot.console.language import COOKIE, LANGUAGES, language_of, translator
+from salambot.console.page import direction, language_links, page, static
+from salambot.console.reports import DoctorReport, SeedSummary
+from salambot.console.state import Asked, Console
+from salambot.console.views import VIEWS, render_first, render_fragment, render_view
 from salambot.core.health import current_version
 from salambot.core.problems import Problem
 
@@ -24,79 +21,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_SHOWN = {"limit": "20"}
-
-
-@dataclass(frozen=True)
-class Console:
-    """State behind the page. It is queried only while a page is open."""
-
-    tenant: str
-    placements: dict[str, str]
-    orchestrateur: InternalClient
-    rag: InternalClient
-    observer: HealthMonitor
-    trace_url: str = ""
-    board: ReportStore = field(default_factory=ReportStore)
-    samples: Samples = field(default_factory=Samples)
-
-    @property
-    def trace_command(self) -> str:
-        """The command that shows one trace, up to its id."""
-        return "salambot trace " if self.placements.get("telemetry") == "local" else "salambot logs --grep "
-
-    async def close(self) -> None:
-        """Close the clients."""
-        await self.observer.close()
-
-    async def render_fragment(self, name: str, language: str) -> str:
-        """Render one fragment of the page."""
-        say = translator(language)
-        match name:
-            case "environment":
-                return diagram(await self.observer.snapshot(), self.placements, say)
-            case "doctor":
-                return doctor_findings(self.board, language, say)
-            case "seed":
-                return seed_progress(self.board, await self._index(), say)
-            case "charts":
-                return charts(self.samples, say)
-            case _:
-                return inbox(await self._webhooks(), self.trace_command, say)
-
-    async def render_page(self, language: str) -> str:
-        """Render the page."""
-        pieces = {name: await self.render_fragment(name, language) for name in PIECES}
-        texts = {
-            "lang": language,
-            "tenant": self.tenant,
-            "version": current_version(),
-            "trace_url": escape(self.trace_url, quote=True),
-        }
-        texts["trace_command"] = self.trace_command
-        again = copyable('salambot webhook trigger whatsapp --text "Salam"', translator(language))
-        return page(language).substitute(**pieces, **texts, **other_language(language), try_webhook=again)
-
-    def render_preview(self, language: str) -> str:
-        """Render the preview of the widget."""
-        texts = {"lang": language, "tenant": self.tenant, "version": current_version()}
-        return page(language, "preview.html").substitute(**texts, **other_language(language))
-
-    async def _index(self) -> dict[str, object] | None:
-        try:
-            return await self.rag.ask("/internal/index", query={"tenant": self.tenant})
-        except Problem:
-            return None
-
-    async def _webhooks(self) -> list[dict[str, object]]:
-        try:
-            found = await self.orchestrateur.ask("/internal/webhooks", query={"tenant": self.tenant, **_SHOWN})
-        except Problem:
-            return []
-        return list(found.get("webhooks", []))
-
-
-PIECES = ("environment", "doctor", "webhooks", "seed", "charts")
+_IDENTITY = re.compile("[0-9a-f]{8,32}")
+Name = Annotated[str, Path(max_length=64)]
 
 
 def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
@@ -109,16 +35,16 @@ def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
         return RedirectResponse("/console")
 
     @app.get("/console", include_in_schema=False)
-    async def show(request: Request) -> Response:
-        """Show the page."""
+    async def first(request: Request) -> Response:
+        """Show the first page."""
         guard.admit(request)
-        return _html(await console.render_page(language_of(request)))
+        return _html(await render_first(console, _asked(request)), request)
 
     @app.get("/console/widget", include_in_schema=False)
     async def preview(request: Request) -> Response:
         """Show the widget as a site's visitors see it."""
         guard.admit(request)
-        return _html(console.render_preview(language_of(request)))
+        return _html(_render_preview(console, language_of(request)), request)
 
     @app.get("/console/static/{name}", include_in_schema=False)
     async def send(request: Request, name: str) -> Response:
@@ -130,12 +56,14 @@ def add_console(app: FastAPI, console: Console, guard: LocalGuard) -> None:
         return Response(content, media_type="text/javascript" if name.endswith(".js") else "text/css")
 
     @app.get("/console/{name}", include_in_schema=False)
-    async def piece(request: Request, name: str) -> Response:
-        """Render one piece again."""
-        guard.require_script(request)
-        if name not in PIECES:
-            raise Problem(404, "not_found", "Not Found.")
-        return _html(await console.render_fragment(name, language_of(request)))
+    async def view(request: Request, name: Name) -> Response:
+        """Show a view, or to the page's script its live part alone."""
+        return await _show(console, guard, request, name)
+
+    @app.get("/console/{name}/{identity}", include_in_schema=False)
+    async def item(request: Request, name: Name, identity: Name) -> Response:
+        """Show one item of a view."""
+        return await _show(console, guard, request, name, identity)
 
     @app.post("/console/webhooks/{identity}/replay", include_in_schema=False)
     async def replay(request: Request, identity: Annotated[str, Path(max_length=64)]) -> Response:
@@ -164,5 +92,35 @@ def _add_reports(app: FastAPI, console: Console) -> None:
         return Response(status_code=204)
 
 
-def _html(text: str) -> Response:
-    return Response(text, headers={"Content-Security-Policy": _POLICY}, media_type="text/html")
+async def _show(console: Console, guard: LocalGuard, request: Request, name: str, identity: str = "") -> Response:
+    guard.admit(request)
+    if name not in VIEWS or (identity and not (VIEWS[name].item and _IDENTITY.fullmatch(identity))):
+        raise Problem(404, "not_found", "Not Found.")
+    asked = _asked(request, identity)
+    if request.headers.get(OWN_HEADER) == "1":
+        return _html(await render_fragment(console, name, asked), request)
+    return _html(await render_view(console, name, asked), request)
+
+
+def _asked(request: Request, identity: str = "") -> Asked:
+    query = {name: value for name, value in request.query_params.items() if name != "lang"}
+    return Asked(language_of(request), query, identity)
+
+
+def _render_preview(console: Console, language: str) -> str:
+    say = translator(language)
+    return page(language, "preview.html").substitute(
+        lang=language,
+        direction=direction(language),
+        languages=language_links(language),
+        tenant=console.tenant,
+        version=current_version(),
+        title=escape(say("Preview of the widget")),
+    )
+
+
+def _html(text: str, request: Request) -> Response:
+    response = Response(text, headers={"Content-Security-Policy": _POLICY}, media_type="text/html")
+    if (chosen := request.query_params.get("lang")) in LANGUAGES:
+        response.set_cookie(COOKIE, str(chosen), path="/console", httponly=True, samesite="strict")
+    return response

@@ -2,7 +2,7 @@
 
 from salambot.console.health_snapshot import HealthMonitor
 from salambot.console.internal_client import InternalClient
-from salambot.console.routes import Console
+from salambot.console.state import Console
 from salambot.gateway.dependencies import GatewayDependencies
 
 

@@ -18,6 +18,7 @@ from salambot.knowledge.documents_api import add_documents
 from salambot.orchestrateur.audit_api import add_records
 from salambot.orchestrateur.audit_chain import HashChain
 from salambot.orchestrateur.conversations import Conversations
+from salambot.orchestrateur.conversations_api import add_conversations
 from salambot.orchestrateur.dialogue import Dialogue
 from salambot.orchestrateur.settings import OrchestrateurSettings
 from salambot.rpc.json_endpoint import JsonEndpoint
@@ -77,6 +78,7 @@ def create_app(settings: OrchestrateurSettings | None = None) -> FastAPI:
     database.install(app)
 
     add_console(app, redis, key)
+    add_conversations(app)
     add_records(app, redis, key)
     add_documents(app, redis)
     add_commands(app)

@@ -20,6 +20,8 @@ from salambot.core.database import (
     translate_errors,
 )
 from salambot.core.schemas import Message, Reply, ReplyRequest, Turn, utc_now
+from salambot.language.policy import refusal_of
+from salambot.language.small_talk import detect_small_talk
 
 REMEMBERED_TURNS = 12
 REMEMBERED_FOR = timedelta(hours=24)
@@ -34,15 +36,15 @@ class _Hot(Message):
     turns: list[Turn]
 
 
-_Exchange = tuple[str, str, str, str, str, str, str, str, str, str, str, int, datetime]
+_Exchange = tuple[str, str, str, str, str, str, str, str, str, str, str, int, datetime, bool]
 """The arguments of `record_exchange`, in its order."""
 _RECORD = """
 SELECT record_exchange(tenant, channel, party, language, message, prompt, reply, actor, outcome, trace, correlation,
-                       most, since)
+                       most, since, answers)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-            $10::text[], $11::text[], $12::int[], $13::timestamptz[])
+            $10::text[], $11::text[], $12::int[], $13::timestamptz[], $14::bool[])
   WITH ORDINALITY AS exchange(tenant, channel, party, language, message, prompt, reply, actor, outcome, trace,
-                              correlation, most, since, position)
+                              correlation, most, since, answers, position)
 ORDER BY position
 """
 _turns: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
@@ -82,6 +84,7 @@ class Conversations:
                 *(request.message_id, _storable(request.prompt), _storable(reply.reply)),
                 *(_actor(request), reply.finish_reason, tracing.trace_id(), request.correlation_id),
                 *(most, utc_now() - REMEMBERED_FOR),
+                _answers(request.prompt, reply),
             )
         )
         if request.user:
@@ -152,6 +155,11 @@ class Conversations:
 
 def _read(turns: str | None) -> list[Turn]:
     return _turns.validate_json(turns) if turns else []
+
+
+def _answers(prompt: str, reply: Reply) -> bool:
+    """Return False where the documents said nothing about what was asked."""
+    return bool(reply.citations or detect_small_talk(prompt) or refusal_of(prompt))
 
 
 def _key(request: ReplyRequest) -> str:

@@ -46,7 +46,7 @@ def test_the_page_is_whole_and_may_load_nothing_from_elsewhere(developing: Gatew
     assert "//" not in policy[0]
     assert page.headers["cache-control"] == "no-store"
     assert 'data-part="rag"' in page.text
-    for name, kind in (("console.js", "text/javascript"), ("console.css", "text/css")):
+    for name, kind in (("console.js", "text/javascript"), ("chat.js", "text/javascript"), ("console.css", "text/css")):
         assert developing.client.get(f"/console/static/{name}").headers["content-type"].startswith(kind)
     assert developing.client.get("/console/static/page.html").status_code == 404
 
@@ -63,7 +63,9 @@ def test_the_page_is_whole_and_may_load_nothing_from_elsewhere(developing: Gatew
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/console", "/console/doctor", "/console/webhooks", "/console/static/console.js"])
+@pytest.mark.parametrize(
+    "path", ["/console", "/console/doctor", "/console/requests/00000000", "/console/static/console.js"]
+)
 def test_it_does_not_exist_for_proxies_other_hosts_and_other_pages(
     developing: Gateway, path: str, headers: dict[str, str]
 ) -> None:
@@ -104,7 +106,7 @@ def test_reports_come_from_the_command_alone_and_are_shown_escaped_in_the_langua
         "findings": [{"id": "postgres.name", "check": "postgres.name", "status": "ok", "title": "fine"}],
     }  # fmt: skip
     assert developing.client.post("/internal/console/doctor", json=fixed, headers=INTERNAL).status_code == 204
-    assert "All is well" in developing.client.get("/console/doctor", headers=OWN).text
+    assert "All is well" in developing.client.get("/console/doctor?lang=en", headers=OWN).text
 
 
 def test_the_diagram_tells_where_each_part_is_and_how_it_is(developing: Gateway) -> None:
@@ -134,13 +136,19 @@ def test_a_seed_shows_how_far_it_is(developing: Gateway) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "accepted", "language"),
-    [("", "fr-MA,fr;q=0.9,en;q=0.8", "fr"), ("?lang=en", "fr", "en"), ("", "ar", "en")],
+    [("", "fr-MA,fr;q=0.9,en;q=0.8", "fr"), ("?lang=en", "fr", "en"), ("", "ar-MA", "ar"), ("", "ja", "en")],
 )
 def test_the_language_is_the_addresss_else_the_browsers(
     developing: Gateway, asked: str, accepted: str, language: str
 ) -> None:
     page = developing.client.get(f"/console{asked}", headers={"Accept-Language": accepted}).text
-    assert f'<html lang="{language}">' in page
+    assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page
+
+
+def test_a_language_that_was_chosen_stays(developing: Gateway) -> None:
+    developing.client.get("/console?lang=ar")
+    assert '<html lang="ar"' in developing.client.get("/console/doctor", headers={"Accept-Language": "fr"}).text
+    assert '<html lang="fr"' in developing.client.get("/console/doctor?lang=fr").text
 
 
 def test_the_root_leads_a_developer_to_the_console_and_nobody_else(
@@ -158,7 +166,7 @@ def test_the_root_leads_a_developer_to_the_console_and_nobody_else(
 def test_the_state_of_a_webhook_reads_as_a_word_of_the_page(state: str, english: str, french: str) -> None:
     entry: dict[str, object] = {"id": "0123456789ab", "state": state, "channel": "whatsapp"}
     for language, word, replay in (("en", english, "Replay"), ("fr", french, "Rejouer")):
-        table = inbox([entry], "salambot trace ", translator(language))
+        table = inbox([entry], "", translator(language))
         assert f">{word}<" in table
         assert f'<th scope="col">{replay}</th>' in table
         assert f'data-state="{state}"' in table
