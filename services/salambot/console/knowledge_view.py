@@ -109,6 +109,7 @@ def _signals(decision: Row, asked: Asked) -> str:
     rows = (
         row((words(one, "name"), _number(one, "value"), _number(one, "contribution")))
         for one in cast("list[Row]", decision["signals"])
+        if one["contribution"]
     )
     return table(say("Signals of the decision"), (say("signal"), say("value"), say("contribution")), rows)
 
