@@ -38,11 +38,18 @@ async def check_bucket(exam: ProbeContext) -> Finding:
 
 
 def _asked(bucket: Bucket) -> tuple[tuple[str, AwsError | None], ...]:
-    """Return each action that the services need, and how it was refused; a bare 404 of what was put is none."""
-    return (("s3:GetObject", bucket.read), ("s3:PutObject", bucket.write), ("s3:DeleteObject", bucket.delete))
+    """Return each action that is needed, and how it was refused. Only `seed` deletes: the services get and put."""
+    may_not_delete = bucket.delete is not None and bucket.delete.is_denied
+    delete = None if may_not_delete else bucket.delete
+    return (("s3:GetObject", bucket.read), ("s3:PutObject", bucket.write), ("s3:DeleteObject", delete))
 
 
 def _good(name: str, bucket: Bucket) -> Finding:
+    if bucket.delete is not None:
+        title = (
+            f"s3://{name} can be read and written; what `seed` removes would stay, as the doctor's empty object does"
+        )
+        return ok(CHECK, title, region=bucket.region, refused=["s3:DeleteObject"])
     return ok(CHECK, f"s3://{name} can be read, written and cleaned", region=bucket.region)
 
 

@@ -20,6 +20,7 @@ from salambot_cli.doctor.connection_findings import (
 )
 from salambot_cli.doctor.probe import Needs, Probe, ProbeContext, Run, fault, ok
 from salambot_cli.host.probe_tcp import ConnectResult, Reach, connect, exchange
+from salambot_cli.host.time_limit import limit
 from salambot_cli.host.tls import Handshake, asking, handshake, tls_context
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.finding import Facts, Finding
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 VARIABLE = "POSTGRES_URL"
 SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _RESUME_SECONDS = 12.0
+_LOGIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +209,17 @@ async def _log_in(exam: ProbeContext) -> "asyncpg.Connection[asyncpg.Record] | B
         return ValueError("no URL")
     plain = target.sslmode == "disable" or await greeting_of(exam) == b"N"
     try:
-        session = await asyncpg.connect(
-            host=target.host,
-            port=target.port,
-            user=target.user,
-            password=target.url.password or "",
-            database=target.database,
-            ssl=False if plain else _tls_of(exam, target),
-            timeout=5,
-            statement_cache_size=0,
-            server_settings={"application_name": "salambot-doctor"},
-        )
+        async with limit(_LOGIN_SECONDS):
+            session = await asyncpg.connect(
+                host=target.host,
+                port=target.port,
+                user=target.user,
+                password=target.url.password or "",
+                database=target.database,
+                ssl=False if plain else _tls_of(exam, target),
+                statement_cache_size=0,
+                server_settings={"application_name": "salambot-doctor"},
+            )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         return error
     exam.endings.append(partial(session.close, timeout=2))

@@ -27,6 +27,9 @@ async def check_login(exam: ProbeContext) -> Finding:
 
 
 def _wire(target: PostgresTarget, error: BaseException) -> Finding:
+    if isinstance(error, TimeoutError):
+        title = f"{target.host}:{target.port} speaks TLS and takes too long over the login: busy, or hanging"
+        return unknown("rds.login", title, host=target.host, port=target.port)
     contact = ConnectResult(
         classify_error(error), target.host, target.port, detail=f"{type(error).__name__}: {error}"[:200]
     )

@@ -228,9 +228,9 @@ class Cloud:
         (self.root / "salambot.toml").write_text("\n".join([*lines, *self.tables]) + "\n")
         return load_environment(self.root, environ=self.variables)
 
-    async def postgres_behind(self, tls: ssl.SSLContext, *, delay: float = 0) -> int:
+    async def postgres_behind(self, tls: ssl.SSLContext, *, asleep: int = 0) -> int:
         """Put TLS before the real Postgres; return the port."""
-        talk = forwards(self.parts.postgres.port, tls, postgres=True, delay=delay)
+        talk = forwards(self.parts.postgres.port, tls, postgres=True, asleep=asleep)
         return await self.stack.enter_async_context(talking(talk))
 
     async def redis_behind(self, tls: ssl.SSLContext) -> int:

@@ -221,7 +221,7 @@ async def aurora_resumes(cloud: Cloud) -> None:
         StorageEncrypted=True,
         ServerlessV2ScalingConfiguration={"MinCapacity": 0, "MaxCapacity": 2},
     )
-    port = await cloud.postgres_behind(server_tls(), delay=4)
+    port = await cloud.postgres_behind(server_tls(), asleep=1)
     cloud.postgres_at(port)
 
 

@@ -1,6 +1,7 @@
 """Servers that go wrong in one way each: silent, mute, refusing, in another protocol, with another certificate."""
 
 import asyncio
+import itertools
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -101,15 +102,21 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-def forwards(port: int, tls: ssl.SSLContext | None = None, *, postgres: bool = False, delay: float = 0) -> Talk:
-    """Pass everything on to a plain server; with `postgres`, agree to SSLRequest and terminate TLS first."""
+def forwards(port: int, tls: ssl.SSLContext | None = None, *, postgres: bool = False, asleep: int = 0) -> Talk:
+    """Pass everything on to a plain server; with `postgres`, agree to SSLRequest and terminate TLS first.
+
+    The first `asleep` requests get no answer, however long whoever asked waits.
+    """
+    requests = itertools.count()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if postgres and tls is not None:
             head = await reader.readexactly(8)
             if head != SSL_REQUEST:
                 return
-            await asyncio.sleep(delay)
+            if next(requests) < asleep:
+                await reader.read()
+                return
             writer.write(b"S")
             await writer.drain()
             await writer.start_tls(tls)
