@@ -90,7 +90,7 @@ class PostgresServer:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads are running yet
                 **self._as_nobody,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 self.run("SELECT 1")
@@ -163,7 +163,7 @@ class ValkeyServer:
         )
         self._process.stdin.write(settings.encode())
         self._process.stdin.close()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._answers():
             assert self._process.poll() is None, "valkey did not start"
             assert time.monotonic() < deadline
@@ -285,7 +285,7 @@ def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not server.started:
         assert thread.is_alive()
         assert time.monotonic() < deadline
@@ -300,7 +300,7 @@ def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], url: str, path: str = "/health") -> None:
     """Wait until a process that was just started serves a path."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         assert process.poll() is None, "it ended"
         assert time.monotonic() < deadline, "it does not answer"

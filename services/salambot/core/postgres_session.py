@@ -91,10 +91,11 @@ class Connector:
         """Open a connection. Raises what `asyncpg.connect` raises."""
         if self._is_pooled is None:
             probe = await self._open(arguments, is_pooled=True)
-            self._is_pooled = await is_pooled(probe)
-            if self._is_pooled:
-                return probe
-            await probe.close(timeout=2)
+            async with _closed_on_error(probe):
+                self._is_pooled = await is_pooled(probe)
+                if self._is_pooled:
+                    return probe
+                await probe.close(timeout=2)
         return await self._open(arguments, is_pooled=self._is_pooled)
 
     async def _open(self, arguments: dict[str, Any], *, is_pooled: bool) -> Session:
@@ -108,8 +109,19 @@ class Connector:
         if is_pooled:
             session.at_begin = settings
         elif settings:
-            await session.execute(settings)
+            async with _closed_on_error(session):
+                await session.execute(settings)
         return session
+
+
+@asynccontextmanager
+async def _closed_on_error(session: Session) -> AsyncIterator[None]:
+    """Close a connection that nobody gets, because its caller left or its server broke off."""
+    try:
+        yield
+    except BaseException:
+        session.terminate()
+        raise
 
 
 async def is_pooled(session: Session) -> bool:

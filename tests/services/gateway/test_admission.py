@@ -69,4 +69,4 @@ def test_webhooks_and_health_need_no_place(start_gateway: StartGateway, message:
         next(lines)
         assert gateway.client.get("/health").status_code == 200
         assert gateway.client.post("/v1/webhooks/messenger", content=b"{}").json()["code"] == "channel_not_configured"
-        assert gateway.peers.arrived.wait(10)
+        assert gateway.peers.arrived.wait(60)

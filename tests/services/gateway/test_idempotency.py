@@ -44,7 +44,7 @@ def test_while_it_runs_the_key_is_taken(gateway: Gateway, message: Message) -> N
     answers: list[httpx.Response] = []
     first = threading.Thread(target=lambda: answers.append(gateway.reply(message, **KEY)))
     first.start()
-    assert gateway.peers.arrived.wait(10)
+    assert gateway.peers.arrived.wait(60)
     taken = gateway.reply(message, **KEY)
     other = gateway.reply({**message, "message_id": "another"}, **KEY)
     gateway.peers.go_on.set()
@@ -98,8 +98,8 @@ def test_a_client_that_leaves_frees_its_key(gateway: Gateway, message: Message) 
     headers = {**KEY, **EVENTS}
     with gateway.client.stream("POST", "/v1/generate/reply", json=message, headers=headers) as response:
         next(response.iter_lines())
-        assert gateway.peers.arrived.wait(10)
-    assert gateway.peers.left.wait(10)
+        assert gateway.peers.arrived.wait(60)
+    assert gateway.peers.left.wait(60)
     gateway.peers.fault = "none"
     deadline = time.monotonic() + 60
     while (again := gateway.reply(message, **KEY)).status_code == 409:
@@ -116,7 +116,7 @@ def test_a_claim_is_renewed_while_its_holder_works_and_ends_soon_after_it_died(
     gateway.peers.fault = "hangs"
     thread = threading.Thread(target=lambda: gateway.reply(message, **KEY))
     thread.start()
-    assert gateway.peers.arrived.wait(10)
+    assert gateway.peers.arrived.wait(60)
     with redis.Redis.from_url(gateway.redis_url) as client:
         (name,) = client.keys("salambot:idempotency:*")
         left = [client.pttl(name)]

@@ -94,7 +94,7 @@ def test_a_client_that_leaves_ends_the_work_below(gateway: Gateway, message: Mes
         for item in _read(response.iter_lines()):
             if item[0] == "reply.delta":
                 break
-    assert gateway.peers.left.wait(10)
+    assert gateway.peers.left.wait(60)
 
 
 def test_what_is_refused_is_refused_before_the_stream(gateway: Gateway, message: Message) -> None:

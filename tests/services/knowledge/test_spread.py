@@ -62,7 +62,7 @@ async def test_workers_share_a_run_and_the_figures_are_those_of_one(base: Knowle
     async with worker(base) as other:
         assert other.stdout is not None
         run = asyncio.create_task(base.seed("--spread"))
-        line = await asyncio.wait_for(other.stdout.readline(), 60)
+        line = await asyncio.wait_for(other.stdout.readline(), 300)
         assert b'"indexed":true' in line
         report = await run
     assert isinstance(report["documents"], dict)
@@ -82,7 +82,7 @@ async def test_a_run_is_one_trace_over_all_its_workers(base: KnowledgeBase) -> N
         async with worker(base) as other:
             assert other.stdout is not None
             run = asyncio.create_task(base.seed("--spread", "--traceparent", f"00-{TRACE}-b7ad6b7169203331-01"))
-            await asyncio.wait_for(other.stdout.readline(), 60)
+            await asyncio.wait_for(other.stdout.readline(), 300)
             await run
     spans = {span.span_id: (service, span) for service, span in receiver.spans(TRACE)}
     documents = [span for _, span in spans.values() if span.name == "seed.document"]
@@ -99,7 +99,7 @@ async def test_a_worker_that_is_killed_loses_nothing(base: KnowledgeBase) -> Non
         assert second.stdout is not None
         run = asyncio.create_task(base.seed("--spread"))
         first = {asyncio.create_task(one.stdout.readline()): one for one in (other, second) if one.stdout is not None}
-        done, waiting = await asyncio.wait(first, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        done, waiting = await asyncio.wait(first, timeout=300, return_when=asyncio.FIRST_COMPLETED)
         first[done.pop()].send_signal(signal.SIGKILL)  # it works: its next batch is under way
         report = await run
         for task in waiting:
