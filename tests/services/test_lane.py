@@ -212,6 +212,44 @@ async def test_a_service_that_was_replaced_is_asked_on_a_new_lane(behind: Behind
                 assert await hop.ask("/internal/do", b"%d" % number, 5) == b"%d" % number
 
 
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", 2),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + encode_frame(Kind.LEAVE, 0), 5),
+    ],
+    ids=["nobody is behind the balancer", "it chooses a replica that stops"],
+)
+async def test_what_a_balancer_chooses_badly_is_asked_for_again(url: str, said: bytes, times: int) -> None:
+    met = 0
+
+    async def balance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        head = await reader.readuntil(b"\r\n\r\n")
+        if met <= times:
+            writer.write(said)
+        else:
+            inner_reader, inner = await asyncio.open_connection("127.0.0.1", URL(url).port)
+            inner.write(head)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pipe(inner_reader, writer))
+                group.create_task(_pipe(reader, inner))
+        writer.close()
+
+    async with await asyncio.start_server(balance, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with ServiceClient("nlu", f"http://127.0.0.1:{port}", TOKEN) as hop:
+            assert await hop.ask("/internal/do", b"x", 30) == b"x"
+    assert met == times + 1
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while content := await reader.read(65536):
+        writer.write(content)
+    writer.close()
+
+
 async def test_only_this_environment_opens_a_lane(url: str) -> None:
     with pytest.raises(UpgradeRefusedError):
         await RpcClientConnection.open(URL(url), "wrong")

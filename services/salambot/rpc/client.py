@@ -180,7 +180,9 @@ class RpcClientConnection(asyncio.Protocol):
             self._opened.set_result(None)
             return rest
         if complete or len(self._head) > _ENOUGH_HEAD:
-            self._opened.set_exception(UpgradeRefusedError(self._head[:12].decode("latin-1")))
+            said = self._head[:12].decode("latin-1")
+            is_unavailable = said.startswith("HTTP/1.1 5")  # a balancer with nobody behind it, and not another protocol
+            self._opened.set_exception(ConnectionRefusedError(said) if is_unavailable else UpgradeRefusedError(said))
             self.close()
         return b""
 

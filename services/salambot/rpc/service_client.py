@@ -5,7 +5,7 @@ They are bounded and traced. What fails becomes a problem that names the other.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from random import uniform
 from types import TracebackType
 from typing import Self, TypeVar
@@ -38,6 +38,8 @@ _FAULTS = (OSError, aiohttp.ClientError, ValueError, ConnectionLostError, Framin
 _LANE_LASTS_SECONDS = 60.0
 """Then a new one is opened, so that replicas behind one name each get their share."""
 _TRIES = 3
+_MAX_ADMISSIONS = 30
+"""A replica that stops may be the one that a balancer chooses, again and again: for two seconds, on average."""
 _ASK_AGAIN_SECONDS = 60.0
 """How long a service that speaks HTTP only is believed to go on so."""
 
@@ -225,13 +227,19 @@ class ServiceClient:
 
     async def _open_lane(self) -> RpcClientConnection:
         token = active_values(self._token.get_secret_value())[0]
-        for _ in range(_TRIES - 1):
-            with suppress(OSError):
+        failed = 0
+        for _ in range(_MAX_ADMISSIONS):
+            try:
                 lane = await RpcClientConnection.open(self._base, token)
-                if not lane.leaving:  # else a service took us in that stops; the next one listens at the same port
+            except OSError:
+                failed += 1
+                if failed == _TRIES:
+                    raise
+            else:
+                if not lane.leaving:  # else a service took us in that stops; the next one listens at the same address
                     return lane
             await asyncio.sleep(uniform(0.02, 0.1))  # noqa: S311 - jitter
-        return await RpcClientConnection.open(self._base, token)
+        raise ConnectionRefusedError(f"{self.name} stops")
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
