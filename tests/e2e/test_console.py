@@ -78,11 +78,16 @@ def address(project: Project) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Return Debian's chromium: the tests bring none of their own."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    folder = str(tmp_path_factory.mktemp("chromium"))  # it writes files of its own at any time, which no test leaves
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            env={**os.environ, "TMPDIR": folder},
+        )
         yield browser
         browser.close()
 
