@@ -1,5 +1,6 @@
 """The index: its documents, the passages of one, and what a question finds there."""
 
+import shlex
 from collections.abc import Mapping
 from html import escape
 from typing import cast
@@ -53,7 +54,7 @@ async def _passages(console: Console, asked: Asked) -> str:
     say = asked.say
     path = asked.get("path")
     found = await console.rows("/internal/documents/passages", "passages", {"path": path})
-    head = f'<h3 dir="auto">{escape(path)}</h3>{copyable(f"salambot kb show {path}", say)}'
+    head = f'<h3 dir="auto">{escape(path)}</h3>{copyable(f"salambot kb show {shlex.quote(path)}", say)}'
     rows = (
         row((words(one, "number"), text(str(one["heading"] or "")), _body(one), words(one, "language")))
         for one in found[:_MAX_SHOWN]

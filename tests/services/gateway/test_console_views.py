@@ -1,5 +1,8 @@
 """The views of the console: what each shows of the service behind it, whatever customers wrote into it."""
 
+import html
+import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -119,6 +122,14 @@ def test_a_view_is_a_whole_page_in_three_languages_and_escapes_what_others_wrote
     part = console.client.get(f"/console/{path}", headers=OWN).text
     assert "<html" not in part
     assert part in page.text or view == "logs"
+
+
+@pytest.mark.parametrize("path", ["a b.md", "x; rm -rf ~", "$(id)`id`.md", "it's.md", "--help"])
+def test_the_command_for_a_document_is_one_word_to_a_shell(console: Gateway, path: str) -> None:
+    shown = console.client.get("/console/knowledge", params={"path": path}, headers=OWN).text
+    found = re.search(r'data-copy="(salambot kb show [^"]*)"', shown)
+    assert found is not None
+    assert shlex.split(html.unescape(found[1]))[3:] == [path]
 
 
 def test_a_trace_is_drawn_with_each_step_after_its_caller(console: Gateway) -> None:
