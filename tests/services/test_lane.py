@@ -216,9 +216,10 @@ async def test_a_service_that_was_replaced_is_asked_on_a_new_lane(behind: Behind
     ("said", "times"),
     [
         (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", 2),
+        (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", 2),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + encode_frame(Kind.LEAVE, 0), 5),
     ],
-    ids=["nobody is behind the balancer", "it chooses a replica that stops"],
+    ids=["nobody is behind the balancer", "nor behind an old one", "it chooses a replica that stops"],
 )
 async def test_what_a_balancer_chooses_badly_is_asked_for_again(url: str, said: bytes, times: int) -> None:
     met = 0
@@ -260,6 +261,18 @@ async def test_only_this_environment_opens_a_lane(url: str) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": PROTOCOL, "X-SalamBot-Internal": "wrong"}
     async with httpx.AsyncClient(base_url=url) as client:
         assert (await client.get(PATH, headers=upgrade)).status_code == 401
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "426 Upgrade Required", "500 Oops", "501 Not Implemented"])
+async def test_a_server_that_answers_something_else_speaks_http_only(status: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        with pytest.raises(UpgradeRefusedError, match=status.split(maxsplit=1)[0]):
+            await RpcClientConnection.open(URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), "right")
 
 
 async def test_the_same_endpoint_answers_over_http(url: str) -> None:

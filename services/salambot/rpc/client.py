@@ -18,6 +18,8 @@ HANDSHAKE_SECONDS = 10.0
 MAX_AT_ONCE = 256
 """Concurrent requests on one connection; further ones wait within their own timeout."""
 _ENOUGH_HEAD = 64 * 1024
+_NOBODY_BEHIND = frozenset({"502", "503", "504"})
+"""What a balancer says that reaches no server: nobody knows which protocol one would speak."""
 
 
 class UpgradeRefusedError(Exception):
@@ -181,8 +183,8 @@ class RpcClientConnection(asyncio.Protocol):
             return rest
         if complete or len(self._head) > _ENOUGH_HEAD:
             said = self._head[:12].decode("latin-1")
-            is_unavailable = said.startswith("HTTP/1.1 5")  # a balancer with nobody behind it, and not another protocol
-            self._opened.set_exception(ConnectionRefusedError(said) if is_unavailable else UpgradeRefusedError(said))
+            refused = ConnectionRefusedError if said[9:] in _NOBODY_BEHIND else UpgradeRefusedError
+            self._opened.set_exception(refused(said))
             self.close()
         return b""
 
