@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from salambot_cli.doctor.log_tail import shown
@@ -36,11 +36,26 @@ async def observed_of(exam: ProbeContext) -> ObservedStack | None:
 
     async def look() -> ObservedStack | None:
         try:
-            return await running_runtime(exam.environment).observe(exam.environment)
+            return await _observe(exam.environment)
         except (SalamBotError, OSError, TimeoutError, ValueError):  # ValueError: a URL that does not parse
             return None
 
     return await exam.once("observed", look)
+
+
+async def _observe(environment: Environment) -> ObservedStack:
+    """Look at what runs, and again where a service did not answer well: on a loaded machine it is slow, and not broken.
+
+    A state other than healthy stays as it was first seen: what keeps ending looks as if it only started.
+    """
+    runtime = running_runtime(environment)
+    first = await runtime.observe(environment)
+    if all(part.health in {"healthy", "starting", "down"} for part in first.services.values()):
+        return first
+    again = (await runtime.observe(environment)).services
+    answers = {name: part for name, part in again.items() if part.health == "healthy"}
+    services = {n: part if part.health == "down" else answers.get(n, part) for n, part in first.services.items()}
+    return replace(first, services=services)
 
 
 async def is_up(exam: ProbeContext) -> bool:
@@ -201,7 +216,7 @@ async def check_services(exam: ProbeContext) -> list[Finding] | Finding:
     observed = await observed_of(exam)
     if observed is None or not await is_up(exam):
         return ok("local.services", "The services are not started", started=False)
-    bad = await _still_bad(exam, {n: p for n, p in observed.services.items() if p.in_trouble})
+    bad = {n: p for n, p in observed.services.items() if p.in_trouble}
     if not bad:
         return ok("local.services", "The four services answer")
     shared = exam.environment.together if observed.runtime == "process" else ()
@@ -213,14 +228,6 @@ async def check_services(exam: ProbeContext) -> list[Finding] | Finding:
         title = f"{name} shares the process of {ended[0]}" if name in ended else waits
         findings.append(Finding("local.unhealthy", "local.services", "skipped", title, caused_by="local.unhealthy"))
     return findings
-
-
-async def _still_bad(exam: ProbeContext, bad: Mapping[str, PartStatus]) -> Mapping[str, PartStatus]:
-    """Look again at those that run and did not answer in time: on a loaded machine they are slow, and not broken."""
-    if all(part.health == "down" for part in bad.values()):
-        return bad
-    again = (await running_runtime(exam.environment).observe(exam.environment)).services
-    return {n: p for n, p in bad.items() if p.health == "down" or again[n].health != "healthy"}
 
 
 def _explained(name: str, bad: Mapping[str, PartStatus]) -> bool:
