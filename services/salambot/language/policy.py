@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from salambot.language.detection import fold_arabic, fold_latin
+from salambot.language.small_talk import detect_small_talk
 
 Refusal = Literal["private", "instructions"]
 
@@ -43,3 +44,8 @@ def refusal_of(prompt: str) -> Refusal | None:
     if _INSTRUCTIONS.search(folded):
         return "instructions"
     return "private" if _PRIVATE.search(folded) else None
+
+
+def asks_documents(prompt: str) -> bool:
+    """Return whether documents may answer a message: it is neither a courtesy nor one that is refused."""
+    return detect_small_talk(prompt) is None and refusal_of(prompt) is None

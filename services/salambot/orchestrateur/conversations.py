@@ -20,8 +20,7 @@ from salambot.core.database import (
     translate_errors,
 )
 from salambot.core.schemas import Message, Reply, ReplyRequest, Turn, utc_now
-from salambot.language.policy import refusal_of
-from salambot.language.small_talk import detect_small_talk
+from salambot.language.policy import asks_documents
 
 REMEMBERED_TURNS = 12
 REMEMBERED_FOR = timedelta(hours=24)
@@ -159,7 +158,7 @@ def _read(turns: str | None) -> list[Turn]:
 
 def _answers(prompt: str, reply: Reply) -> bool:
     """Return False where the documents said nothing about what was asked."""
-    return bool(reply.citations or detect_small_talk(prompt) or refusal_of(prompt))
+    return bool(reply.citations) or not asks_documents(prompt)
 
 
 def _key(request: ReplyRequest) -> str:

@@ -1,5 +1,6 @@
 """`/internal/conversations`: the conversations of a tenant, for its operator: sought, filtered, and one in full."""
 
+from datetime import datetime
 from typing import Annotated
 
 import orjson
@@ -88,7 +89,7 @@ async def _fetch(pool: Pool, tenant: str, query: str, *arguments: object) -> lis
 
 
 def _plain(row: Record) -> dict[str, object]:
-    return {name: utc_text(value) if name.endswith("at") else value for name, value in row.items()}
+    return {name: utc_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def _json(document: dict[str, object]) -> Response:

@@ -18,7 +18,7 @@ from salambot.core.schemas import (
     RetrievedPassages,
     Turn,
 )
-from salambot.language.policy import refusal_of
+from salambot.language.policy import asks_documents, refusal_of
 from salambot.language.query_rewriting import Reading, read, readings
 from salambot.language.small_talk import detect_small_talk, is_complaint
 from salambot.orchestrateur.conversations import Conversations
@@ -116,7 +116,7 @@ class Dialogue:
 
         Small talk needs nothing, and what asks for another person's data gets nothing.
         """
-        if detect_small_talk(request.prompt) is not None or refusal_of(request.prompt) is not None:
+        if not asks_documents(request.prompt):
             return None, []
         for reading in readings(request.prompt, context):
             if found := await self._search(request.tenant, reading):
