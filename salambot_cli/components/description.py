@@ -74,7 +74,7 @@ class Placement:
         return environment.placement(self.component) == self.name
 
 
-def leads_elsewhere(url: str) -> bool:
+def is_on_another_machine(url: str) -> bool:
     """Return True for a URL of another machine than this one or its containers."""
     try:
         return bool(url) and (urlsplit(url).hostname or "") not in _THIS_STACK

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from salambot_cli.components.description import STORE_CLIENTS, Placement, VariableSpec, leads_elsewhere
+from salambot_cli.components.description import STORE_CLIENTS, Placement, VariableSpec, is_on_another_machine
 from salambot_cli.model.prices import Prices, Saving, Usage
 from salambot_contracts.postgres_url import parse_postgres_url
 
@@ -60,7 +60,7 @@ CLOUD = Placement(
         ),
     ),
     recognized_by="POSTGRES_URL",
-    recognized=leads_elsewhere,
+    recognized=is_on_another_machine,
     older_names=("rds", "aws"),
     monthly=_monthly,
     savings=_savings,

@@ -2,7 +2,7 @@
 
 from salambot_cli.components.description import INDEXERS, VariableGroup, VariableSpec
 from salambot_cli.model.environment import Environment
-from salambot_cli.model.topology import PROGRAMS, Program
+from salambot_cli.model.topology import PROGRAMS
 
 _ONNX = "a sentence model in ONNX, with EMBEDDER=onnx"
 
@@ -19,35 +19,27 @@ def _worker(
     return VariableSpec(name, meaning, example, default, given, ("worker",), secret)
 
 
-def _of(*readers: Program, name: str, meaning: str = "", example: str = "", default: str = "") -> VariableSpec:
-    return VariableSpec(name, meaning, example, default, readers=readers)
-
-
 def _is_development(environment: Environment) -> bool:
     return environment.env_name in {"local", "cloud-local"}
 
 
 EVERY_PROGRAM = VariableGroup(
     (
-        _of(
-            *PROGRAMS,
-            name="ENV",
-            meaning="the kind of environment: local, or cloud-local where a part stands in the cloud",
-            example="cloud-local",
+        VariableSpec(
+            "ENV",
+            "the kind of environment: local, or cloud-local where a part stands in the cloud",
+            "cloud-local",
+            readers=PROGRAMS,
         ),
-        _of(*PROGRAMS, name="TENANT", meaning="the tenant; above `tenant` in salambot.toml", example="demo"),
+        VariableSpec("TENANT", "the tenant; above `tenant` in salambot.toml", "demo", readers=PROGRAMS),
         VariableSpec(
             "INTERNAL_TOKEN",
             "what the services of one environment show one another; generated",
             readers=PROGRAMS,
             secret=True,
         ),
-        _of(
-            *PROGRAMS,
-            name="LOG_LEVEL",
-            meaning="how much the services log: DEBUG, INFO, WARNING or ERROR",
-            example="DEBUG",
-            default="INFO",
+        VariableSpec(
+            "LOG_LEVEL", "how much the services log: DEBUG, INFO, WARNING or ERROR", "DEBUG", "INFO", readers=PROGRAMS
         ),
     )
 )
@@ -73,21 +65,11 @@ PUBLIC_EDGE = VariableGroup(
             "600/minute",
         ),
         _gateway("REQUESTS_AT_ONCE", "replies and searches at once in one gateway; the next is refused", "256", "128"),
-        _of(
-            "gateway",
-            "orchestrateur",
-            name="GENERATE_TIMEOUT_S",
-            meaning="seconds that a reply may take",
-            example="120",
-            default="60",
+        VariableSpec(
+            "GENERATE_TIMEOUT_S", "seconds that a reply may take", "120", "60", readers=("gateway", "orchestrateur")
         ),
-        _of(
-            "gateway",
-            "orchestrateur",
-            name="SEARCH_TIMEOUT_S",
-            meaning="seconds that a search may take",
-            example="5",
-            default="10",
+        VariableSpec(
+            "SEARCH_TIMEOUT_S", "seconds that a search may take", "5", "10", readers=("gateway", "orchestrateur")
         ),
         _gateway("SSE_PING_S", "seconds between two signs of life of a streamed reply", "5", "15"),
         _gateway(
@@ -120,22 +102,14 @@ PUBLIC_EDGE = VariableGroup(
 )
 CONVERSATIONS = VariableGroup(
     (
-        _of(
-            "orchestrateur",
-            name="CONVERSATION_RETENTION_DAYS",
-            meaning="days that conversations are kept",
-            example="90",
-            default="30",
+        VariableSpec(
+            "CONVERSATION_RETENTION_DAYS", "days that conversations are kept", "90", "30", readers=("orchestrateur",)
         ),
-        _of(
-            "orchestrateur",
-            name="AUDIT_RETENTION_DAYS",
-            meaning="days that audit records are kept",
-            example="730",
-            default="400",
+        VariableSpec(
+            "AUDIT_RETENTION_DAYS", "days that audit records are kept", "730", "400", readers=("orchestrateur",)
         ),
-        _of("nlu", name="BUSINESSES"),
-        _of("nlu", "orchestrateur", name="LLM"),
+        VariableSpec("BUSINESSES", readers=("nlu",)),
+        VariableSpec("LLM", readers=("nlu", "orchestrateur")),
     )
 )
 CHANNEL_REPLIES = VariableGroup(
@@ -157,9 +131,9 @@ CHANNEL_REPLIES = VariableGroup(
 )
 NEXT_HOPS = VariableGroup(
     (
-        _of("gateway", "worker", name="ORCHESTRATEUR_URL"),
-        _of("gateway", "orchestrateur", name="RAG_URL"),
-        _of("orchestrateur", name="NLU_URL"),
+        VariableSpec("ORCHESTRATEUR_URL", readers=("gateway", "worker")),
+        VariableSpec("RAG_URL", readers=("gateway", "orchestrateur")),
+        VariableSpec("NLU_URL", readers=("orchestrateur",)),
     )
 )
 CONSOLE = VariableGroup(
@@ -179,51 +153,40 @@ CONSOLE = VariableGroup(
 )
 SEARCH = VariableGroup(
     (
-        _of(*INDEXERS, name="VECTOR"),
-        _of(
-            *INDEXERS,
-            name="EMBEDDER",
-            meaning="what turns texts into vectors: local, e5, openai or onnx",
-            example="e5",
-            default="local",
+        VariableSpec("VECTOR", readers=INDEXERS),
+        VariableSpec(
+            "EMBEDDER", "what turns texts into vectors: local, e5, openai or onnx", "e5", "local", readers=INDEXERS
         ),
-        _of("orchestrateur", name="OBJECTS_URL"),
-        _of(
-            "rag",
-            name="SEARCH_FLOOR",
-            meaning="the least probability, 0 to 1, that a passage needs to be an answer",
-            example="0.5",
+        VariableSpec("OBJECTS_URL", readers=("orchestrateur",)),
+        VariableSpec(
+            "SEARCH_FLOOR",
+            "the least probability, 0 to 1, that a passage needs to be an answer",
+            "0.5",
+            readers=("rag",),
         ),
-        _of(
-            "rag",
-            name="SEARCH_CACHE_S",
-            meaning="seconds that a search result is kept; 0 keeps none",
-            example="0",
-            default="300",
+        VariableSpec(
+            "SEARCH_CACHE_S", "seconds that a search result is kept; 0 keeps none", "0", "300", readers=("rag",)
         ),
     )
 )
 ONNX_EMBEDDINGS = VariableGroup(
     (
-        _of(*INDEXERS, name="ONNX_EMBEDDING_MODEL", meaning=f"the folder of {_ONNX}", example="models/e5-small"),
-        _of(
-            *INDEXERS,
-            name="ONNX_EMBEDDING_PREFIX",
-            meaning="what the ONNX model wants before each passage",
-            example="passage: ",
+        VariableSpec("ONNX_EMBEDDING_MODEL", f"the folder of {_ONNX}", "models/e5-small", readers=INDEXERS),
+        VariableSpec(
+            "ONNX_EMBEDDING_PREFIX", "what the ONNX model wants before each passage", "passage: ", readers=INDEXERS
         ),
-        _of(
-            *INDEXERS,
-            name="ONNX_EMBEDDING_QUESTION_PREFIX",
-            meaning="what the ONNX model wants before each question",
-            example="query: ",
+        VariableSpec(
+            "ONNX_EMBEDDING_QUESTION_PREFIX",
+            "what the ONNX model wants before each question",
+            "query: ",
+            readers=INDEXERS,
         ),
-        _of(
-            *INDEXERS,
-            name="ONNX_EMBEDDING_TOKENS",
-            meaning="the longest text that the ONNX model reads, in tokens",
-            example="256",
-            default="512",
+        VariableSpec(
+            "ONNX_EMBEDDING_TOKENS",
+            "the longest text that the ONNX model reads, in tokens",
+            "256",
+            "512",
+            readers=INDEXERS,
         ),
     ),
     lambda environment: environment.value("EMBEDDER") == "onnx",

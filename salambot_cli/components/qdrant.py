@@ -1,6 +1,6 @@
 """Qdrant: a vector database, managed or on a server of one's own."""
 
-from salambot_cli.components.description import INDEXERS, Placement, VariableSpec, leads_elsewhere
+from salambot_cli.components.description import INDEXERS, Placement, VariableSpec, is_on_another_machine
 from salambot_cli.model.environment import Environment
 from salambot_cli.model.prices import Prices, Usage
 from salambot_contracts.http_url import parse_qdrant_url
@@ -38,7 +38,7 @@ QDRANT = Placement(
         ),
     ),
     recognized_by="QDRANT_URL",
-    recognized=leads_elsewhere,
+    recognized=is_on_another_machine,
     older_names=("Qdrant",),
     address=_address,
     monthly=_monthly,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from salambot_cli.components.description import STORE_CLIENTS, Placement, VariableSpec, leads_elsewhere
+from salambot_cli.components.description import STORE_CLIENTS, Placement, VariableSpec, is_on_another_machine
 from salambot_cli.model.prices import Prices, Saving, Usage
 from salambot_contracts.redis_url import parse_redis_url
 
@@ -38,7 +38,7 @@ CLOUD = Placement(
         ),
     ),
     recognized_by="REDIS_URL",
-    recognized=leads_elsewhere,
+    recognized=is_on_another_machine,
     older_names=("elasticache", "aws"),
     monthly=_monthly,
     savings=_savings,

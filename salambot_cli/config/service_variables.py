@@ -1,10 +1,11 @@
 """Variables by service, for every runtime. A service gets exactly these."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from salambot_cli.components import GROUPS
+from salambot_cli.components.description import VariableGroup
 from salambot_cli.components.variables import DEFAULTS, is_secret
 from salambot_cli.model.environment import Environment, Variable
 from salambot_cli.model.grafana import grafana_link
@@ -14,24 +15,17 @@ from salambot_cli.model.topology import Program
 
 def services_reading(environment: Environment, name: str) -> frozenset[Program]:
     """Report which services read a variable in this environment."""
-    return frozenset(
-        reader
-        for group in GROUPS
-        for variable in group.variables
-        if variable.name == name and variable.readers and group.when(environment)
-        for reader in variable.readers
-    )
+    return _readers(name, (group for group in GROUPS if group.when(environment)))
 
 
 def every_reader(name: str) -> frozenset[Program]:
     """Return the services that read a variable in some environment."""
-    return frozenset(
-        reader
-        for group in GROUPS
-        for variable in group.variables
-        if variable.name == name
-        for reader in variable.readers
-    )
+    return _readers(name, GROUPS)
+
+
+def _readers(name: str, groups: Iterable[VariableGroup]) -> frozenset[Program]:
+    variables = (variable for group in groups for variable in group.variables)
+    return frozenset(reader for variable in variables if variable.name == name for reader in variable.readers)
 
 
 def variables_for(

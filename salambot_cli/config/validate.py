@@ -117,26 +117,26 @@ def examples(environment: Environment) -> Iterator[Missing]:
 
 def broken_urls(environment: Environment, *, skipped: frozenset[str] = frozenset()) -> Iterator[Refused]:
     """Yield every URL in use that cannot be read, by the reader that the services and the doctor have."""
-    for name, component, _, read in _urls(environment):
-        value = environment.value(name)
-        if value and name not in skipped and (error := _error(read, value)):
-            yield Refused(name, component, error.reason, error.remedy)
+    for component, variable, read in _urls(environment):
+        value = environment.value(variable.name)
+        if value and variable.name not in skipped and (error := _error(read, value)):
+            yield Refused(variable.name, component, error.reason, error.remedy)
 
 
 def url_notes(environment: Environment) -> Iterator[str]:
     """Yield what the readers of the URLs in use left out or corrected, in words without a secret."""
-    for name, _, _, read in _urls(environment):
-        value = environment.value(name)
+    for _, variable, read in _urls(environment):
+        value = environment.value(variable.name)
         if value and _error(read, value) is None:
-            yield from (f"{name}: {note}" for note in read(value).notes)
+            yield from (f"{variable.name}: {note}" for note in read(value).notes)
 
 
 def insecure_urls(environment: Environment) -> Iterator[Refused]:
     """Yield every cloud URL without verified TLS whose component `allow_insecure` does not name."""
-    for name, component, variable, read in _urls(environment):
-        value = environment.value(name)
+    for component, variable, read in _urls(environment):
+        value = environment.value(variable.name)
         if component not in environment.allow_insecure and value and _error(read, value) is None:
-            yield from _insecure(name, component, read(value), plain_on_loopback=variable.plain_on_loopback)
+            yield from _insecure(variable, component, read(value))
 
 
 def url_error(name: str, value: str) -> UrlError | None:
@@ -145,10 +145,10 @@ def url_error(name: str, value: str) -> UrlError | None:
     return next((error for spec in specs if spec.url and (error := _error(spec.url, value))), None)
 
 
-def _urls(environment: Environment) -> Iterator[tuple[str, Component, VariableSpec, UrlReader]]:
+def _urls(environment: Environment) -> Iterator[tuple[Component, VariableSpec, UrlReader]]:
     for placement, variable in used_variables(environment):
         if variable.url:
-            yield variable.name, placement.component, variable, variable.url
+            yield placement.component, variable, variable.url
 
 
 def _error(read: UrlReader, value: str) -> UrlError | None:
@@ -159,9 +159,8 @@ def _error(read: UrlReader, value: str) -> UrlError | None:
     return None
 
 
-def _insecure(
-    name: str, component: Component, url: PostgresUrl | RedisUrl | HttpUrl, *, plain_on_loopback: bool
-) -> Iterator[Refused]:
+def _insecure(variable: VariableSpec, component: Component, url: PostgresUrl | RedisUrl | HttpUrl) -> Iterator[Refused]:
+    name = variable.name
     match url:
         case PostgresUrl() if url.tls_mode != "verify-full" and not url.hosts[0].is_socket:
             reason = f"sslmode is {url.sslmode or 'absent'}: the server is not verified"
@@ -170,7 +169,7 @@ def _insecure(
             yield Refused(name, component, "redis:// sends the password in clear", "begin the URL with rediss://")
         case RedisUrl() if not url.is_verified and not url.is_socket:
             yield Refused(name, component, "ssl_cert_reqs turns verification off", "leave ssl_cert_reqs out")
-        case HttpUrl() if not url.is_secure and not (plain_on_loopback and is_loopback(url.host)):
+        case HttpUrl() if not url.is_secure and not (variable.plain_on_loopback and is_loopback(url.host)):
             yield Refused(name, component, "http:// sends data and keys in clear", "begin the URL with https://")
 
 
