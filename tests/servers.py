@@ -272,6 +272,8 @@ def redis_url(valkey_server: ValkeyServer) -> str:
 @contextmanager
 def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve an application by uvicorn on a thread of its own; yield its base URL."""
+    from salambot.http.listener import IDLE_SECONDS
+
     config = uvicorn.Config(
         app,
         host=host,
@@ -280,7 +282,7 @@ def serving(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=1,
-        timeout_keep_alive=75,  # as the services: clients keep connections for less
+        timeout_keep_alive=IDLE_SECONDS,  # as the services: clients keep connections for less
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

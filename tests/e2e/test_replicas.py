@@ -141,7 +141,11 @@ class Load:
             await asyncio.sleep(PAUSE_S)
 
     def _answered(self, user: str) -> int:
-        return len({sent["text"] for sent in self.world.graph.sent if sent["to"] == user})
+        return len({*self.sent_to(user)})
+
+    def sent_to(self, user: str) -> list[str]:
+        """Return what a user was sent, in order."""
+        return [message["text"] for message in self.world.graph.sent if message["to"] == user]
 
 
 @asynccontextmanager
@@ -171,13 +175,9 @@ async def until_all_are_answered(database_url: str) -> None:
         await connection.close()
 
 
-def sent_to(world: World, load: Load) -> dict[str, list[str]]:
+def sent_to(load: Load) -> dict[str, list[str]]:
     """Return what each user of a load was sent, in its order."""
-    found: dict[str, list[str]] = {user: [] for user in load.delivered}
-    for message in world.graph.sent:
-        if message["to"] in found:
-            found[message["to"]].append(message["text"])
-    return found
+    return {user: load.sent_to(user) for user in load.delivered}
 
 
 async def under_way(database_url: str) -> set[str]:
@@ -201,7 +201,7 @@ async def test_a_rolling_restart_with_a_migration_loses_and_doubles_nothing(worl
         await one_by_one(EVERY_REPLICA, world.fleet.restart)
     assert load.unequal == []
     assert load.statuses[200] > 100
-    assert sent_to(world, load) == load.delivered
+    assert sent_to(load) == load.delivered
 
 
 async def test_replicas_that_are_killed_lose_nothing_and_repeat_only_what_they_were_just_sending(world: World) -> None:
@@ -214,7 +214,7 @@ async def test_replicas_that_are_killed_lose_nothing_and_repeat_only_what_they_w
             while not killing.done():
                 repeatable |= await under_way(world.database_url)
     assert load.unequal == []
-    received = sent_to(world, load)
+    received = sent_to(load)
     assert {user: list(dict.fromkeys(texts)) for user, texts in received.items()} == load.delivered
     twice = {text for texts in received.values() for text, times in Counter(texts).items() if times > 1}
     assert twice <= repeatable

@@ -13,7 +13,7 @@ _MAX_SHOWN = 100
 _WIDTH = 240
 _DEEPEST = 6
 _TINTS = 5
-_SHORT_ID = 12
+_SHORT_ID, _WHOLE_ID = 12, 32
 
 
 async def requests(console: Console, asked: Asked) -> str:
@@ -57,11 +57,9 @@ async def request(console: Console, asked: Asked) -> str:
 
 
 async def _spans(console: Console, identity: str) -> list[Row]:
-    """Return the spans of the trace whose id begins so."""
-    if len(identity) == 32 and set(identity) <= set("0123456789abcdef"):
+    """Return the spans of the newest trace whose id begins so."""
+    if len(identity) == _WHOLE_ID:
         return await console.telemetry("traces", trace_id=identity, limit="2000")
-    if len(identity) < 8:
-        return []
     found = [one for one in await console.telemetry("traces", limit="20000") if _id(one).startswith(identity)]
     return [one for one in found if _id(one) == _id(found[0])]
 

@@ -5,8 +5,8 @@ transactions, and refuses settings that a client asks for when it connects. Whet
 the process id: the pooler's greeting has one of its own.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,7 +91,7 @@ class Connector:
         """Open a connection. Raises what `asyncpg.connect` raises."""
         if self._is_pooled is None:
             probe = await self._open(arguments, is_pooled=True)
-            async with _closed_on_error(probe):
+            with _closed_on_error(probe):
                 self._is_pooled = await is_pooled(probe)
                 if self._is_pooled:
                     return probe
@@ -109,13 +109,13 @@ class Connector:
         if is_pooled:
             session.at_begin = settings
         elif settings:
-            async with _closed_on_error(session):
+            with _closed_on_error(session):
                 await session.execute(settings)
         return session
 
 
-@asynccontextmanager
-async def _closed_on_error(session: Session) -> AsyncIterator[None]:
+@contextmanager
+def _closed_on_error(session: Session) -> Iterator[None]:
     """Close a connection that nobody gets, because its caller left or its server broke off."""
     try:
         yield
