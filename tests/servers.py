@@ -12,11 +12,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
@@ -108,10 +109,15 @@ class PostgresServer:
         return self._process.pid
 
     def kill(self) -> None:
-        """Stop it as a crash would: SIGKILL for the postmaster; its children notice and leave."""
+        """Stop it as a loss of power would: SIGKILL for the postmaster, and for children that might still answer."""
         if self._process is not None:
+            children = psutil.Process(self._process.pid).children(recursive=True)
             self._process.kill()
             self._process.wait(timeout=60)
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+            psutil.wait_procs(children, timeout=60)
             self._process = None
 
     def stop(self) -> None:
